@@ -1,0 +1,2 @@
+//! Frames on the serial line.
+#![no_std]

@@ -1,0 +1,1 @@
+//! Frozen ONNX backbones as feature extractors. Knows nothing about tasks, labels or the store.

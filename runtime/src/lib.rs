@@ -1,0 +1,1 @@
+//! The runtime: everything between a labelled picture and a proved head.

@@ -1,0 +1,2 @@
+//! The `acclimate` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Classifier heads on frozen features. Pure numbers: no files, no clock, no async; randomness is passed in.

@@ -1,0 +1,2 @@
+//! The tasks behind the README commands.
+fn main() {}

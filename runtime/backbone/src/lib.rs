@@ -1,3 +1,24 @@
-//! Frozen ONNX backbones as feature extractors. Knows nothing about tasks, labels or the store.
+//! Frozen ONNX backbones as feature extractors.
+//!
+//! Knows nothing about tasks, labels or the store. A model file passes, in this order: its checksum ([`Library`],
+//! [`Backbone::open`]), a bounded reader that refuses what no engine should see (`onnx::read`), a cut at the feature
+//! tensor (`onnx::cut`), and only then an engine. Invariant: no bytes of a model reach an engine unchecked.
 
-pub mod picture;
+mod catalogue;
+mod checksum;
+mod engine;
+mod id;
+mod library;
+mod manifest;
+mod picture;
+
+pub use self::{
+    engine::{EngineChoice, EngineOptions, Extractor, UnknownEngine},
+    id::BackboneId,
+    library::{Entry, Library, LibraryError},
+    manifest::{
+        Classifier, Color, Crop, Decode, ElementType, FeatureTensor, ImageInput, Interpolation, Layout, Manifest,
+        ManifestError, Mistake, ModelFile, Pool, Resize,
+    },
+    picture::{MAX_DECODING_BYTES, MAX_SIDE, PREPROCESSING_VERSION, Picture, PictureError, preprocess},
+};

@@ -10,6 +10,7 @@ mod engine;
 mod id;
 mod library;
 mod manifest;
+mod picture;
 
 pub use self::{
     engine::{EngineChoice, EngineOptions, Extractor, UnknownEngine},
@@ -19,4 +20,5 @@ pub use self::{
         Classifier, Color, Crop, Decode, ElementType, FeatureTensor, ImageInput, Interpolation, Layout, Manifest,
         ManifestError, Mistake, ModelFile, Pool, Resize,
     },
+    picture::{MAX_DECODING_BYTES, MAX_SIDE, PREPROCESSING_VERSION, Picture, PictureError, preprocess},
 };

@@ -9,6 +9,7 @@ mod catalogue;
 mod checksum;
 mod engine;
 mod id;
+mod inspect;
 mod library;
 mod manifest;
 mod network;
@@ -20,6 +21,7 @@ pub use self::{
     backbone::{Backbone, BackboneError},
     engine::{EngineChoice, EngineError, EngineOptions, Extractor, Tensor, UnknownEngine, probe_ort},
     id::BackboneId,
+    inspect::{FeatureCandidate, Inspection, Port, inspect},
     library::{Entry, Library, LibraryError},
     manifest::{
         Classifier, Color, Crop, Decode, ElementType, FeatureTensor, ImageInput, Interpolation, Layout, Manifest,

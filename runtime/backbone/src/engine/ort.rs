@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use ndarray::{ArrayD, Axis};
 use ort::{
     session::{Session, builder::GraphOptimizationLevel},
-    value::{PrimitiveTensorElementType, TensorRef},
+    value::{DynValue, PrimitiveTensorElementType, TensorElementType, TensorRef},
 };
 use prost::Message as _;
 
@@ -81,10 +81,22 @@ impl Ort {
             let elements = sample.as_slice().expect("a bug: standard layout is a slice");
             let input = TensorRef::from_array_view((shape.as_slice(), elements))?;
             let outputs = self.session.run(ort::inputs![input])?;
-            let (shape, numbers) = outputs[0].try_extract_tensor::<f32>()?;
-            let shape: Vec<usize> = shape.iter().map(|&axis| axis as usize).collect();
-            ArrayD::from_shape_vec(shape, numbers.to_vec()).map_err(ort::Error::wrap)
+            extract(&outputs[0])
         };
         batch.axis_iter(Axis(0)).map(run).collect()
+    }
+}
+
+/// Copies an output out of the runtime, cast to f32.
+fn extract(output: &DynValue) -> ort::Result<ArrayD<f32>> {
+    fn cast<T: PrimitiveTensorElementType + Copy + Into<f32>>(output: &DynValue) -> ort::Result<ArrayD<f32>> {
+        let (shape, numbers) = output.try_extract_tensor::<T>()?;
+        let shape: Vec<usize> = shape.iter().map(|&axis| axis as usize).collect();
+        ArrayD::from_shape_vec(shape, numbers.iter().map(|&number| number.into()).collect()).map_err(ort::Error::wrap)
+    }
+    match output.dtype().tensor_type() {
+        Some(TensorElementType::Int8) => cast::<i8>(output),
+        Some(TensorElementType::Uint8) => cast::<u8>(output),
+        _ => cast::<f32>(output),
     }
 }

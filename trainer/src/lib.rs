@@ -5,7 +5,12 @@
     reason = "array views are handles and are passed by value"
 )]
 
+pub mod advice;
 pub mod calibration;
+pub mod evaluation;
+pub mod interval;
+pub mod judge;
+
 mod candidate;
 mod feature;
 mod head;

@@ -23,6 +23,7 @@ mod selection;
 mod solution;
 mod statistics;
 
+pub use evaluation::Evaluation;
 pub use candidate::{Candidate, FitError, FitOptions, fit};
 pub use feature::{Feature, FeatureError};
 pub use head::{Head, Kind, KindError, LOG_LOSS_FLOOR, log_loss, softmax};

@@ -3,7 +3,9 @@
 //!
 //! Invariant: the temperature is finite and above zero, and 1 where scores say nothing.
 
-use ndarray::{ArrayView2, Axis};
+use ndarray::{ArrayView2, Axis, aview1};
+
+use crate::{log_loss, softmax};
 
 /// Newton steps at most; the bracket halves in each, so this is far more than is needed.
 const STEPS: usize = 60;
@@ -89,6 +91,19 @@ pub fn temperature(scores: ArrayView2<'_, f64>, labels: &[usize]) -> f64 {
         beta = next;
     }
     1.0 / beta
+}
+
+/// Mean log-loss of scores `[n, classes]` at their best temperature: what penalties are ranked by.
+pub(crate) fn loss(scores: ArrayView2<'_, f64>, labels: &[usize]) -> f64 {
+    let temperature = temperature(scores, labels);
+    let mut p = Vec::new();
+    let losses = scores.axis_iter(Axis(0)).zip(labels).map(|(row, &label)| {
+        p.clear();
+        p.extend(row);
+        softmax(&mut p, temperature);
+        log_loss(aview1(&p), label)
+    });
+    losses.sum::<f64>() / labels.len() as f64
 }
 
 #[cfg(test)]

@@ -5,14 +5,17 @@ mod synthetic;
 
 use acclimate_trainer::{FitOptions, Kind, Quantisation, Statistics, fit, solve};
 use ndarray::{Array2, Axis};
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::RngSeed};
 use synthetic::Synthetic;
 
 const DIM: usize = 5;
 const NAMES: [&str; 4] = ["d", "b", "a", "c"];
 
 fn quantisation(signed: bool) -> Quantisation {
-    Quantisation { full_scale: 0.5, signed }
+    Quantisation {
+        full_scale: 0.5,
+        signed,
+    }
 }
 
 /// Rows of codes and labels.
@@ -36,9 +39,21 @@ fn statistics(rows: &[([u8; DIM], usize)], signed: bool, block: usize) -> Statis
 
 /// Ridge with a free intercept by Gaussian elimination on the weighted normal equations: the slow and obvious way.
 /// Returns scores of `at` from a fit of the rows that `sees` admits.
-fn refit(case: &Synthetic, weights: &[f64], lambda: f64, sees: impl Fn(usize) -> bool, at: usize) -> Vec<f64> {
+fn refit(
+    case: &Synthetic,
+    weights: &[f64],
+    lambda: f64,
+    sees: impl Fn(usize) -> bool,
+    at: usize,
+) -> Vec<f64> {
     let (dim, classes) = (case.x.ncols(), case.classes);
-    let extended = |i: usize, j: usize| if j < dim { f64::from(case.x[(i, j)]) } else { 1.0 };
+    let extended = |i: usize, j: usize| {
+        if j < dim {
+            f64::from(case.x[(i, j)])
+        } else {
+            1.0
+        }
+    };
     let mut a = Array2::<f64>::zeros((dim + 1, dim + 1 + classes));
     for j in 0..dim {
         a[(j, j)] = lambda;
@@ -59,11 +74,27 @@ fn refit(case: &Synthetic, weights: &[f64], lambda: f64, sees: impl Fn(usize) ->
         }
         a.row_mut(pivot).assign(&row);
     }
-    (0..classes).map(|c| (0..=dim).map(|j| extended(at, j) * a[(j, dim + 1 + c)]).sum()).collect()
+    (0..classes)
+        .map(|c| {
+            (0..=dim)
+                .map(|j| extended(at, j) * a[(j, dim + 1 + c)])
+                .sum()
+        })
+        .collect()
+}
+
+/// A fixed seed: a failure is the change's, never the day's.
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: 192,
+        rng_seed: RngSeed::Fixed(2),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn order_and_blocking_do_not_matter(rows in rows(), signed: bool, block in 1_usize..20, turn in 0_usize..40) {

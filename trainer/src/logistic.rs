@@ -18,8 +18,8 @@ use crate::{
 
 /// Folds of the cross-validation.
 const FOLDS: usize = 5;
-/// Penalties tried, in units of the mean eigenvalue: 12 from 10^1.5 down to 10^-4.
-const PATH: usize = 12;
+/// Penalties tried, in units of the mean eigenvalue: 10 from 10^1.5 down to 10^-3.
+const PATH: usize = 10;
 /// The path ends when so many penalties in a row did no better than the best.
 const PATIENCE: usize = 2;
 /// Losses closer than this are equal, and the larger penalty wins.

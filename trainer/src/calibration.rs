@@ -3,7 +3,9 @@
 //!
 //! Invariant: the temperature is finite and above zero, and 1 where scores say nothing.
 
-use ndarray::{ArrayView2, Axis};
+use ndarray::{ArrayView2, Axis, aview1};
+
+use crate::{log_loss, softmax};
 
 /// Newton steps at most; the bracket halves in each, so this is far more than is needed.
 const STEPS: usize = 60;
@@ -16,6 +18,16 @@ const STEPS: usize = 60;
 /// "Probabilistic outputs for support vector machines": n samples cannot show more confidence than that.
 /// O(n·classes) per step.
 pub fn temperature(scores: ArrayView2<'_, f64>, labels: &[usize]) -> f64 {
+    minimise(scores, labels, None, 1e-9)
+}
+
+/// [`temperature`] to a relative `tolerance`, starting near another one.
+fn minimise(
+    scores: ArrayView2<'_, f64>,
+    labels: &[usize],
+    near: Option<f64>,
+    tolerance: f64,
+) -> f64 {
     let mut gaps = Vec::with_capacity(scores.len());
     let mut rows = Vec::with_capacity(labels.len());
     let mut spread = 0.0;
@@ -69,7 +81,7 @@ pub fn temperature(scores: ArrayView2<'_, f64>, labels: &[usize]) -> f64 {
     if derivatives(low).0 >= 0.0 {
         return 1.0 / low;
     }
-    let mut beta = 1.0 / scale;
+    let mut beta = near.map_or(1.0 / scale, |near| (1.0 / near).clamp(low, high));
     for _ in 0..STEPS {
         let (slope, curvature) = derivatives(beta);
         if slope < 0.0 {
@@ -83,12 +95,28 @@ pub fn temperature(scores: ArrayView2<'_, f64>, labels: &[usize]) -> f64 {
         } else {
             (low * high).sqrt()
         };
-        if (next / beta - 1.0).abs() < 1e-9 {
+        if (next / beta - 1.0).abs() < tolerance {
             return 1.0 / next;
         }
         beta = next;
     }
     1.0 / beta
+}
+
+/// Mean log-loss of scores `[n, classes]` at their best temperature, to about 1e-9: what penalties are ranked by.
+/// `near` is the temperature of the penalty before, if any, and becomes this one's.
+pub(crate) fn loss(scores: ArrayView2<'_, f64>, labels: &[usize], near: &mut Option<f64>) -> f64 {
+    // The loss is flat at its minimum: half as many digits of the temperature do.
+    let temperature = minimise(scores, labels, *near, 1e-5);
+    *near = Some(temperature);
+    let mut p = Vec::new();
+    let losses = scores.axis_iter(Axis(0)).zip(labels).map(|(row, &label)| {
+        p.clear();
+        p.extend(row);
+        softmax(&mut p, temperature);
+        log_loss(aview1(&p), label)
+    });
+    losses.sum::<f64>() / labels.len() as f64
 }
 
 #[cfg(test)]

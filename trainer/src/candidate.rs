@@ -3,11 +3,18 @@
 //!
 //! Read next: `ridge.rs` (the closed form), `selection.rs` (which candidate is proposed).
 
+use std::cell::OnceCell;
+
 use ndarray::{Array2, Axis};
 
 use crate::{
-    FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Samples, Solution, calibration, leave_out::LeaveOut,
-    log_loss, prototype::Directions, softmax, solution::columns,
+    FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Samples, Solution, calibration,
+    leave_out::LeaveOut,
+    log_loss, logistic,
+    prototype::Directions,
+    ridge, softmax,
+    solution::columns,
+    spectrum::{Spectrum, balance},
 };
 
 /// A fitted head with the evidence for it.
@@ -58,8 +65,14 @@ impl Default for FitOptions {
 }
 
 /// Why nothing was fitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum FitError {
+    /// A penalty that is none.
+    #[error("penalty is {lambda}, expected a finite number above 0")]
+    Lambda {
+        /// The penalty.
+        lambda: f64,
+    },
     /// The eigendecomposition did not converge.
     #[error(
         "eigendecomposition of {rows} samples of dim {dim} did not converge: this is a bug, please report it"
@@ -91,20 +104,93 @@ pub fn fit(samples: &Samples<'_>, options: &FitOptions) -> Result<Vec<Candidate>
     if samples.classes() < 2 {
         return Err(FitError::OneClass);
     }
-    let leave_out = LeaveOut::new(samples);
-    let columns = columns(samples);
-    let directions = Directions::new(samples, &leave_out, &columns);
-    let novelty = Novelty::from_directions(&directions, samples, FALSE_UNKNOWN_RATE);
-    let mut candidates = Vec::new();
-    if options.kinds.contains(&Kind::Prototype) {
-        candidates.push(Candidate::new(
-            directions.solution(),
-            samples,
-            &leave_out,
-            &novelty,
-        ));
+    let fitter = Fitter::new(samples, options);
+    let novelty = Novelty::from_directions(&fitter.directions, samples, FALSE_UNKNOWN_RATE);
+    let wanted = Kind::ALL
+        .into_iter()
+        .filter(|kind| options.kinds.contains(kind));
+    wanted
+        .map(|kind| {
+            Ok(Candidate::new(
+                fitter.solve(kind, None)?,
+                samples,
+                &fitter.leave_out,
+                &novelty,
+            ))
+        })
+        .collect()
+}
+
+/// Solves one kind at one penalty (where the kind has one; chosen as in [`fit`] if `None`), in f64 and uncalibrated:
+/// to reproduce a head that is in service, or to check one.
+///
+/// # Errors
+/// As [`fit`]; also when `lambda` is not above zero.
+pub fn solve(
+    kind: Kind,
+    samples: &Samples<'_>,
+    lambda: Option<f64>,
+    options: &FitOptions,
+) -> Result<Solution, FitError> {
+    if samples.classes() < 2 {
+        return Err(FitError::OneClass);
     }
-    Ok(candidates)
+    if let Some(lambda) = lambda.filter(|lambda| !(lambda.is_finite() && *lambda > 0.0)) {
+        return Err(FitError::Lambda { lambda });
+    }
+    Fitter::new(samples, options).solve(kind, lambda)
+}
+
+/// What kinds share, computed once.
+struct Fitter<'a, 'b> {
+    samples: &'a Samples<'b>,
+    options: &'a FitOptions,
+    leave_out: LeaveOut,
+    directions: Directions,
+    spectrum: OnceCell<Spectrum>,
+}
+
+impl<'a, 'b> Fitter<'a, 'b> {
+    fn new(samples: &'a Samples<'b>, options: &'a FitOptions) -> Self {
+        let leave_out = LeaveOut::new(samples);
+        let directions = Directions::new(samples, &leave_out, &columns(samples));
+        Self {
+            samples,
+            options,
+            leave_out,
+            directions,
+            spectrum: OnceCell::new(),
+        }
+    }
+
+    fn solve(&self, kind: Kind, lambda: Option<f64>) -> Result<Solution, FitError> {
+        let Self {
+            samples,
+            options,
+            leave_out,
+            ..
+        } = self;
+        Ok(match kind {
+            Kind::Logistic => logistic::solve(
+                samples,
+                leave_out,
+                self.spectrum()?,
+                lambda,
+                options.seed,
+                options.threads,
+            ),
+            Kind::Prototype => self.directions.solution(),
+            Kind::Ridge => ridge::solve(samples, leave_out, self.spectrum()?, lambda),
+        })
+    }
+
+    fn spectrum(&self) -> Result<&Spectrum, FitError> {
+        if let Some(spectrum) = self.spectrum.get() {
+            return Ok(spectrum);
+        }
+        let spectrum = Spectrum::new(columns(self.samples), balance(self.samples))?;
+        Ok(self.spectrum.get_or_init(|| spectrum))
+    }
 }
 
 impl Candidate {
@@ -175,4 +261,25 @@ pub(crate) fn clustered_mean(values: &[f64], groups: &[usize]) -> (f64, f64) {
     }
     let squares: f64 = sums.iter().map(|sum| sum * sum).sum();
     (mean, (count / (count - 1.0) * squares).sqrt() / n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_standard_error_of_single_samples_is_the_textbooks() {
+        // Deviations 1, 1, 1, 1 around 2: s² = 4/3, and the error of the mean √(s²/4).
+        let (mean, se) = clustered_mean(&[1.0, 3.0, 1.0, 3.0], &[0, 1, 2, 3]);
+        assert_eq!(mean, 2.0);
+        assert!((se - (1.0_f64 / 3.0).sqrt()).abs() < 1e-12, "{se}");
+    }
+
+    #[test]
+    fn copies_of_a_sample_in_its_group_add_no_certainty() {
+        let (_, one) = clustered_mean(&[1.0, 3.0], &[0, 1]);
+        let (_, thrice) = clustered_mean(&[1.0, 3.0, 1.0, 3.0, 1.0, 3.0], &[0, 1, 0, 1, 0, 1]);
+        assert!((one - thrice).abs() < 1e-12, "{one} {thrice}");
+        assert_eq!(clustered_mean(&[1.0, 3.0], &[0, 0]).1, f64::INFINITY);
+    }
 }

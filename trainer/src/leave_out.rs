@@ -103,6 +103,20 @@ impl LeaveOut {
     }
 }
 
+/// The (sample, class) pairs where nothing of the class is left without the sample's group.
+pub(crate) fn unseen(samples: &Samples<'_>) -> Vec<(usize, usize)> {
+    // A class spread over two groups survives the loss of one, and the groups of any other class were split.
+    let counts = samples.counts();
+    let single = |&(_, &label): &(usize, &usize)| counts[label] == 1;
+    samples
+        .labels()
+        .iter()
+        .enumerate()
+        .filter(single)
+        .map(|(row, &label)| (row, label))
+        .collect()
+}
+
 /// A number that equal samples share and others most likely do not.
 fn content_hash(samples: &Samples<'_>, row: usize) -> u64 {
     let start = mix(samples.labels()[row] as u64);

@@ -82,13 +82,13 @@ impl Directions {
     }
 
     /// As a head without bias.
-    pub(crate) fn solution(self) -> Solution {
+    pub(crate) fn solution(&self) -> Solution {
         let bias = Array1::zeros(self.means.nrows());
         Solution {
             kind: Kind::Prototype,
-            weights: self.means,
+            weights: self.means.clone(),
             bias,
-            scores: self.scores,
+            scores: self.scores.clone(),
             lambda: None,
         }
     }

@@ -1,6 +1,7 @@
 //! Classifier heads on frozen features. Pure numbers: no files, no clock, no async; randomness comes in as a seed.
 //!
-//! Read next: `head.rs` (what is deployed), `candidate.rs` (how it is fitted), `ridge.rs` (the closed form).
+//! Read next: `head.rs` (what is deployed), `candidate.rs` (how it is fitted), `ridge.rs` (the closed form), `judge.rs`
+//! (whether it goes into service).
 //! Invariant: the same samples in the same order give the same bits, on any number of threads.
 //!
 #![doc = include_str!("../README.md")]
@@ -13,15 +14,16 @@
     reason = "array views are handles and are passed by value"
 )]
 
-pub mod advice;
+mod advice;
 pub mod calibration;
-pub mod evaluation;
-pub mod interval;
-pub mod judge;
-
 mod candidate;
+mod comparison;
+mod evaluation;
+mod facts;
 mod feature;
 mod head;
+pub mod interval;
+mod judge;
 mod lbfgs;
 mod leave_out;
 mod logistic;
@@ -34,14 +36,22 @@ mod selection;
 mod solution;
 mod spectrum;
 mod statistics;
+mod verdict;
 
+pub use advice::{Advice, Contradiction, Reason};
 pub use candidate::{Candidate, FitError, FitOptions, fit, solve};
-pub use evaluation::Evaluation;
+pub use comparison::{Comparison, GROUPS_TO_TEST};
+pub use evaluation::{Evaluation, EvaluationError};
 pub use feature::{Feature, FeatureError};
 pub use head::{Head, Kind, KindError, LOG_LOSS_FLOOR, log_loss, softmax};
+pub use judge::{
+    CONTRADICTION, GROUPS_PROVED, MARGIN, NEGLIGIBLE, NEW_CLASS_F1, SAMPLES_PER_CLASS,
+    SIGNIFICANCE, judge,
+};
 pub use novelty::{FALSE_UNKNOWN_RATE, Novelty};
 pub use quantisation::{Encoded, Quantisation, QuantisationError};
 pub use samples::{Samples, SamplesError};
 pub use selection::select;
 pub use solution::Solution;
 pub use statistics::{Statistics, StatisticsError};
+pub use verdict::{FORGOTTEN, InService, JudgeError, JudgeInput, Outcome, Verdict};

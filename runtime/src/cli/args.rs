@@ -118,6 +118,12 @@ pub struct Init {
     /// A backbone by file; its manifest is FILE.toml beside it, or the catalogue's for the same content
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
+    /// Classes known from the start; others are learnt from labels
+    #[arg(long, value_name = "CLASS", value_delimiter = ',')]
+    pub classes: Vec<String>,
+    /// What may not be split between fitting and judging
+    #[arg(long, value_enum, default_value_t = GroupBy::Auto)]
+    pub group_by: GroupBy,
 }
 
 /// `acclimate task`.
@@ -146,14 +152,13 @@ pub struct Add {
     /// A CSV file with a header and the columns `path` (relative to the file), `label`, and optionally `group`
     #[arg(long, value_name = "FILE")]
     pub labels_from_csv: Option<PathBuf>,
-    /// What may not be split between fitting and judging [default: near-duplicate pictures]
-    #[arg(long, value_enum)]
-    pub group_by: Option<GroupBy>,
 }
 
-/// An override of how samples are grouped.
+/// What makes a group: samples that may not be split between fitting and judging.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum GroupBy {
+    /// Pictures that are nearly the same
+    Auto,
     /// The column `group` of the CSV file
     Column,
     /// The folder that a picture lies in
@@ -187,6 +192,9 @@ pub struct Adapt {
     /// Fit only these heads [default: all, the best is selected]
     #[arg(long, value_enum, value_delimiter = ',')]
     pub head: Vec<HeadKind>,
+    /// Group otherwise than the task says, for this run
+    #[arg(long, value_enum)]
+    pub group_by: Option<GroupBy>,
 }
 
 /// `acclimate classify`.
@@ -199,7 +207,7 @@ pub struct Classify {
     pub paths: Vec<PathBuf>,
     /// Use this generation instead of the one in service
     #[arg(long, value_name = "N")]
-    pub generation: Option<u64>,
+    pub generation: Option<u32>,
 }
 
 /// `acclimate evaluate`.
@@ -214,7 +222,7 @@ pub struct Evaluate {
     pub labels_from_csv: Option<PathBuf>,
     /// Use this generation instead of the one in service
     #[arg(long, value_name = "N")]
-    pub generation: Option<u64>,
+    pub generation: Option<u32>,
 }
 
 /// `acclimate head`.
@@ -230,14 +238,14 @@ pub enum Head {
         /// Name of the task
         task: String,
         /// Which one [default: the one in service]
-        generation: Option<u64>,
+        generation: Option<u32>,
     },
     /// Put a generation in service
     Activate {
         /// Name of the task
         task: String,
         /// Which one
-        generation: u64,
+        generation: u32,
         /// Also one that was rejected; recorded as a person's decision
         #[arg(long)]
         force: bool,
@@ -256,7 +264,7 @@ pub enum Head {
         output: PathBuf,
         /// Which one [default: the one in service]
         #[arg(long, value_name = "N")]
-        generation: Option<u64>,
+        generation: Option<u32>,
     },
     /// Bring in a .head file as a new generation; it goes in service by `head activate`
     Import {

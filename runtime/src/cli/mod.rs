@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use acclimate::config::{Config, EngineName};
 use acclimate::place::Environment;
+use acclimate::record::AddRecord;
 use acclimate::store::{Access, Tasks};
 use acclimate_backbone::{Backbone, EngineChoice, EngineOptions, Library};
 use anyhow::Context as _;
@@ -99,7 +100,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
 impl Context {
     /// Opens the store, as its one writer or to read.
     pub fn tasks(&self, access: Access) -> anyhow::Result<Tasks> {
-        Ok(Tasks::open(&self.data_dir, access)?)
+        Ok(Tasks::open(&self.data_dir, &access)?)
     }
 
     /// What is to run backbones, by command line, else configuration.
@@ -136,6 +137,15 @@ impl Context {
             .with_message(what)
     }
 
+    /// Reports an input that failed: on stderr, and as a line of JSON where that was asked for.
+    pub fn report_failed(&self, input: &str, reason: &str) -> anyhow::Result<()> {
+        eprintln!("failed: {input}: {reason}");
+        if self.global.json {
+            line(&serde_json::to_string(&AddRecord::failed(input, reason))?)?;
+        }
+        Ok(())
+    }
+
     /// Prints one JSON document, or the words for people.
     pub fn print<R: serde::Serialize>(&self, record: &R, words: impl FnOnce() -> String) -> anyhow::Result<()> {
         if self.global.json { line(&serde_json::to_string(record)?) } else { line(&words()) }
@@ -147,6 +157,11 @@ pub fn line(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}")?;
     Ok(out.flush()?)
+}
+
+/// Who speaks, for the history: the user's name.
+pub fn who() -> String {
+    std::env::var("USER").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "command line".to_owned())
 }
 
 /// Sends logs to stderr, at the level asked for.
@@ -170,7 +185,12 @@ pub fn log(global: &Global) {
 
 /// An error with its causes, `a: b: c`.
 pub fn chain(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    causes(error.as_ref())
+}
+
+/// An error with its causes, `a: b: c`.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Whether an error says that nobody reads our output any more.

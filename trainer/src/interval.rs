@@ -94,6 +94,9 @@ pub fn student_t_quantile(p: f64, df: f64) -> f64 {
     }
     for _ in 0..200 {
         let middle = 0.5 * (low + high);
+        if middle == low || middle == high {
+            break;
+        }
         if student_t_survival(middle, df) > tail {
             low = middle;
         } else {

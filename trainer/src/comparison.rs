@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use ndarray::{Array1, ArrayView1};
 
-use crate::evaluation::{log_loss, most_probable};
+use crate::evaluation::most_probable;
 use crate::interval::GroupedMean;
+use crate::log_loss;
 use crate::verdict::{FORGOTTEN, InService, JudgeInput};
 
 /// Fewer groups than this are not tested: with four degrees of freedom and less, a few unlike groups decide.

@@ -5,20 +5,7 @@
 
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
-use crate::interval::clustered_interval;
-
-/// Probabilities count as at least this in a log-loss, so that one impossible sample costs 27.6 and not infinity.
-const PROBABILITY_FLOOR: f64 = 1e-12;
-
-/// `−ln p[label]`, with `p` at least the floor; a probability that is missing or not a number counts as the floor.
-pub(crate) fn log_loss(probabilities: ArrayView1<'_, f64>, label: usize) -> f64 {
-    -probabilities
-        .get(label)
-        .copied()
-        .unwrap_or(0.0)
-        .max(PROBABILITY_FLOOR)
-        .ln()
-}
+use crate::{interval::clustered_interval, log_loss};
 
 /// Largest number of bins of the calibration error; each holds at least [`SAMPLES_PER_BIN`] samples where there are as many.
 const BINS: usize = 10;
@@ -41,7 +28,7 @@ pub struct Evaluation {
     pub balanced_accuracy: f64,
     /// Mean F1 over the classes that have samples or were predicted.
     pub macro_f1: f64,
-    /// Mean of −ln of the label's probability, floored at 1e-12.
+    /// Mean of −ln of the label's probability, floored as in [`log_loss`].
     pub log_loss: f64,
     /// Calibration error of the top probability, debiased: `√max(0, Σ_b n_b/n · (d_b² − ȳ_b(1−ȳ_b)/(n_b−1)))`, where `d_b`
     /// is mean confidence minus accuracy and `ȳ_b` the accuracy of bin `b` (Kumar, Liang & Ma 2019, "Verified

@@ -14,9 +14,9 @@ use ndarray::{ArrayView2, Axis};
 
 use crate::advice::{Advice, Reason};
 use crate::comparison::{Compared, Comparison, GROUPS_TO_TEST, compare, tested};
-use crate::evaluation::log_loss;
 use crate::facts::Facts;
 use crate::interval::GroupedMean;
+use crate::log_loss;
 use crate::verdict::{JudgeError, JudgeInput, Outcome, Verdict, check};
 
 /// A candidate is not activated when its mean log-loss is worse than this by the head in service's, significant or not.

@@ -211,7 +211,7 @@ impl Reason {
                 "too few groups for a test, {groups} of {needed} needed: only the size of the difference was judged"
             ),
             Self::TooFewClasses { classes } => {
-                format!("two classes with samples are needed, {classes} has any")
+                format!("two classes with samples are needed, found {classes}")
             }
             Self::TooFewSamples {
                 class,
@@ -321,4 +321,88 @@ fn name(class: usize, names: &[String]) -> String {
         .get(class)
         .cloned()
         .unwrap_or_else(|| format!("class {class}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Vec<String> {
+        ["ok", "scratch"].map(String::from).to_vec()
+    }
+
+    #[test]
+    fn advice_reads_as_a_person_would_say_it() {
+        let review = |rows: &[usize]| Advice::Review {
+            class: 1,
+            looks_like: 0,
+            rows: rows.to_vec(),
+        };
+        for (advice, words) in [
+            (
+                Advice::LabelGroups {
+                    class: 1,
+                    groups: 4,
+                },
+                "label 4 more groups of scratch",
+            ),
+            (
+                Advice::LabelGroups {
+                    class: 0,
+                    groups: 1,
+                },
+                "label 1 more group of ok",
+            ),
+            (
+                review(&[3, 5, 6, 7, 8, 9]),
+                "6 scratch samples contradict ok: review them",
+            ),
+            (review(&[3]), "1 scratch sample contradicts ok: review it"),
+            (
+                Advice::LabelConfused {
+                    class: 1,
+                    taken_for: 0,
+                    samples: 6,
+                    of: 20,
+                },
+                "label more of scratch and ok: 6 of 20 scratch samples are taken for ok",
+            ),
+        ] {
+            assert_eq!(advice.to_words(&names()), words);
+        }
+    }
+
+    #[test]
+    fn a_class_without_a_name_goes_by_its_number() {
+        let advice = Advice::LabelGroups {
+            class: 7,
+            groups: 2,
+        };
+        assert_eq!(advice.to_words(&names()), "label 2 more groups of class 7");
+        assert_eq!(advice.to_string(), advice.to_words(&[]));
+    }
+
+    #[test]
+    fn reasons_say_their_numbers() {
+        let contradiction = Contradiction {
+            new_wrong: 18,
+            new: 45,
+            older_wrong: 9,
+            older: 90,
+            p: 1e-6,
+        };
+        assert_eq!(
+            Reason::LabelsContradict(contradiction).to_words(&names()),
+            "the new labels contradict the older ones: 18 of 45 new ones are taken for another class, \
+             9 of 90 older ones of the same classes (p < 0.001)"
+        );
+        let not_worse = Reason::NotWorse {
+            difference: -0.0123,
+            p: Some(0.91),
+        };
+        assert_eq!(
+            not_worse.to_string(),
+            "not worse than the head in service: log-loss -0.0123 (p = 0.910 for being worse)"
+        );
+    }
 }

@@ -259,3 +259,53 @@ impl GroupedMean {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_data_say_nothing_the_answer_says_so() {
+        assert_eq!(clustered_interval(&[], &[]), (0.0, 1.0));
+        assert_eq!(clustered_interval(&[true; 50], &[3; 50]), (0.0, 1.0));
+        assert_eq!(wilson(0.5, 0.0, 1.96), (0.0, 1.0));
+        assert_eq!(wilson(0.5, 10.0, f64::INFINITY), (0.0, 1.0));
+        assert_eq!(GroupedMean::new(&[0.3, 0.4], &[1, 1]).p_above_zero, None);
+        assert_eq!(fisher_greater(&[]), 1.0);
+    }
+
+    #[test]
+    fn extremes_are_finite_or_what_they_must_be() {
+        assert_eq!(student_t_quantile(1.0, 4.0), f64::INFINITY);
+        assert_eq!(student_t_quantile(0.0, 4.0), f64::NEG_INFINITY);
+        assert!(student_t_quantile(0.5, 0.0).is_nan() && student_t_survival(1.0, 0.0).is_nan());
+        assert_eq!(student_t_survival(f64::INFINITY, 3.0), 0.0);
+        assert!(fisher_greater(&[[[0, 3000], [3000, 3_000_000]]]) <= 1.0);
+    }
+
+    #[test]
+    fn equal_values_are_no_evidence_and_constant_ones_are_all_of_it() {
+        let p = |value: f64| GroupedMean::new(&[value; 6], &[0, 1, 2, 3, 4, 5]).p_above_zero;
+        assert_eq!((p(0.0), p(0.5), p(-0.5)), (Some(0.5), Some(0.0), Some(1.0)));
+    }
+
+    #[test]
+    fn a_perfect_record_is_worth_one_observation_a_group() {
+        let groups: Vec<usize> = (0..60).map(|i| i / 3).collect();
+        let (low, high) = clustered_interval(&[true; 60], &groups);
+        let expected = wilson(1.0, 20.0, student_t_quantile(0.975, 19.0));
+        assert!(
+            (low - expected.0).abs() < 1e-12 && high == 1.0,
+            "{low} {high}"
+        );
+    }
+
+    #[test]
+    fn a_class_that_is_hard_for_everybody_is_no_evidence_between_tables() {
+        // New samples are all of the hard class: pooled, they look bad; of their class, they are as good as the others.
+        let pooled = [[[20, 20], [60, 400]]];
+        let by_class = [[[20, 20], [20, 20]], [[0, 0], [40, 380]]];
+        assert!(fisher_greater(&pooled) < 1e-6);
+        assert!(fisher_greater(&by_class) > 0.5);
+    }
+}

@@ -62,7 +62,11 @@ pub(crate) struct Served {
 }
 
 /// Fits and selects on a snapshot, judges against the head in service if there is one.
-pub(crate) fn adapt(pool: &Pool, snapshot: &Snapshot, served: Option<&Served>) -> (Candidate, Verdict) {
+pub(crate) fn adapt(
+    pool: &Pool,
+    snapshot: &Snapshot,
+    served: Option<&Served>,
+) -> (Candidate, Verdict) {
     let features = pool.features.select(Axis(0), &snapshot.rows);
     let groups: Vec<usize> = snapshot.rows.iter().map(|&row| pool.groups[row]).collect();
     let samples = Samples::new(features.view(), &snapshot.labels, &groups, pool.classes).unwrap();

@@ -28,6 +28,15 @@ pub enum Reason {
         /// The floor.
         needed: f64,
     },
+    /// A class that the head in service does not know takes more than half of one that it knows.
+    NewClassTakesOld {
+        /// The old class.
+        class: usize,
+        /// Its samples that are taken for a new class when left out.
+        taken: usize,
+        /// Its samples.
+        of: usize,
+    },
     /// No sample can be compared fairly with the head in service: the candidate was judged as a first head.
     NothingToCompare,
     /// A first head that guessing by class frequencies would equal.
@@ -150,6 +159,7 @@ impl Reason {
             Self::LabelsContradict(_) => "labels_contradict",
             Self::LabelsTrusted(_) => "labels_trusted",
             Self::NewClassWeak { .. } => "new_class_weak",
+            Self::NewClassTakesOld { .. } => "new_class_takes_old",
             Self::NothingToCompare => "nothing_to_compare",
             Self::NotBetterThanChance { .. } => "not_better_than_chance",
             Self::NotWorse { .. } => "not_worse",
@@ -192,6 +202,10 @@ impl Reason {
             ),
             Self::NewClassWeak { class, f1, needed } => format!(
                 "the new class {} is not recognised well enough when left out: F1 {f1:.2}, needed {needed:.2}",
+                name(class, names)
+            ),
+            Self::NewClassTakesOld { class, taken, of } => format!(
+                "{taken} of {of} samples of {} are taken for a new class when left out",
                 name(class, names)
             ),
             Self::NothingToCompare => {

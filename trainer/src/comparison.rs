@@ -26,7 +26,7 @@ pub struct Comparison {
     pub excluded: usize,
     /// Mean log-loss difference, candidate minus in service: below zero is better.
     pub difference: f64,
-    /// Its standard error by group sums; infinite with one group.
+    /// Its standard error by group ([`GroupedMean::standard_error`]); infinite with one group.
     pub standard_error: f64,
     /// One-sided p-value of "the candidate is worse", Student's t with `groups − 1` degrees of freedom; none with
     /// fewer than [`GROUPS_TO_TEST`] groups.

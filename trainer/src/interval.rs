@@ -209,7 +209,9 @@ pub struct GroupedMean {
     pub groups: usize,
     /// Plain mean over the samples.
     pub mean: f64,
-    /// Standard error by group sums, `√(G/(G−1) Σ_g (Σ_{i∈g} (v_i − mean))²) / n`; infinite with one group.
+    /// Standard error by leaving out one group at a time, `√((G−1)/G Σ_g (Σ_{i∈g} (v_i − mean) / (n − n_g))²)`; with
+    /// groups of one size it is the usual one by group sums, and one large group does not make it too small (`CV₃` of
+    /// MacKinnon, Nielsen & Webb 2023, "Cluster-robust inference"). Infinite with one group.
     pub standard_error: f64,
     /// One-sided p-value of "the mean is at most zero", Student's t with `groups − 1` degrees of freedom.
     /// `None` below two groups. Values that are all zero have p = 0.5.
@@ -226,9 +228,11 @@ impl GroupedMean {
         } else {
             values[..samples].iter().sum::<f64>() / n
         };
-        let mut sums: BTreeMap<usize, f64> = BTreeMap::new();
+        let mut sums: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
         for (value, &group) in values.iter().zip(groups) {
-            *sums.entry(group).or_default() += value - mean;
+            let sum = sums.entry(group).or_default();
+            sum.0 += 1.0;
+            sum.1 += value - mean;
         }
         let count = sums.len() as f64;
         if sums.len() < 2 {
@@ -241,8 +245,11 @@ impl GroupedMean {
                 p_above_zero: None,
             };
         }
-        let squares = sums.values().map(|s| s * s).sum::<f64>();
-        let standard_error = (count / (count - 1.0) * squares).sqrt() / n;
+        let squares = sums
+            .values()
+            .map(|(size, sum)| (sum / (n - size)).powi(2))
+            .sum::<f64>();
+        let standard_error = ((count - 1.0) / count * squares).sqrt();
         let p = if standard_error > 0.0 {
             student_t_survival(mean / standard_error, count - 1.0)
         } else if mean == 0.0 {

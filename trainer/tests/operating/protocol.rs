@@ -198,7 +198,6 @@ fn add(
 /// What a chain of adaptations without real gain did.
 #[derive(Debug, Default)]
 pub(crate) struct Chain {
-    pub(crate) adaptations: usize,
     /// Candidates that went into service.
     pub(crate) activated: usize,
     /// Candidates whose true log-loss was worse than that of the head in service by more than the margin...
@@ -236,10 +235,7 @@ pub(crate) fn chain(pool: &Pool, size: usize, adaptations: usize, held_out: usiz
         snapshot,
     };
     let mut loss = true_loss(&served.candidate);
-    let mut chain = Chain {
-        adaptations,
-        ..Chain::default()
-    };
+    let mut chain = Chain::default();
     for _ in 0..adaptations {
         for _ in 0..size / 20 {
             rows.remove(rng.random_range(0..size));

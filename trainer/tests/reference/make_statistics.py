@@ -58,8 +58,8 @@ def grouped_means():
         ids = np.arange(n) if n == groups else np.r_[np.arange(groups), rng.integers(0, groups, n - groups)]
         values = 0.02 + rng.normal(0, 0.1, groups)[ids] + rng.normal(0, 0.1, n)
         mean = values.mean()
-        sums = np.array([(values[ids == g] - mean).sum() for g in range(groups)])
-        error = np.sqrt(groups / (groups - 1) * (sums**2).sum()) / n
+        without = np.array([values[ids != g].mean() for g in range(groups)])  # the jackknife over groups
+        error = np.sqrt((groups - 1) / groups * ((without - mean) ** 2).sum())
         case = {"values": values.tolist(), "groups": ids.tolist(), "mean": mean, "standard_error": error}
         case["p"] = stats.t.sf(mean / error, groups - 1)
         if n == groups:  # single samples: the ordinary t-test

@@ -94,7 +94,7 @@ pub fn student_t_quantile(p: f64, df: f64) -> f64 {
     }
     for _ in 0..200 {
         let middle = 0.5 * (low + high);
-        if middle == low || middle == high {
+        if middle <= low || middle >= high {
             break;
         }
         if student_t_survival(middle, df) > tail {
@@ -211,7 +211,7 @@ pub struct GroupedMean {
     pub mean: f64,
     /// Standard error by leaving out one group at a time, `√((G−1)/G Σ_g (Σ_{i∈g} (v_i − mean) / (n − n_g))²)`; with
     /// groups of one size it is the usual one by group sums, and one large group does not make it too small (`CV₃` of
-    /// MacKinnon, Nielsen & Webb 2023, "Cluster-robust inference"). Infinite with one group.
+    /// `MacKinnon`, Nielsen & Webb 2023, "Cluster-robust inference"). Infinite with one group.
     pub standard_error: f64,
     /// One-sided p-value of "the mean is at most zero", Student's t with `groups − 1` degrees of freedom.
     /// `None` below two groups. Values that are all zero have p = 0.5.

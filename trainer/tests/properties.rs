@@ -5,7 +5,7 @@ mod synthetic;
 
 use acclimate_trainer::{FitOptions, Kind, Quantisation, Statistics, fit, solve};
 use ndarray::{Array2, Axis};
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::RngSeed};
 use synthetic::Synthetic;
 
 const DIM: usize = 5;
@@ -83,8 +83,18 @@ fn refit(
         .collect()
 }
 
+/// A fixed seed: a failure is the change's, never the day's.
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: 192,
+        rng_seed: RngSeed::Fixed(2),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn order_and_blocking_do_not_matter(rows in rows(), signed: bool, block in 1_usize..20, turn in 0_usize..40) {
@@ -127,14 +137,14 @@ proptest! {
 
     #[test]
     fn leaving_out_is_refitting(
-        seed in 0_u64..1000, n in 8_usize..24, dim in 1_usize..30, classes in 2_usize..4, group in 1_usize..4,
+        seed in 0_u64..1000, n in 12_usize..26, dim in 1_usize..30, classes in 2_usize..4, group in 1_usize..4,
         power in -2_i32..2, lopsided: bool,
     ) {
         let mut case = Synthetic::new(seed, n, dim, classes, 1, 0.5);
         case.groups = (0..n).map(|i| i / group).collect();
         if lopsided {
             // Weights come in where one class has more than three times another's samples.
-            case.labels = (0..n).map(|i| if i % 4 == 0 && i < 4 * classes { i / 4 % classes } else { 0 }).collect();
+            case.labels = (0..n).map(|i| if i % 4 == 0 { i / 4 % classes } else { 0 }).collect();
         }
         let counts: Vec<f64> = case.samples().counts().into_iter().map(|count| count as f64).collect();
         let (least, most) = counts.iter().fold((f64::INFINITY, 0.0), |(a, b), &c| (c.min(a), c.max(b)));
@@ -153,7 +163,7 @@ proptest! {
                 prop_assert!((logits[(i, c)] - whole[c]).abs() < 1e-6, "{} {}", logits[(i, c)], whole[c]);
                 let got = solution.scores[(i, c)];
                 if got == f64::NEG_INFINITY {
-                    prop_assert!(counts[c] == 1.0 && case.labels[i] == c);
+                    prop_assert!(counts[c] < 2.0 && case.labels[i] == c);
                 } else {
                     prop_assert!((got - without[c]).abs() < 1e-6, "sample {i}: {got} {}", without[c]);
                 }

@@ -1,4 +1,6 @@
 //! Small cases against scikit-learn and against refits by brute force; `reference/make.py` wrote the numbers.
+#![allow(clippy::needless_pass_by_value, reason = "array views are handles")]
+#![allow(clippy::struct_field_names, reason = "the file's names")]
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use acclimate_trainer::{FitOptions, Kind, Samples, Solution, solve};

@@ -10,17 +10,24 @@ use rand_chacha::{
 
 /// Labelled features and their groups.
 #[derive(Clone, Debug)]
-pub struct Synthetic {
-    pub x: Array2<f32>,
-    pub labels: Vec<usize>,
-    pub groups: Vec<usize>,
-    pub classes: usize,
+pub(crate) struct Synthetic {
+    pub(crate) x: Array2<f32>,
+    pub(crate) labels: Vec<usize>,
+    pub(crate) groups: Vec<usize>,
+    pub(crate) classes: usize,
 }
 
 impl Synthetic {
     /// `n` samples in groups of `group`, classes in turn; `spread` is the distance between class means in units of a
     /// sample's deviation, 0 for labels that say nothing. Another `seed` gives other samples of the same classes.
-    pub fn new(seed: u64, n: usize, dim: usize, classes: usize, group: usize, spread: f64) -> Self {
+    pub(crate) fn new(
+        seed: u64,
+        n: usize,
+        dim: usize,
+        classes: usize,
+        group: usize,
+        spread: f64,
+    ) -> Self {
         let mut world = ChaCha8Rng::seed_from_u64(0);
         let means = Array2::from_shape_simple_fn((classes, dim), || spread * normal(&mut world));
         let mut rng = ChaCha8Rng::seed_from_u64(seed + 1);
@@ -47,12 +54,12 @@ impl Synthetic {
         }
     }
 
-    pub fn samples(&self) -> Samples<'_> {
+    pub(crate) fn samples(&self) -> Samples<'_> {
         Samples::new(self.x.view(), &self.labels, &self.groups, self.classes).unwrap()
     }
 
     /// The same samples in another order.
-    pub fn permuted(&self, order: &[usize]) -> Self {
+    pub(crate) fn permuted(&self, order: &[usize]) -> Self {
         Self {
             x: self.x.select(ndarray::Axis(0), order),
             labels: order.iter().map(|&i| self.labels[i]).collect(),

@@ -1,7 +1,7 @@
 //! Classifier heads on frozen features. Pure numbers: no files, no clock, no async; randomness comes in as a seed.
 //!
-//! Read next: `head.rs` (what is deployed), `candidate.rs` (how it is fitted), `ridge.rs` (the closed form), `judge.rs` (whether it goes
-//! into service).
+//! Read next: `head.rs` (what is deployed), `candidate.rs` (how it is fitted), `ridge.rs` (the closed form), `judge.rs`
+//! (whether it goes into service).
 //! Invariant: the same samples in the same order give the same bits, on any number of threads.
 //!
 #![doc = include_str!("../README.md")]

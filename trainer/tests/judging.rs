@@ -178,7 +178,7 @@ fn a_first_head_no_better_than_chance_is_rejected() {
     let mut case = Case::recognised(2, 8, 0.9);
     // Right half of the time, with confidence: worse than guessing.
     case.candidate = on(2, (0..16).map(|i| (i / 2 % 2, 0.7)));
-    case.prototype = case.candidate.clone();
+    case.prototype.clone_from(&case.candidate);
     let verdict = case.judge();
     assert_eq!(verdict.outcome, Outcome::Rejected);
     assert_eq!(tokens(&verdict), ["not_better_than_chance"]);
@@ -279,7 +279,7 @@ fn near_duplicates_do_not_make_a_difference_significant() {
     let p = |i: usize| {
         if i < 30 {
             0.88
-        } else if i % 2 == 0 {
+        } else if i.is_multiple_of(2) {
             0.895
         } else {
             0.905
@@ -343,7 +343,7 @@ fn rows_without_a_kept_score_are_left_out_and_none_at_all_makes_a_first_head() {
 /// Twenty new samples labelled 0, of which the candidate takes `wrong` for 1; the older ones are right 9 times in 10.
 fn with_contradictions(wrong: usize) -> Case {
     let mut case = Case::in_service(2, 50, 0.9);
-    let miss = |i: usize, label: usize| if i / 2 % 10 == 0 { 1 - label } else { label };
+    let miss = |i: usize, label: usize| if (i / 2).is_multiple_of(10) { 1 - label } else { label };
     let rows: Vec<_> = case
         .labels
         .iter()
@@ -429,10 +429,10 @@ fn with_new_class(right: usize) -> Case {
     let mut case = Case::recognised(3, 20, 0.8);
     let keep: Vec<usize> = (0..60).filter(|i| i % 3 < 2).collect();
     case.labels = keep.iter().map(|&i| case.labels[i]).collect();
-    case.groups = keep.clone();
+    case.groups.clone_from(&keep);
     case.new = vec![false; 40];
     case.candidate = case.candidate.select(ndarray::Axis(0), &keep);
-    case.prototype = case.candidate.clone();
+    case.prototype.clone_from(&case.candidate);
     let served = on(2, case.labels.iter().map(|&label| (label, 0.85)));
     case.in_service = Some((served, vec![true; 40], vec![0, 1]));
     for i in 0..10 {

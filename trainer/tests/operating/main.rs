@@ -21,7 +21,7 @@ fn normal(rng: &mut impl Rng) -> f64 {
     (-2.0 * (1.0 - u).ln()).sqrt() * (2.0 * std::f64::consts::PI * v).cos()
 }
 
-/// Features like MobileNetV2's on TrashNet: six classes about means on a sphere, one pair of them alike; scatter whose
+/// Features like those of a photograph backbone: six classes about means on a sphere, one pair of them alike; scatter whose
 /// spectrum falls off as `1/√j`; 4 % of the samples are near-duplicates of the one before and share its group.
 /// A head fitted on 540 is right for about 85 %.
 fn synthetic(n: usize, seed: u64) -> Pool {

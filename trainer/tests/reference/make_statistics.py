@@ -22,7 +22,7 @@ def student():
 def quantiles():
     for df in (1, 2, 4, 29, 300, 1e5):
         for p in (0.001, 0.05, 0.5, 0.9, 0.975, 0.9999):
-            yield {"p": p, "df": df, "quantile": stats.t.ppf(p, df)}
+            yield {"p": p, "df": df, "t": stats.t.ppf(p, df)}
 
 
 def wilson():

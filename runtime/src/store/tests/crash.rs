@@ -41,7 +41,7 @@ fn a_kill_in_the_middle_of_a_batch_leaves_none_of_it() {
     add(&mut tasks, b"before", Some("ok"));
     let killed = tasks
         .batch(|batch| {
-            batch.add_sample("belt", &sample(&[1; 100_000], &[0; DIM], Some("new class")), at(1))?;
+            batch.add_sample("belt", &sample(&vec![1; 100_000], &[0; DIM], Some("new class")), at(1))?;
             Ok::<_, StoreError>(copy(dir.path()))
         })
         .unwrap();

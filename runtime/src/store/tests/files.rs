@@ -110,7 +110,7 @@ fn a_later_format_is_refused_and_left_as_it_is() {
 #[test]
 fn a_shortened_file_is_damaged_and_not_taken_for_an_empty_one() {
     let (dir, mut tasks) = store();
-    add(&mut tasks, &[7; 100_000], None);
+    add(&mut tasks, &vec![7; 100_000], None);
     drop(tasks);
     let path = dir.path().join(FILE);
     let whole = fs::read(&path).unwrap();

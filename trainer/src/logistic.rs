@@ -18,8 +18,8 @@ use crate::{
 
 /// Folds of the cross-validation.
 const FOLDS: usize = 5;
-/// Penalties tried, in units of the mean eigenvalue: 12 from 10^1.5 down to 10^-4.
-const PATH: usize = 12;
+/// Penalties tried, in units of the mean eigenvalue: 10 from 10^1.5 down to 10^-3.
+const PATH: usize = 10;
 /// The path ends when so many penalties in a row did no better than the best.
 const PATIENCE: usize = 2;
 /// Losses closer than this are equal, and the larger penalty wins.
@@ -64,6 +64,7 @@ pub(crate) fn solve(
             .map(|k| spectrum.mean_value * 10_f64.powf(1.5 - 0.5 * k as f64))
             .collect(),
     };
+    let mut near = None;
     let mut best: Option<(f64, f64, Array2<f64>, Parameters)> = None;
     let mut worse = 0;
     for lambda in lambdas {
@@ -77,7 +78,7 @@ pub(crate) fn solve(
                 }
             }
         }
-        let loss = calibration::loss(scores.view(), samples.labels());
+        let loss = calibration::loss(scores.view(), samples.labels(), &mut near);
         if best.as_ref().is_none_or(|(least, ..)| loss < least - TIE) {
             best = Some((
                 loss,
@@ -93,10 +94,10 @@ pub(crate) fn solve(
             }
         }
     }
-    let (_, lambda, scores, near) =
+    let (_, lambda, scores, start) =
         best.unwrap_or((0.0, 1.0, Array2::zeros((n, classes)), Vec::new()));
     let whole = Problem::new(samples.labels(), classes, &rows, &spectrum.values, |_| true);
-    let fit = whole.minimise(near, lambda, FINE);
+    let fit = whole.minimise(start, lambda, FINE);
     let (weights, intercept) = fit.split_at(whole.split());
     let weights = spectrum.lift(Mat::from_fn(rows.nrows(), classes, |j, c| {
         weights[c * rows.nrows() + j]

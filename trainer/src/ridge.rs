@@ -37,10 +37,11 @@ pub(crate) fn solve(
             .collect(),
     };
     let problem = Problem::new(samples, leave_out, spectrum);
+    let mut near = None;
     let mut best: Option<(f64, f64, Array2<f64>)> = None;
     for chunk in lambdas.chunks((WIDTH / samples.classes()).max(1)) {
         for (&lambda, scores) in chunk.iter().zip(problem.scores(chunk)) {
-            let loss = calibration::loss(scores.view(), samples.labels());
+            let loss = calibration::loss(scores.view(), samples.labels(), &mut near);
             if best.as_ref().is_none_or(|(least, ..)| loss < least - TIE) {
                 best = Some((loss, lambda, scores));
             }

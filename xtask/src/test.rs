@@ -25,7 +25,7 @@ const STEPS: &[(&str, &str, Run)] = &[
     ("tidy", "the invariants of ARCHITECTURE.md", tidy),
     ("clippy", "the workspace, then each engine alone and none", clippy),
     ("docs", "rustdoc without warnings", docs),
-    ("thumb", "the wire crate for microcontrollers", thumb),
+    ("thumb", "the wire crate and the example firmware for microcontrollers", thumb),
     ("deny", "licences, bans and sources of every dependency", deny),
     ("audit", "advisories against Cargo.lock", audit),
     ("build", "everything that the tests run", build),
@@ -49,6 +49,7 @@ pub(crate) fn test(workspace: &Workspace, names: &[String]) -> anyhow::Result<Ex
 
 fn fmt(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
     run(&mut workspace.cargo(["fmt", "--all", "--check"]))?;
+    run(workspace.cargo(["fmt", "--check"]).current_dir(workspace.root.join("firmware-bridge/firmware")))?;
     Ok(Outcome::Done)
 }
 
@@ -86,13 +87,13 @@ fn thumb(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
         }
         run(&mut workspace.cargo(["check", "--package", "acclimate-wire", "--target", target]))?;
     }
+    firmware(workspace)?;
     Ok(Outcome::Done)
 }
 
 /// Builds the example firmware, which stands outside the workspace.
 pub(crate) fn firmware(workspace: &Workspace) -> anyhow::Result<()> {
     let folder = workspace.root.join("firmware-bridge/firmware");
-    ensure!(folder.join("Cargo.toml").is_file(), "{} has no Cargo.toml yet", folder.display());
     have_target("thumbv7m-none-eabi")?;
     run(workspace.cargo(["build", "--release", "--target", "thumbv7m-none-eabi"]).current_dir(folder))
 }

@@ -1,0 +1,264 @@
+//! From samples to candidates: fit each kind, score each sample without its group, calibrate.
+//! Knows nothing of the head in service: that is the judge's.
+//!
+//! Read next: `ridge.rs` (the closed form), `selection.rs` (which candidate is proposed).
+
+use std::cell::OnceCell;
+
+use ndarray::{Array2, Axis};
+
+use crate::{
+    FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Samples, Solution, calibration,
+    leave_out::LeaveOut,
+    log_loss, logistic,
+    prototype::Directions,
+    ridge, softmax,
+    solution::columns,
+    spectrum::{Spectrum, balance},
+};
+
+/// A fitted head with the evidence for it.
+///
+/// Every leave-out score comes from a fit without the sample's group. What all share is the penalty and one scalar, the
+/// temperature, which were chosen on these very scores.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// The head, fitted on all samples.
+    pub head: Head,
+    /// Calibrated out-of-sample probabilities, `[n, classes]`, in the samples' order. A class the rest holds no sample
+    /// of has probability 0, which [`log_loss`] bounds.
+    pub leave_out: Array2<f64>,
+    /// Log-loss per sample, `[n]`, in nats.
+    pub losses: Vec<f64>,
+    /// The group each sample was left out with, `[n]`, numbered from 0: the samples' own, or single ones where
+    /// `ungrouped`.
+    pub groups: Vec<usize>,
+    /// Mean of `losses`.
+    pub log_loss: f64,
+    /// Standard error of `log_loss`, clustered by group.
+    pub log_loss_se: f64,
+    /// Whether a class had fewer than two groups, so that its samples were left out one by one.
+    pub ungrouped: bool,
+    /// Share of samples whose likeliest class out of sample is their label.
+    pub accuracy: f64,
+}
+
+/// What to fit and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FitOptions {
+    /// The kinds to fit, in any order.
+    pub kinds: Vec<Kind>,
+    /// Deals groups into folds where a kind needs them.
+    pub seed: u64,
+    /// Threads to use at most; the result does not depend on it.
+    pub threads: usize,
+}
+
+impl Default for FitOptions {
+    fn default() -> Self {
+        Self {
+            kinds: Kind::ALL.to_vec(),
+            seed: 0,
+            threads: 1,
+        }
+    }
+}
+
+/// Why nothing was fitted.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum FitError {
+    /// A penalty that is none.
+    #[error("penalty is {lambda}, expected a finite number above 0")]
+    Lambda {
+        /// The penalty.
+        lambda: f64,
+    },
+    /// The eigendecomposition did not converge.
+    #[error(
+        "eigendecomposition of {rows} samples of dim {dim} did not converge: this is a bug, please report it"
+    )]
+    NoConvergence {
+        /// How many samples.
+        rows: usize,
+        /// Their dim.
+        dim: usize,
+    },
+    /// No kinds were asked for.
+    #[error("no kind of head to fit, expected at least one")]
+    NoKinds,
+    /// A classifier needs something to tell apart.
+    #[error(
+        "samples are of one class, expected two or more: label samples of another class, or fit novelty only"
+    )]
+    OneClass,
+}
+
+/// Fits every kind asked for, cheapest first, deterministically.
+///
+/// # Errors
+/// When there is one class only, no kind, or numbers that do not converge.
+pub fn fit(samples: &Samples<'_>, options: &FitOptions) -> Result<Vec<Candidate>, FitError> {
+    if options.kinds.is_empty() {
+        return Err(FitError::NoKinds);
+    }
+    if samples.classes() < 2 {
+        return Err(FitError::OneClass);
+    }
+    let fitter = Fitter::new(samples, options);
+    let novelty = Novelty::from_directions(&fitter.directions, samples, FALSE_UNKNOWN_RATE);
+    let wanted = Kind::ALL
+        .into_iter()
+        .filter(|kind| options.kinds.contains(kind));
+    wanted
+        .map(|kind| {
+            Ok(Candidate::new(
+                fitter.solve(kind, None)?,
+                samples,
+                &fitter.leave_out,
+                &novelty,
+            ))
+        })
+        .collect()
+}
+
+/// Solves one kind at one penalty (where the kind has one; chosen as in [`fit`] if `None`), in f64 and uncalibrated:
+/// to reproduce a head that is in service, or to check one.
+///
+/// # Errors
+/// As [`fit`]; also when `lambda` is not above zero.
+pub fn solve(
+    kind: Kind,
+    samples: &Samples<'_>,
+    lambda: Option<f64>,
+    options: &FitOptions,
+) -> Result<Solution, FitError> {
+    if samples.classes() < 2 {
+        return Err(FitError::OneClass);
+    }
+    if let Some(lambda) = lambda.filter(|lambda| !(lambda.is_finite() && *lambda > 0.0)) {
+        return Err(FitError::Lambda { lambda });
+    }
+    Fitter::new(samples, options).solve(kind, lambda)
+}
+
+/// What kinds share, computed once.
+struct Fitter<'a, 'b> {
+    samples: &'a Samples<'b>,
+    options: &'a FitOptions,
+    leave_out: LeaveOut,
+    directions: Directions,
+    spectrum: OnceCell<Spectrum>,
+}
+
+impl<'a, 'b> Fitter<'a, 'b> {
+    fn new(samples: &'a Samples<'b>, options: &'a FitOptions) -> Self {
+        let leave_out = LeaveOut::new(samples);
+        let directions = Directions::new(samples, &leave_out, &columns(samples));
+        Self {
+            samples,
+            options,
+            leave_out,
+            directions,
+            spectrum: OnceCell::new(),
+        }
+    }
+
+    fn solve(&self, kind: Kind, lambda: Option<f64>) -> Result<Solution, FitError> {
+        let Self {
+            samples,
+            options,
+            leave_out,
+            ..
+        } = self;
+        Ok(match kind {
+            Kind::Logistic => logistic::solve(
+                samples,
+                leave_out,
+                self.spectrum()?,
+                lambda,
+                options.seed,
+                options.threads,
+            ),
+            Kind::Prototype => self.directions.solution(),
+            Kind::Ridge => ridge::solve(samples, leave_out, self.spectrum()?, lambda),
+        })
+    }
+
+    fn spectrum(&self) -> Result<&Spectrum, FitError> {
+        if let Some(spectrum) = self.spectrum.get() {
+            return Ok(spectrum);
+        }
+        let spectrum = Spectrum::new(columns(self.samples), balance(self.samples))?;
+        Ok(self.spectrum.get_or_init(|| spectrum))
+    }
+}
+
+impl Candidate {
+    /// Calibrates a solution and weighs it.
+    fn new(
+        solution: Solution,
+        samples: &Samples<'_>,
+        leave_out: &LeaveOut,
+        novelty: &Novelty,
+    ) -> Self {
+        let Solution {
+            kind,
+            weights,
+            bias,
+            mut scores,
+            lambda,
+        } = solution;
+        let temperature = calibration::temperature(scores.view(), samples.labels());
+        let mut right = 0;
+        let mut losses = Vec::with_capacity(samples.rows());
+        for (mut row, &label) in scores.axis_iter_mut(Axis(0)).zip(samples.labels()) {
+            let mut p = row.to_vec();
+            softmax(&mut p, temperature);
+            row.assign(&ndarray::aview1(&p));
+            losses.push(log_loss(row.view(), label));
+            right += usize::from(p.iter().enumerate().all(|(class, &other)| {
+                // The first of equals is the answer.
+                if class < label {
+                    other < p[label]
+                } else {
+                    other <= p[label]
+                }
+            }));
+        }
+        let (mean, se) = clustered_mean(&losses, &leave_out.of);
+        Self {
+            head: Head {
+                kind,
+                weights: weights.mapv(|w| w as f32),
+                bias: bias.mapv(|b| b as f32),
+                temperature,
+                lambda,
+                novelty: Some(novelty.clone()),
+            },
+            leave_out: scores,
+            losses,
+            groups: leave_out.of.clone(),
+            log_loss: mean,
+            log_loss_se: se,
+            ungrouped: leave_out.ungrouped,
+            accuracy: right as f64 / samples.rows() as f64,
+        }
+    }
+}
+
+/// The mean of `values` and its standard error when those of a group (numbered from 0) vary together: the
+/// cluster-robust variance `G/(G-1) · Σ_g (Σ_{i∈g} (v_i - mean))² / n²`. Infinite for fewer than two groups.
+pub(crate) fn clustered_mean(values: &[f64], groups: &[usize]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let mut sums = vec![0.0; groups.iter().max().map_or(0, |&last| last + 1)];
+    for (value, &group) in values.iter().zip(groups) {
+        sums[group] += value - mean;
+    }
+    let count = sums.len() as f64;
+    if count < 2.0 {
+        return (mean, f64::INFINITY);
+    }
+    let squares: f64 = sums.iter().map(|sum| sum * sum).sum();
+    (mean, (count / (count - 1.0) * squares).sqrt() / n)
+}

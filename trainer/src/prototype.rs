@@ -1,0 +1,118 @@
+//! Nearest class mean by cosine: the cold start. Snell, Swersky and Zemel 2017, "Prototypical Networks"; imprinting:
+//! Qi, Brown and Lowe 2018.
+//!
+//! Logit of class c: `x·m_c / ‖m_c‖` with `m_c` the sum of its features, which is linear in x.
+//! Leave-out in closed form: the left-out group's features are subtracted from the sums.
+
+use faer::{Mat, Par, linalg::matmul::matmul};
+use ndarray::{Array1, Array2};
+
+use crate::{Kind, Samples, Solution, leave_out::LeaveOut};
+
+/// Class directions and the scores of each sample without its group.
+pub(crate) struct Directions {
+    /// Unit vectors, `[classes, dim]`; zero where features cancel.
+    pub(crate) means: Array2<f64>,
+    /// `x·mean` with the sample's group left out, `[n, classes]`; `-inf` where nothing of the class is left.
+    pub(crate) scores: Array2<f64>,
+}
+
+impl Directions {
+    /// O(n·classes·dim). `columns` are the features, one column per sample, `[dim, n]`.
+    pub(crate) fn new(samples: &Samples<'_>, leave_out: &LeaveOut, columns: &Mat<f64>) -> Self {
+        let (dim, n, classes) = (samples.dim(), samples.rows(), samples.classes());
+        let counts = samples.counts();
+        let mut sums = Mat::<f64>::zeros(dim, classes);
+        for (row, &label) in samples.labels().iter().enumerate() {
+            add(slice_mut(&mut sums, label), slice(columns, row), 1.0);
+        }
+        let norms: Vec<f64> = (0..classes)
+            .map(|class| norm(slice(&sums, class)))
+            .collect();
+        let mut products = Mat::<f64>::zeros(classes, n);
+        matmul(
+            products.as_mut(),
+            faer::Accum::Replace,
+            sums.transpose(),
+            columns,
+            1.0,
+            Par::Seq,
+        );
+        let mut scores = Array2::from_shape_fn((n, classes), |(row, class)| {
+            over(products[(class, row)], norms[class])
+        });
+        for members in &leave_out.members {
+            let mut present: Vec<usize> =
+                members.iter().map(|&row| samples.labels()[row]).collect();
+            present.sort_unstable();
+            present.dedup();
+            for class in present {
+                let mut rest = slice(&sums, class).to_vec();
+                let own = members
+                    .iter()
+                    .filter(|&&row| samples.labels()[row] == class);
+                let left = counts[class] - own.clone().count();
+                for &row in own {
+                    add(&mut rest, slice(columns, row), -1.0);
+                }
+                // Subtraction leaves rounding where nothing should be left.
+                let length = if norm(&rest) > 1e-12 * norms[class] {
+                    norm(&rest)
+                } else {
+                    0.0
+                };
+                for &row in members {
+                    let product: f64 = rest
+                        .iter()
+                        .zip(slice(columns, row))
+                        .map(|(a, b)| a * b)
+                        .sum();
+                    scores[(row, class)] = if left == 0 {
+                        f64::NEG_INFINITY
+                    } else {
+                        over(product, length)
+                    };
+                }
+            }
+        }
+        let means = Array2::from_shape_fn((classes, dim), |(class, j)| {
+            over(sums[(j, class)], norms[class])
+        });
+        Self { means, scores }
+    }
+
+    /// As a head without bias.
+    pub(crate) fn solution(&self) -> Solution {
+        let bias = Array1::zeros(self.means.nrows());
+        Solution {
+            kind: Kind::Prototype,
+            weights: self.means.clone(),
+            bias,
+            scores: self.scores.clone(),
+            lambda: None,
+        }
+    }
+}
+
+fn slice(m: &Mat<f64>, column: usize) -> &[f64] {
+    m.col_as_slice(column)
+}
+
+fn slice_mut(m: &mut Mat<f64>, column: usize) -> &mut [f64] {
+    m.col_as_slice_mut(column)
+}
+
+fn add(to: &mut [f64], what: &[f64], sign: f64) {
+    for (a, b) in to.iter_mut().zip(what) {
+        *a += sign * b;
+    }
+}
+
+fn norm(v: &[f64]) -> f64 {
+    v.iter().map(|x| x * x).sum::<f64>().sqrt()
+}
+
+/// `a / b`, zero where there is nothing to divide by.
+fn over(a: f64, b: f64) -> f64 {
+    if b > 0.0 { a / b } else { 0.0 }
+}

@@ -1,0 +1,199 @@
+//! What a fit sees: labelled features and the groups that may not be split.
+//!
+//! Invariant, checked once here and trusted by every head: at least one row and one column, finite features, labels
+//! below the number of classes, and at least one sample of every class.
+
+use ndarray::ArrayView2;
+
+/// Labelled features.
+#[derive(Clone, Copy, Debug)]
+pub struct Samples<'a> {
+    features: ArrayView2<'a, f32>,
+    labels: &'a [usize],
+    groups: &'a [usize],
+    classes: usize,
+}
+
+/// Why samples cannot be fitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SamplesError {
+    /// No rows or no columns.
+    #[error(
+        "samples have shape [{rows}, {dim}], expected at least one row and one column: label some samples first"
+    )]
+    Empty {
+        /// Rows found.
+        rows: usize,
+        /// Columns found.
+        dim: usize,
+    },
+    /// A class nobody has labelled a sample of.
+    #[error("class {class} has no samples: leave it out of the classes or label one")]
+    EmptyClass {
+        /// The class.
+        class: usize,
+    },
+    /// Labels or groups do not match the features row for row.
+    #[error(
+        "samples have {rows} features but {labels} labels and {groups} groups, expected as many of each"
+    )]
+    Lengths {
+        /// Rows of features.
+        rows: usize,
+        /// Labels given.
+        labels: usize,
+        /// Groups given.
+        groups: usize,
+    },
+    /// A NaN or an infinity.
+    #[error("feature of sample {row} is not finite at component {column}")]
+    NotFinite {
+        /// The sample.
+        row: usize,
+        /// The component.
+        column: usize,
+    },
+    /// A label outside the classes.
+    #[error("sample {row} is labelled {label}, expected a class below {classes}")]
+    UnknownClass {
+        /// The sample.
+        row: usize,
+        /// Its label.
+        label: usize,
+        /// How many classes there are.
+        classes: usize,
+    },
+}
+
+impl<'a> Samples<'a> {
+    /// Checks and takes decoded codes `[n, dim]`, one label in `0..classes` and one group per row. Groups are any
+    /// numbers; equal ones may not be split between fitting and judging.
+    ///
+    /// # Errors
+    /// When the invariant of this module does not hold.
+    pub fn new(
+        features: ArrayView2<'a, f32>,
+        labels: &'a [usize],
+        groups: &'a [usize],
+        classes: usize,
+    ) -> Result<Self, SamplesError> {
+        let (rows, dim) = features.dim();
+        if rows == 0 || dim == 0 {
+            return Err(SamplesError::Empty { rows, dim });
+        }
+        if labels.len() != rows || groups.len() != rows {
+            return Err(SamplesError::Lengths {
+                rows,
+                labels: labels.len(),
+                groups: groups.len(),
+            });
+        }
+        if let Some(row) = labels.iter().position(|&label| label >= classes) {
+            return Err(SamplesError::UnknownClass {
+                row,
+                label: labels[row],
+                classes,
+            });
+        }
+        let samples = Self {
+            features,
+            labels,
+            groups,
+            classes,
+        };
+        if classes > rows || samples.counts().contains(&0) {
+            let class = (0..classes)
+                .find(|class| !labels.contains(class))
+                .unwrap_or(classes);
+            return Err(SamplesError::EmptyClass { class });
+        }
+        if let Some(((row, column), _)) = features.indexed_iter().find(|(_, x)| !x.is_finite()) {
+            return Err(SamplesError::NotFinite { row, column });
+        }
+        Ok(samples)
+    }
+
+    /// Decoded codes, `[n, dim]`.
+    pub fn features(&self) -> ArrayView2<'a, f32> {
+        self.features
+    }
+
+    /// Class per row, `[n]`.
+    pub fn labels(&self) -> &'a [usize] {
+        self.labels
+    }
+
+    /// Group per row, `[n]`.
+    pub fn groups(&self) -> &'a [usize] {
+        self.groups
+    }
+
+    /// How many classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// How many samples.
+    pub fn rows(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// How many components a feature has.
+    pub fn dim(&self) -> usize {
+        self.features.ncols()
+    }
+
+    /// Samples per class, `[classes]`.
+    pub fn counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes];
+        for &label in self.labels {
+            counts[label] += 1;
+        }
+        counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn what_breaks_the_invariant_is_named() {
+        let x = array![[1.0_f32, 0.0], [0.0, 1.0]];
+        let new = |labels: &[usize], groups: &[usize], classes| {
+            Samples::new(x.view(), labels, groups, classes).map(|samples| samples.counts())
+        };
+        assert_eq!(new(&[0, 1], &[7, 9], 2), Ok(vec![1, 1]));
+        assert_eq!(
+            new(&[0], &[7, 9], 2),
+            Err(SamplesError::Lengths {
+                rows: 2,
+                labels: 1,
+                groups: 2
+            })
+        );
+        assert_eq!(
+            new(&[0, 2], &[7, 9], 2),
+            Err(SamplesError::UnknownClass {
+                row: 1,
+                label: 2,
+                classes: 2
+            })
+        );
+        assert_eq!(
+            new(&[0, 0], &[7, 9], 2),
+            Err(SamplesError::EmptyClass { class: 1 })
+        );
+        assert_eq!(
+            new(&[0, 1], &[7, 9], usize::MAX),
+            Err(SamplesError::EmptyClass { class: 2 })
+        );
+        let bad = array![[1.0_f32, f32::NAN]];
+        let got = Samples::new(bad.view(), &[0], &[0], 1).map(|_| ());
+        assert_eq!(got, Err(SamplesError::NotFinite { row: 0, column: 1 }));
+        let none = ndarray::Array2::<f32>::zeros((0, 3));
+        let got = Samples::new(none.view(), &[], &[], 0).map(|_| ());
+        assert_eq!(got, Err(SamplesError::Empty { rows: 0, dim: 3 }));
+    }
+}

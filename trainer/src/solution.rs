@@ -1,0 +1,30 @@
+//! A head as solved, in f64, with its raw leave-out scores: what lies between the numbers and a candidate.
+
+use faer::Mat;
+use ndarray::{Array1, Array2};
+
+use crate::{Kind, Samples};
+
+/// A linear fit before calibration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Solution {
+    /// How it was fitted.
+    pub kind: Kind,
+    /// `[classes, dim]`.
+    pub weights: Array2<f64>,
+    /// `[classes]`.
+    pub bias: Array1<f64>,
+    /// Logits of each sample from a fit that did not see its group, `[n, classes]`; `-inf` where that fit saw nothing
+    /// of the class.
+    pub scores: Array2<f64>,
+    /// The penalty, for kinds that have one.
+    pub lambda: Option<f64>,
+}
+
+/// The features in f64, one column per sample, `[dim, n]`.
+pub(crate) fn columns(samples: &Samples<'_>) -> Mat<f64> {
+    let features = samples.features();
+    Mat::from_fn(samples.dim(), samples.rows(), |j, i| {
+        f64::from(features[(i, j)])
+    })
+}

@@ -1,0 +1,167 @@
+//! The samples in the coordinates of their own principal axes: one eigendecomposition that every penalised head shares.
+//! Knows nothing of labels and penalties.
+//!
+//! With `X̃` the centred, weighted samples, `X̃ = Z Vᵀ`, `ZᵀZ = diag(values)`: any linear fit with an L2 penalty has its
+//! weights in the span of the samples, so it is found exactly from Z, which has at most `min(n, dim)` columns.
+//! Invariant: values are positive; axes without variance (constants, duplicates) are dropped.
+
+use faer::{
+    Accum, Mat, Par, Side,
+    linalg::matmul::{
+        matmul,
+        triangular::{self, BlockStructure},
+    },
+};
+
+use crate::{FitError, Samples};
+
+/// Axes with less than this share of the largest axis' variance are rounding. 8-bit codes have noise far above it.
+const RANK_TOLERANCE: f64 = 1e-12;
+
+/// Principal coordinates of weighted, centred samples.
+pub(crate) struct Spectrum {
+    /// `√w (x - mean)` in principal coordinates, `[rank, n]`, one column per sample.
+    pub(crate) rows: Mat<f64>,
+    /// Sum of squares along each axis, `[rank]`.
+    pub(crate) values: Vec<f64>,
+    /// Weighted mean, `[dim]`.
+    pub(crate) mean: Vec<f64>,
+    /// Weight per sample, mean 1, `[n]`.
+    pub(crate) weights: Vec<f64>,
+    /// The trace over `min(n, dim)`: what penalties are measured in. 1 where there is no variance.
+    pub(crate) mean_value: f64,
+    centred: Mat<f64>,
+}
+
+impl Spectrum {
+    /// Takes features, one column per sample `[dim, n]`, and weights `[n]` with mean 1. O(n·dim·m + m³), `m = min(n, dim)`.
+    pub(crate) fn new(mut columns: Mat<f64>, weights: Vec<f64>) -> Result<Self, FitError> {
+        let (dim, n) = columns.shape();
+        let mut mean = vec![0.0; dim];
+        for (i, w) in weights.iter().enumerate() {
+            for (m, x) in mean.iter_mut().zip(columns.col_as_slice(i)) {
+                *m += w / n as f64 * x;
+            }
+        }
+        for (i, w) in weights.iter().enumerate() {
+            for (m, x) in mean.iter().zip(columns.col_as_slice_mut(i)) {
+                *x = w.sqrt() * (*x - m);
+            }
+        }
+        let order = n.min(dim);
+        let (left, right) = if n <= dim {
+            (columns.transpose(), columns.as_ref())
+        } else {
+            (columns.as_ref(), columns.transpose())
+        };
+        let mut gram = Mat::<f64>::zeros(order, order);
+        let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
+        triangular::matmul(
+            gram.as_mut(),
+            lower,
+            Accum::Replace,
+            left,
+            full,
+            right,
+            full,
+            1.0,
+            Par::Seq,
+        );
+        let trace: f64 = (0..order).map(|j| gram[(j, j)]).sum();
+        let eigen = gram
+            .self_adjoint_eigen(Side::Lower)
+            .map_err(|_| FitError::NoConvergence { rows: n, dim })?;
+        let all: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
+        // They come in rising order, so the axes worth keeping are the last ones.
+        let tolerance = all
+            .last()
+            .map_or(0.0, |top| top * RANK_TOLERANCE)
+            .max(f64::MIN_POSITIVE);
+        let first = all.partition_point(|&value| value <= tolerance);
+        let values = all[first..].to_vec();
+        let axes = eigen.U().subcols(first, values.len());
+        let mut rows = Mat::<f64>::zeros(values.len(), n);
+        if n <= dim {
+            for i in 0..n {
+                for (j, value) in values.iter().enumerate() {
+                    rows[(j, i)] = value.sqrt() * axes[(i, j)];
+                }
+            }
+        } else {
+            matmul(
+                rows.as_mut(),
+                Accum::Replace,
+                axes.transpose(),
+                &columns,
+                1.0,
+                Par::Seq,
+            );
+        }
+        let mean_value = if trace > 0.0 {
+            trace / order as f64
+        } else {
+            1.0
+        };
+        Ok(Self {
+            rows,
+            values,
+            mean,
+            weights,
+            mean_value,
+            centred: columns,
+        })
+    }
+
+    /// Weights `[dim, classes]` on features from weights `[rank, classes]` on principal coordinates:
+    /// `V c = X̃ᵀ Z diag(1/values) c`.
+    pub(crate) fn lift(&self, mut coefficients: Mat<f64>) -> Mat<f64> {
+        let classes = coefficients.ncols();
+        for c in 0..classes {
+            for (a, value) in coefficients
+                .col_as_slice_mut(c)
+                .iter_mut()
+                .zip(&self.values)
+            {
+                *a /= value;
+            }
+        }
+        let mut dual = Mat::<f64>::zeros(self.rows.ncols(), classes);
+        matmul(
+            dual.as_mut(),
+            Accum::Replace,
+            self.rows.transpose(),
+            &coefficients,
+            1.0,
+            Par::Seq,
+        );
+        let mut weights = Mat::<f64>::zeros(self.centred.nrows(), classes);
+        matmul(
+            weights.as_mut(),
+            Accum::Replace,
+            &self.centred,
+            &dual,
+            1.0,
+            Par::Seq,
+        );
+        weights
+    }
+}
+
+/// Weights that make all classes count alike where the largest has more than three times the samples of the smallest,
+/// else all 1; mean 1, `[n]`.
+pub(crate) fn balance(samples: &Samples<'_>) -> Vec<f64> {
+    let counts = samples.counts();
+    let (smallest, largest) = (
+        counts.iter().min().copied().unwrap_or(0),
+        counts.iter().max().copied().unwrap_or(0),
+    );
+    if largest <= 3 * smallest {
+        return vec![1.0; samples.rows()];
+    }
+    let share = samples.rows() as f64 / samples.classes() as f64;
+    samples
+        .labels()
+        .iter()
+        .map(|&label| share / counts[label] as f64)
+        .collect()
+}

@@ -1,1 +1,26 @@
-//! The runtime: everything between a labelled picture and a proved head.
+//! The runtime: everything between a labelled picture and a proved head. The only crate with files and the clock.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`adaptation`] | one adaptation: snapshot, fit, judge, record |
+//! | [`embedding`] | from files to features |
+//! | [`store`] | tasks, samples, labels, heads: one SQLite file |
+//! | [`group`] | what may not be split between fitting and judging |
+//! | [`head_file`], [`cbor`] | the `.head` format |
+//! | [`pictures`], [`place`], [`config`] | what the command line names, where things lie |
+//! | [`record`] | what is printed as JSON |
+//! | [`demo`] | the drawn pictures of `acclimate demo` |
+//!
+//! Read `ARCHITECTURE.md` first, then `adaptation.rs`.
+
+pub mod adaptation;
+pub mod cbor;
+pub mod config;
+pub mod demo;
+pub mod embedding;
+pub mod group;
+pub mod head_file;
+pub mod pictures;
+pub mod place;
+pub mod record;
+pub mod store;

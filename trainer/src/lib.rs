@@ -1,18 +1,18 @@
 //! Classifier heads on frozen features. Pure numbers: no files, no clock, no async; randomness comes in as a seed.
 
-#![cfg_attr(
-    test,
-    allow(clippy::float_cmp, reason = "exact answers are compared exactly")
-)]
-#![allow(
-    clippy::needless_pass_by_value,
-    reason = "array views are handles and are passed by value"
-)]
+#![cfg_attr(test, allow(clippy::float_cmp, reason = "exact answers are compared exactly"))]
+#![allow(clippy::needless_pass_by_value, reason = "array views are handles and are passed by value")]
 
+mod advice;
 pub mod calibration;
 mod candidate;
+mod comparison;
+mod evaluation;
+mod facts;
 mod feature;
 mod head;
+pub mod interval;
+mod judge;
 mod lbfgs;
 mod leave_out;
 mod logistic;
@@ -25,13 +25,21 @@ mod selection;
 mod solution;
 mod spectrum;
 mod statistics;
+mod verdict;
 
+pub use advice::{Advice, Contradiction, Reason};
 pub use candidate::{Candidate, FitError, FitOptions, fit, solve};
+pub use comparison::{Comparison, GROUPS_TO_TEST};
+pub use evaluation::{Evaluation, EvaluationError};
 pub use feature::{Feature, FeatureError};
 pub use head::{Head, Kind, KindError, LOG_LOSS_FLOOR, log_loss, softmax};
+pub use judge::{
+    CONTRADICTION, GROUPS_PROVED, MARGIN, NEGLIGIBLE, NEW_CLASS_F1, SAMPLES_PER_CLASS, SIGNIFICANCE, judge,
+};
 pub use novelty::{FALSE_UNKNOWN_RATE, Novelty};
 pub use quantisation::{Encoded, Quantisation, QuantisationError};
 pub use samples::{Samples, SamplesError};
 pub use selection::select;
 pub use solution::Solution;
 pub use statistics::{Statistics, StatisticsError};
+pub use verdict::{FORGOTTEN, InService, JudgeError, JudgeInput, Outcome, Verdict};

@@ -10,10 +10,8 @@ use ciborium::Value;
 use crate::{
     checksum,
     manifest::{Manifest, Resize},
+    picture::PREPROCESSING_VERSION,
 };
-
-/// Raised whenever a change makes other numbers of the same pictures.
-const PREPROCESSING_VERSION: u32 = 1;
 
 /// SHA-256 over a canonical CBOR (RFC 8949, 4.2.1) of file digest, feature tensor, pooling, preprocessing and
 /// quantisation. `Display` is lower-case hexadecimal.
@@ -67,8 +65,11 @@ fn canonical(manifest: &Manifest) -> Vec<u8> {
         Resize::ShortestEdge => preprocessing.push(("resize_to", input.resize_to.into())),
         Resize::Stretch => {}
     }
-    let quantisation =
-        vec![("bits", 8.into()), ("full_scale", float(feature.full_scale)), ("signed", feature.signed.into())];
+    let quantisation = vec![
+        ("bits", 8.into()),
+        ("full_scale", float(feature.quantisation.full_scale)),
+        ("signed", feature.quantisation.signed.into()),
+    ];
     let whole = map(vec![
         ("feature", text(&feature.tensor)),
         ("file", Value::Bytes(file.sha256.to_vec())),

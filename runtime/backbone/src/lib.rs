@@ -4,21 +4,31 @@
 //! [`Backbone::open`]), a bounded reader that refuses what no engine should see (`onnx::read`), a cut at the feature
 //! tensor (`onnx::cut`), and only then an engine. Invariant: no bytes of a model reach an engine unchecked.
 
+mod backbone;
 mod catalogue;
 mod checksum;
 mod engine;
 mod id;
+mod inspect;
 mod library;
 mod manifest;
+mod network;
+mod onnx;
 mod picture;
+mod pool;
 
 pub use self::{
-    engine::{EngineChoice, EngineOptions, Extractor, UnknownEngine},
+    backbone::{Backbone, BackboneError},
+    engine::{EngineChoice, EngineError, EngineOptions, Extractor, Tensor, UnknownEngine, probe_ort},
     id::BackboneId,
+    inspect::{FeatureCandidate, Inspection, Port, inspect},
     library::{Entry, Library, LibraryError},
     manifest::{
         Classifier, Color, Crop, Decode, ElementType, FeatureTensor, ImageInput, Interpolation, Layout, Manifest,
         ManifestError, Mistake, ModelFile, Pool, Resize,
     },
+    network::{Ends, Network, NetworkError},
+    onnx::ModelError,
     picture::{MAX_DECODING_BYTES, MAX_SIDE, PREPROCESSING_VERSION, Picture, PictureError, preprocess},
+    pool::PoolError,
 };

@@ -7,6 +7,8 @@ mod read;
 
 use std::fmt;
 
+use acclimate_trainer::Quantisation;
+
 pub use self::read::{ManifestError, Mistake};
 
 /// A backbone's manifest, checked.
@@ -102,10 +104,8 @@ pub struct FeatureTensor {
     pub pool: Pool,
     /// Length of that vector.
     pub dim: usize,
-    /// Component magnitude that the largest 8-bit code stands for; default min(1, 8/√dim).
-    pub full_scale: f32,
-    /// Whether components can be negative.
-    pub signed: bool,
+    /// How its 8-bit form is scaled; default `Quantisation::default_for`.
+    pub quantisation: Quantisation,
 }
 
 /// The `[classifier]` table: the layer behind the feature, kept as generation 0 on request.

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use acclimate_trainer::Quantisation;
 use toml::{Table, Value};
 
 use super::{
@@ -228,9 +229,12 @@ fn read_feature(keys: &mut Keys<'_>) -> Option<FeatureTensor> {
     } else {
         Some(None)
     };
-    let dim = dim?;
-    let full_scale = full_scale?.unwrap_or_else(|| (8.0 / (dim as f32).sqrt()).min(1.0));
-    Some(FeatureTensor { tensor: tensor?, pool: pool?, dim, full_scale, signed: signed? })
+    let (dim, signed) = (dim?, signed?);
+    let quantisation = match full_scale? {
+        Some(full_scale) => Quantisation { full_scale, signed },
+        None => Quantisation::default_for(dim, signed),
+    };
+    Some(FeatureTensor { tensor: tensor?, pool: pool?, dim, quantisation })
 }
 
 fn read_classifier(keys: &mut Keys<'_>) -> Option<Classifier> {

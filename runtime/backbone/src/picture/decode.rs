@@ -164,12 +164,18 @@ fn decode(bytes: &[u8], format: ImageFormat, name: &'static str) -> Result<Pictu
 }
 
 /// Turns the pixels upright.
-pub(super) fn upright(width: u32, height: u32, rgb: Vec<u8>, orientation: Orientation) -> Result<Picture, PictureError> {
+pub(super) fn upright(
+    width: u32,
+    height: u32,
+    rgb: Vec<u8>,
+    orientation: Orientation,
+) -> Result<Picture, PictureError> {
     if orientation == Orientation::NoTransforms {
         return Picture::from_rgb(width, height, rgb);
     }
     let (expected, found) = (u64::from(width) * u64::from(height) * 3, rgb.len() as u64);
-    let image = RgbImage::from_raw(width, height, rgb).ok_or(PictureError::Pixels { width, height, expected, found })?;
+    let image =
+        RgbImage::from_raw(width, height, rgb).ok_or(PictureError::Pixels { width, height, expected, found })?;
     let mut image = DynamicImage::from(image);
     image.apply_orientation(orientation);
     Picture::from_rgb(image.width(), image.height(), image.into_rgb8().into_raw())

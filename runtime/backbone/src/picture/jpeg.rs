@@ -43,7 +43,9 @@ fn read_header(bytes: &[u8]) -> Option<Header> {
                 return Header::new(frame, progressive || in_scan < *frame.get(5)?, at);
             }
             // DHT, JPG and DAC lie among the frame markers.
-            0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => frame = Some((matches!(marker, 0xC2 | 0xC6 | 0xCA | 0xCE), segment)),
+            0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => {
+                frame = Some((matches!(marker, 0xC2 | 0xC6 | 0xCA | 0xCE), segment))
+            }
             _ => {}
         }
         at += 2 + length;
@@ -55,8 +57,11 @@ impl Header {
     fn new(frame: &[u8], buffered: bool, scan: usize) -> Option<Self> {
         let &[_, h1, h0, w1, w0, count, ref components @ ..] = frame else { return None };
         let (width, height) = (u32::from(u16::from_be_bytes([w1, w0])), u32::from(u16::from_be_bytes([h1, h0])));
-        let factors: Vec<(u64, u64)> =
-            components.chunks_exact(3).take(count.into()).map(|c| (u64::from(c[1] >> 4), u64::from(c[1] & 15))).collect();
+        let factors: Vec<(u64, u64)> = components
+            .chunks_exact(3)
+            .take(count.into())
+            .map(|c| (u64::from(c[1] >> 4), u64::from(c[1] & 15)))
+            .collect();
         let (h_max, v_max) = (factors.iter().map(|f| f.0).max()?.max(1), factors.iter().map(|f| f.1).max()?.max(1));
         let blocks = u64::from(width).div_ceil(8 * h_max) * u64::from(height).div_ceil(8 * v_max);
         let coefficients = 64 * blocks * factors.iter().map(|f| f.0 * f.1).sum::<u64>();
@@ -76,8 +81,15 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Picture, PictureError> {
         .jpeg_set_out_colorspace(ColorSpace::RGB);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(|error| PictureError::broken("JPEG", error))?;
-    let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif)).unwrap_or(Orientation::NoTransforms);
-    let cost = Cost { width: header.width, height: header.height, orientation, decoder: header.coefficient_bytes, converted: false };
+    let orientation =
+        decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif)).unwrap_or(Orientation::NoTransforms);
+    let cost = Cost {
+        width: header.width,
+        height: header.height,
+        orientation,
+        decoder: header.coefficient_bytes,
+        converted: false,
+    };
     let pixels = cost.check(3)?;
     // Told before the work: the decoder would accept the file.
     if !bytes[header.scan..].windows(2).rev().any(|pair| pair == [0xFF, 0xD9]) {

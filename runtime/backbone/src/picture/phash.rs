@@ -23,8 +23,10 @@ impl Picture {
         let small = luminance(&resample(&self.rgb, 3, (self.width, self.height), (SIDE as u32, SIDE as u32), &options));
         let basis = basis();
         // Rows first: [SIDE, FREQUENCIES], then columns. |sum| < 32 · 255 · 2^14 · 32 · 2^14 < 2^46.
-        let rows: Vec<[i64; FREQUENCIES]> =
-            small.chunks_exact(SIDE).map(|row| std::array::from_fn(|u| row.iter().zip(&basis[u]).map(|(&p, &c)| i64::from(p) * c).sum())).collect();
+        let rows: Vec<[i64; FREQUENCIES]> = small
+            .chunks_exact(SIDE)
+            .map(|row| std::array::from_fn(|u| row.iter().zip(&basis[u]).map(|(&p, &c)| i64::from(p) * c).sum()))
+            .collect();
         let mut coefficients = [0_i64; FREQUENCIES * FREQUENCIES];
         for (index, coefficient) in coefficients.iter_mut().enumerate() {
             let (v, u) = (index / FREQUENCIES, index % FREQUENCIES);
@@ -33,7 +35,11 @@ impl Picture {
         let mut sorted = coefficients;
         sorted.sort_unstable();
         let twice_median = sorted[31] + sorted[32];
-        coefficients.iter().enumerate().filter(|&(_, &c)| 2 * c > twice_median).fold(0, |hash, (bit, _)| hash | 1 << bit)
+        coefficients
+            .iter()
+            .enumerate()
+            .filter(|&(_, &c)| 2 * c > twice_median)
+            .fold(0, |hash, (bit, _)| hash | 1 << bit)
     }
 }
 
@@ -70,7 +76,8 @@ mod tests {
         for y in 0..side {
             for x in 0..side {
                 let (x, y) = (f64::from(2 * x + 1) / f64::from(side), f64::from(2 * y + 1) / f64::from(side));
-                let sum: f64 = waves.iter().map(|[u, v, phase, size]| size * (3.0 * (u * x + v * y) + phase).cos()).sum();
+                let sum: f64 =
+                    waves.iter().map(|[u, v, phase, size]| size * (3.0 * (u * x + v * y) + phase).cos()).sum();
                 rgb.extend([0.9, 1.0, 1.1].map(|tint| shade(128.0 + tint * sum).clamp(0.0, 255.0) as u8));
             }
         }

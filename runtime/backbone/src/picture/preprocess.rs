@@ -85,11 +85,14 @@ fn place(width: u32, height: u32, input: &ImageInput) -> (Axis, Axis) {
         Resize::Stretch => (to_width, to_height),
         Resize::ShortestEdge => {
             // A line of pixels would grow past any integer: the crop shows one colour of it either way.
-            let longer = |long: u64, short: u64| (u64::from(input.resize_to) * long / short).min(u32::MAX.into()) as u32;
+            let longer =
+                |long: u64, short: u64| (u64::from(input.resize_to) * long / short).min(u32::MAX.into()) as u32;
             if w < h { (input.resize_to, longer(h, w)) } else { (longer(w, h), input.resize_to) }
         }
         Resize::Letterbox => {
-            let scaled = |side: u32, by: u32, to: u32| (f64::from(side) / f64::from(by) * f64::from(to)).round_ties_even() as u32;
+            let scaled = |side: u32, by: u32, to: u32| {
+                (f64::from(side) / f64::from(by) * f64::from(to)).round_ties_even() as u32
+            };
             match (w * u64::from(to_height)).cmp(&(h * u64::from(to_width))) {
                 std::cmp::Ordering::Greater => (to_width, scaled(height, width, to_width).max(1)),
                 std::cmp::Ordering::Less => (scaled(width, height, to_height).max(1), to_height),
@@ -100,19 +103,33 @@ fn place(width: u32, height: u32, input: &ImageInput) -> (Axis, Axis) {
     (Axis::new(width, resized_width, to_width), Axis::new(height, resized_height, to_height))
 }
 
-fn resize(source: &[u8], channels: usize, picture: &Picture, horizontal: Axis, vertical: Axis, input: &ImageInput) -> Vec<u8> {
+fn resize(
+    source: &[u8],
+    channels: usize,
+    picture: &Picture,
+    horizontal: Axis,
+    vertical: Axis,
+    input: &ImageInput,
+) -> Vec<u8> {
     let filter = match input.interpolation {
         Interpolation::Bicubic => FilterType::CatmullRom,
         Interpolation::Bilinear => FilterType::Bilinear,
         Interpolation::Lanczos => FilterType::Lanczos3,
     };
     let algorithm = if input.antialias { ResizeAlg::Convolution(filter) } else { ResizeAlg::Interpolation(filter) };
-    let options = ResizeOptions::new().resize_alg(algorithm).crop(horizontal.from, vertical.from, horizontal.span, vertical.span);
+    let options =
+        ResizeOptions::new().resize_alg(algorithm).crop(horizontal.from, vertical.from, horizontal.span, vertical.span);
     resample(source, channels, (picture.width(), picture.height()), (horizontal.length, vertical.length), &options)
 }
 
 /// Resamples `channels` interleaved bytes a pixel from one size to another, each as (width, height).
-pub(super) fn resample(source: &[u8], channels: usize, from: (u32, u32), to: (u32, u32), options: &ResizeOptions) -> Vec<u8> {
+pub(super) fn resample(
+    source: &[u8],
+    channels: usize,
+    from: (u32, u32),
+    to: (u32, u32),
+    options: &ResizeOptions,
+) -> Vec<u8> {
     let pixel = if channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
     let mut target = Image::new(to.0, to.1, pixel);
     let source = ImageRef::new(from.0, from.1, source, pixel).expect("a picture holds width × height × channels bytes");
@@ -122,7 +139,11 @@ pub(super) fn resample(source: &[u8], channels: usize, from: (u32, u32), to: (u3
 
 /// Pillow's `convert("L")`: ITU-R 601 in 16-bit fixed point, rounded.
 pub(super) fn luminance(rgb: &[u8]) -> Vec<u8> {
-    rgb.as_chunks::<3>().0.iter().map(|&[r, g, b]| ((u32::from(r) * 19595 + u32::from(g) * 38470 + u32::from(b) * 7471 + 0x8000) >> 16) as u8).collect()
+    rgb.as_chunks::<3>()
+        .0
+        .iter()
+        .map(|&[r, g, b]| ((u32::from(r) * 19595 + u32::from(g) * 38470 + u32::from(b) * 7471 + 0x8000) >> 16) as u8)
+        .collect()
 }
 
 fn write(pixels: &[u8], channels: usize, input: &ImageInput, out: &mut Vec<f32>) {

@@ -1,0 +1,228 @@
+//! A backbone: pictures in, features out.
+//!
+//! Knows manifests, networks and pooling; nothing about tasks or the store. Invariant: a [`Backbone`] runs the bytes
+//! whose SHA-256 its manifest states, and every feature has the manifest's dimension.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use acclimate_trainer::{Feature, FeatureError, Quantisation};
+
+use crate::{
+    checksum,
+    engine::{EngineError, EngineOptions, Extractor, Tensor},
+    id::BackboneId,
+    manifest::{ImageInput, Manifest},
+    network::{Ends, Network, NetworkError},
+    onnx,
+    picture::{Picture, preprocess},
+    pool::{PoolError, pool},
+};
+
+/// Pictures that are preprocessed and in memory as tensors at once.
+const BATCH: usize = 8;
+
+/// Why there are no features.
+#[derive(Debug, thiserror::Error)]
+pub enum BackboneError {
+    /// The model file cannot be read.
+    #[error("cannot read the model {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Another file than the manifest's.
+    #[error("{what} has SHA-256 {found}, the manifest of \"{name}\" says {expected}: replace the file or the manifest")]
+    Checksum {
+        /// The backbone.
+        name: String,
+        /// The file, or "the model".
+        what: String,
+        /// The manifest's sum.
+        expected: String,
+        /// The file's sum.
+        found: String,
+    },
+    /// The model cannot be opened.
+    #[error("cannot open backbone \"{name}\"")]
+    Open {
+        /// The backbone.
+        name: String,
+        /// Why.
+        #[source]
+        source: NetworkError,
+    },
+    /// The engine failed.
+    #[error("backbone \"{name}\" cannot compute features")]
+    Run {
+        /// The backbone.
+        name: String,
+        /// Why.
+        #[source]
+        source: EngineError,
+    },
+    /// The feature tensor is not what the manifest says.
+    #[error("the feature tensor of backbone \"{name}\" does not fit its manifest")]
+    Pool {
+        /// The backbone.
+        name: String,
+        /// How.
+        #[source]
+        source: PoolError,
+    },
+    /// One picture has no feature.
+    #[error("backbone \"{name}\" gives no feature for picture {index}")]
+    Feature {
+        /// The backbone.
+        name: String,
+        /// Position among the pictures given.
+        index: usize,
+        /// Why.
+        #[source]
+        source: FeatureError,
+    },
+}
+
+/// A frozen network up to its feature tensor.
+pub struct Backbone {
+    manifest: Manifest,
+    network: Network,
+    id: BackboneId,
+    threads: usize,
+}
+
+impl Backbone {
+    /// Opens the model in `file`, reading it once.
+    ///
+    /// # Errors
+    /// The file cannot be read, is another one than the manifest's, is refused, or no engine can run it.
+    pub fn open(manifest: &Manifest, file: &Path, options: &EngineOptions) -> Result<Self, BackboneError> {
+        let bytes = read(file).map_err(|source| BackboneError::Read { path: file.to_owned(), source })?;
+        Self::verified(manifest, bytes, &file.display().to_string(), options)
+    }
+
+    /// Opens the model in memory.
+    ///
+    /// # Errors
+    /// The bytes are not the manifest's, are refused, or no engine can run them.
+    pub fn from_bytes(manifest: &Manifest, bytes: Vec<u8>, options: &EngineOptions) -> Result<Self, BackboneError> {
+        Self::verified(manifest, bytes, "the model", options)
+    }
+
+    fn verified(
+        manifest: &Manifest,
+        bytes: Vec<u8>,
+        what: &str,
+        options: &EngineOptions,
+    ) -> Result<Self, BackboneError> {
+        let name = || manifest.name.clone();
+        let sum = checksum::of(&bytes);
+        if sum != manifest.file.sha256 {
+            let (expected, found) = (checksum::hex(&manifest.file.sha256), checksum::hex(&sum));
+            return Err(BackboneError::Checksum { name: name(), what: what.to_owned(), expected, found });
+        }
+        let [_, shape @ ..] = manifest.input.shape(1);
+        let ends = Ends {
+            output: Some(&manifest.feature.tensor),
+            input: &manifest.input.tensor,
+            shape: &shape,
+            element: manifest.input.dtype,
+        };
+        let network =
+            Network::open(bytes, &ends, options).map_err(|source| BackboneError::Open { name: name(), source })?;
+        let (id, threads) = (BackboneId::of(manifest), options.threads.max(1));
+        Ok(Self { manifest: manifest.clone(), network, id, threads })
+    }
+
+    /// What two devices must have in common for their features to mean the same.
+    pub fn id(&self) -> BackboneId {
+        self.id
+    }
+
+    /// Components of a feature.
+    pub fn dim(&self) -> usize {
+        self.manifest.feature.dim
+    }
+
+    /// How features are stored in 8 bits.
+    pub fn quantisation(&self) -> Quantisation {
+        self.manifest.feature.quantisation
+    }
+
+    /// The manifest it was opened with.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// What really runs.
+    pub fn extractor(&self) -> &Extractor {
+        self.network.extractor()
+    }
+
+    /// Why the engine is not the preferred one, where `auto` fell back.
+    pub fn fallback_reason(&self) -> Option<&str> {
+        self.network.fallback_reason()
+    }
+
+    /// One feature per picture, in order. A picture's feature does not depend on the others.
+    ///
+    /// # Errors
+    /// The engine fails, the tensor is not the manifest's, or a picture has no finite, non-zero feature.
+    pub fn features(&mut self, pictures: &[Picture]) -> Result<Vec<Feature>, BackboneError> {
+        let name = || self.manifest.name.clone();
+        let mut features = Vec::with_capacity(pictures.len());
+        for batch in pictures.chunks(BATCH) {
+            let input = &self.manifest.input;
+            let tensor =
+                Tensor::cast(preprocess_all(batch, input, self.threads), &input.shape(batch.len()), input.dtype)
+                    .expect("a bug: preprocessing fills the manifest's shape");
+            let output = self.network.run(&tensor).map_err(|source| BackboneError::Run { name: name(), source })?;
+            let spec = &self.manifest.feature;
+            let rows = pool(output, spec.pool, input.layout, batch.len(), spec.dim)
+                .map_err(|source| BackboneError::Pool { name: name(), source })?;
+            for row in rows.rows() {
+                let index = features.len();
+                let row = row.to_slice().expect("a bug: pooled rows are contiguous");
+                let feature =
+                    Feature::from_raw(row).map_err(|source| BackboneError::Feature { name: name(), index, source })?;
+                features.push(feature);
+            }
+        }
+        Ok(features)
+    }
+}
+
+/// The input tensor's numbers for several pictures, one after the other; pictures are spread over threads.
+fn preprocess_all(pictures: &[Picture], input: &ImageInput, threads: usize) -> Vec<f32> {
+    let work = |chunk: &[Picture]| {
+        let mut numbers = Vec::with_capacity(input.shape(chunk.len()).iter().product());
+        chunk.iter().for_each(|picture| preprocess(picture, input, &mut numbers));
+        numbers
+    };
+    if threads == 1 || pictures.len() == 1 {
+        return work(pictures);
+    }
+    thread::scope(|scope| {
+        let share = pictures.len().div_ceil(threads);
+        let workers: Vec<_> = pictures.chunks(share).map(|chunk| scope.spawn(move || work(chunk))).collect();
+        let join =
+            |worker: thread::ScopedJoinHandle<'_, _>| worker.join().expect("a bug: preprocessing does not panic");
+        workers.into_iter().flat_map(join).collect()
+    })
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // Before reading: a wrong path may name something endless.
+    let length = fs::metadata(path)?.len();
+    if length > onnx::MAX_BYTES {
+        let message = format!("it has {length} bytes, more than the {} that are read", onnx::MAX_BYTES);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    fs::read(path)
+}

@@ -1,0 +1,102 @@
+//! ONNX Runtime, loaded as a shared library at run time.
+//!
+//! Knows nothing about where models come from. The session is made for a batch of one and run once per sample: so a
+//! feature does not depend on what else was in its batch, and a model with a fixed batch of one works. Invariant:
+//! threads are as stated, none spins.
+
+mod library;
+
+use std::path::PathBuf;
+
+use ndarray::{ArrayD, Axis};
+use ort::{
+    session::{Session, builder::GraphOptimizationLevel},
+    value::{DynValue, PrimitiveTensorElementType, TensorElementType, TensorRef},
+};
+use prost::Message as _;
+
+use super::{Engine, EngineError, EngineOptions, Extractor, Tensor};
+use crate::onnx::pb;
+
+const NAME: &str = "ort";
+
+struct Ort {
+    session: Session,
+    extractor: Extractor,
+}
+
+/// The version of the library that serves, and where it lies.
+pub(super) fn probe(options: &EngineOptions) -> Result<(String, PathBuf), EngineError> {
+    library::runtime(options.ort_library.as_deref()).map(|runtime| (runtime.version, runtime.path))
+}
+
+pub(super) fn open(model: &pb::ModelProto, options: &EngineOptions) -> Result<Box<dyn Engine>, EngineError> {
+    let runtime = library::runtime(options.ort_library.as_deref())?;
+    let load = || -> ort::Result<Session> {
+        Session::builder(&runtime.environment)?
+            .with_optimization_level(GraphOptimizationLevel::All)?
+            .with_intra_threads(options.threads.max(1))?
+            .with_inter_threads(1)?
+            .with_parallel_execution(false)?
+            .with_intra_op_spinning(false)?
+            .with_inter_op_spinning(false)?
+            .commit_from_memory(&model.encode_to_vec())
+    };
+    let session = load().map_err(|error| EngineError::Load { engine: NAME, source: error.into() })?;
+    let extractor = Extractor {
+        engine: NAME.to_owned(),
+        version: runtime.version,
+        provider: "cpu".to_owned(),
+        precision: "f32".to_owned(),
+    };
+    Ok(Box::new(Ort { session, extractor }))
+}
+
+impl Engine for Ort {
+    fn run(&mut self, batch: &Tensor) -> Result<ArrayD<f32>, EngineError> {
+        let outputs = match batch {
+            Tensor::F32(array) => self.each(array),
+            Tensor::I8(array) => self.each(array),
+            Tensor::U8(array) => self.each(array),
+        };
+        let outputs = outputs.map_err(|error| EngineError::Run { engine: NAME, source: error.into() })?;
+        let views: Vec<_> = outputs.iter().map(|output| output.view()).collect();
+        ndarray::concatenate(Axis(0), &views).map_err(|error| EngineError::Run { engine: NAME, source: error.into() })
+    }
+
+    fn extractor(&self) -> &Extractor {
+        &self.extractor
+    }
+}
+
+impl Ort {
+    fn each<T: PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static>(
+        &mut self,
+        batch: &ArrayD<T>,
+    ) -> ort::Result<Vec<ArrayD<f32>>> {
+        let mut shape: Vec<i64> = batch.shape().iter().map(|&axis| axis as i64).collect();
+        shape[0] = 1;
+        let run = |sample: ndarray::ArrayViewD<'_, T>| {
+            let sample = sample.as_standard_layout();
+            let elements = sample.as_slice().expect("a bug: standard layout is a slice");
+            let input = TensorRef::from_array_view((shape.as_slice(), elements))?;
+            let outputs = self.session.run(ort::inputs![input])?;
+            extract(&outputs[0])
+        };
+        batch.axis_iter(Axis(0)).map(run).collect()
+    }
+}
+
+/// Copies an output out of the runtime, cast to f32.
+fn extract(output: &DynValue) -> ort::Result<ArrayD<f32>> {
+    fn cast<T: PrimitiveTensorElementType + Copy + Into<f32>>(output: &DynValue) -> ort::Result<ArrayD<f32>> {
+        let (shape, numbers) = output.try_extract_tensor::<T>()?;
+        let shape: Vec<usize> = shape.iter().map(|&axis| axis as usize).collect();
+        ArrayD::from_shape_vec(shape, numbers.iter().map(|&number| number.into()).collect()).map_err(ort::Error::wrap)
+    }
+    match output.dtype().tensor_type() {
+        Some(TensorElementType::Int8) => cast::<i8>(output),
+        Some(TensorElementType::Uint8) => cast::<u8>(output),
+        _ => cast::<f32>(output),
+    }
+}

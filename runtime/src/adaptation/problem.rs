@@ -1,0 +1,243 @@
+//! The numbers of one adaptation: a snapshot as the trainer wants it, the head in service on the same samples, and what
+//! came out as a record. Pure: knows neither store nor clock.
+
+use std::collections::HashMap;
+
+use acclimate_trainer::{
+    Candidate, Evaluation, FORGOTTEN, FitOptions, InService, JudgeInput, Kind, Outcome, Samples, Verdict, comparable,
+    fit, judge, select,
+};
+use ndarray::{Array2, ArrayView1, Axis};
+
+use super::{AdaptError, Options};
+use crate::group::{GroupBy, groups};
+use crate::record::{AdaptationRecord, CandidateRecord, ComparisonRecord, EvaluationRecord, Seconds};
+use crate::store::{LeaveOut, SampleId, Snapshot, StoredHead};
+
+/// A snapshot, with classes that have no sample left out.
+pub(super) struct Problem<'a> {
+    snapshot: &'a Snapshot,
+    features: Array2<f32>,
+    /// Names of the classes that have samples, in the task's order.
+    pub(super) names: Vec<String>,
+    labels: Vec<usize>,
+    groups: Vec<usize>,
+}
+
+/// The head in service, scored on a problem's samples.
+pub(super) struct Service {
+    pub(super) head: StoredHead,
+    /// `[n, classes of the head]`: kept leave-out scores where it was fitted on the sample, else plain ones; not finite
+    /// where a fitted sample's score was not kept.
+    probabilities: Array2<f64>,
+    fitted_on: Vec<bool>,
+    /// `[n]`: labelled, or relabelled, since it was fitted.
+    new: Vec<bool>,
+    /// The problem's class for each class of the head.
+    classes: Vec<usize>,
+}
+
+/// Fitted candidates and the one that goes before the judge.
+pub(super) struct Proposal {
+    candidates: Vec<Candidate>,
+    selected: usize,
+    /// The yardstick of a first head.
+    prototype: usize,
+}
+
+impl Proposal {
+    pub(super) fn selected(&self) -> &Candidate {
+        &self.candidates[self.selected]
+    }
+}
+
+impl<'a> Problem<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot, group_by: Option<GroupBy>) -> Self {
+        let mut place = vec![None; snapshot.classes.len()];
+        let mut names = Vec::new();
+        for (class, name) in snapshot.classes.iter().enumerate() {
+            if snapshot.labels.contains(&class) {
+                place[class] = Some(names.len());
+                names.push(name.clone());
+            }
+        }
+        Self {
+            features: snapshot.features(),
+            labels: snapshot.labels.iter().filter_map(|&label| place[label]).collect(),
+            groups: group_by.map_or_else(|| snapshot.groups(), |by| groups(&snapshot.group_inputs, by)),
+            names,
+            snapshot,
+        }
+    }
+
+    /// Fits and selects; nothing where there are not two classes to tell apart.
+    pub(super) fn propose(&self, options: &Options) -> Result<Option<Proposal>, AdaptError> {
+        if self.names.len() < 2 {
+            return Ok(None);
+        }
+        let samples = Samples::new(self.features.view(), &self.labels, &self.groups, self.names.len())?;
+        let mut kinds = options.kinds.clone();
+        kinds.push(Kind::Prototype);
+        let fit_options = FitOptions { kinds, seed: 0, threads: options.threads };
+        let candidates = fit(&samples, &fit_options)?;
+        let asked = |candidate: &&Candidate| options.kinds.contains(&candidate.head.kind);
+        let eligible: Vec<Candidate> = candidates.iter().filter(asked).cloned().collect();
+        let kind = eligible[select(&eligible)].head.kind;
+        let find = |kind| candidates.iter().position(|candidate| candidate.head.kind == kind);
+        let (Some(selected), Some(prototype)) = (find(kind), find(Kind::Prototype)) else { return Ok(None) };
+        Ok(Some(Proposal { candidates, selected, prototype }))
+    }
+
+    fn input<'b>(&'b self, proposal: Option<&'b Proposal>, none: &'b Array2<f64>, service: Option<&'b Service>, trust_labels: bool) -> JudgeInput<'b> {
+        JudgeInput {
+            candidate: proposal.map_or(none.view(), |proposal| proposal.selected().leave_out.view()),
+            labels: &self.labels,
+            groups: &self.groups,
+            classes: self.names.len(),
+            ungrouped: proposal.is_some_and(|proposal| proposal.selected().ungrouped),
+            new: service.map_or(&[], |service| &service.new),
+            prototype: proposal.map_or(none.view(), |p| p.candidates[p.prototype].leave_out.view()),
+            in_service: service.map(|service| InService {
+                probabilities: service.probabilities.view(),
+                fitted_on: &service.fitted_on,
+                classes: &service.classes,
+            }),
+            trust_labels,
+        }
+    }
+
+    /// The verdict on a proposal; without one, that there is too little to judge.
+    pub(super) fn judge(&self, proposal: Option<&Proposal>, service: Option<&Service>, trust_labels: bool) -> Result<Verdict, AdaptError> {
+        let none = Array2::zeros((self.labels.len(), self.names.len()));
+        Ok(judge(&self.input(proposal, &none, service, trust_labels))?)
+    }
+
+    /// How good a candidate is on samples it was not fitted on.
+    pub(super) fn evaluate(&self, candidate: &Candidate) -> Result<Evaluation, AdaptError> {
+        Ok(Evaluation::new(candidate.leave_out.view(), &self.labels, &candidate.groups, candidate.ungrouped)?)
+    }
+
+    /// How good the head in service is on the samples that it can be compared on fairly.
+    fn evaluate_service(&self, service: &Service, proposal: Option<&Proposal>) -> Result<Option<Evaluation>, AdaptError> {
+        let none = Array2::zeros((self.labels.len(), self.names.len()));
+        let rows = comparable(&self.input(proposal, &none, Some(service), false))?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let pick = |values: &[usize]| rows.iter().map(|&row| values[row]).collect::<Vec<_>>();
+        let mut probabilities = Array2::zeros((rows.len(), self.names.len()));
+        for (mut to, from) in probabilities.rows_mut().into_iter().zip(&rows) {
+            for (&class, &p) in service.classes.iter().zip(service.probabilities.row(*from)) {
+                if class != FORGOTTEN {
+                    to[class] = p;
+                }
+            }
+        }
+        let ungrouped = proposal.is_some_and(|proposal| proposal.selected().ungrouped);
+        Ok(Some(Evaluation::new(probabilities.view(), &pick(&self.labels), &pick(&self.groups), ungrouped)?))
+    }
+
+    /// Samples per class.
+    pub(super) fn counts(&self) -> Vec<u64> {
+        let mut counts = vec![0; self.names.len()];
+        self.labels.iter().for_each(|&label| counts[label] += 1);
+        counts
+    }
+
+    /// Sizes of the groups, largest first.
+    pub(super) fn group_sizes(&self) -> Vec<usize> {
+        let mut sizes: HashMap<usize, usize> = HashMap::new();
+        self.groups.iter().for_each(|&group| *sizes.entry(group).or_default() += 1);
+        let mut sizes: Vec<usize> = sizes.into_values().collect();
+        sizes.sort_unstable_by(|a, b| b.cmp(a));
+        sizes
+    }
+
+    /// Everything there is to say about an adaptation, but its generation and its seconds.
+    pub(super) fn record(
+        &self,
+        task: &str,
+        verdict: &Verdict,
+        proposal: Option<&Proposal>,
+        service: Option<&Service>,
+    ) -> Result<AdaptationRecord, AdaptError> {
+        let selected = proposal.map(Proposal::selected);
+        let evaluation = selected.map(|candidate| self.evaluate(candidate)).transpose()?;
+        let in_service = service.map(|service| self.evaluate_service(service, proposal)).transpose()?.flatten();
+        let write = |evaluation: &Evaluation| EvaluationRecord::new(evaluation, &self.names);
+        Ok(AdaptationRecord {
+            task: task.to_owned(),
+            verdict: token(verdict.outcome).to_owned(),
+            unproved: verdict.unproved,
+            reasons: verdict.reasons.iter().map(|reason| reason.token().to_owned()).collect(),
+            because: verdict.reasons.iter().map(|reason| reason.to_words(&self.names)).collect(),
+            next: verdict.next.iter().map(|advice| advice.to_words(&self.names)).collect(),
+            generation: None,
+            head: selected.map(|candidate| candidate.head.kind.to_string()),
+            lambda: selected.and_then(|candidate| candidate.head.lambda),
+            samples: self.labels.len(),
+            classes: self.names.clone(),
+            groups: self.group_sizes().len(),
+            ungrouped: selected.is_some_and(|candidate| candidate.ungrouped),
+            evaluation: evaluation.as_ref().map(write),
+            in_service: in_service.as_ref().map(write),
+            comparison: verdict.comparison.map(|c| ComparisonRecord {
+                samples: c.samples,
+                groups: c.groups,
+                excluded: c.excluded,
+                difference: c.difference,
+                standard_error: Some(c.standard_error).filter(|se| se.is_finite()),
+                p: c.p_worse,
+                candidate_accuracy: c.accuracy,
+                in_service_accuracy: c.accuracy_in_service,
+            }),
+            candidates: proposal.map_or_else(Vec::new, |proposal| {
+                let records = proposal.candidates.iter().enumerate().map(|(index, candidate)| CandidateRecord {
+                    head: candidate.head.kind.to_string(),
+                    lambda: candidate.head.lambda,
+                    log_loss: candidate.log_loss,
+                    standard_error: candidate.log_loss_se,
+                    accuracy: candidate.accuracy,
+                    selected: index == proposal.selected,
+                });
+                records.collect()
+            }),
+            seconds: Seconds::default(),
+        })
+    }
+}
+
+impl Service {
+    /// Scores the head in service: a kept leave-out score stands for every sample it was fitted on.
+    pub(super) fn new(problem: &Problem<'_>, kept: &[LeaveOut], head: StoredHead) -> Self {
+        let snapshot = problem.snapshot;
+        let kept: HashMap<SampleId, &LeaveOut> = kept.iter().map(|score| (score.sample, score)).collect();
+        let mut probabilities = head.file.head.batch(problem.features.view());
+        let mut fitted_on = Vec::with_capacity(snapshot.len());
+        let mut new = Vec::with_capacity(snapshot.len());
+        for ((id, &label_seq), mut row) in snapshot.ids.iter().zip(&snapshot.label_seqs).zip(probabilities.axis_iter_mut(Axis(0))) {
+            let later = head.watermark.is_none_or(|watermark| watermark.is_before(label_seq));
+            let score = kept.get(id).map(|score| score.probabilities.iter().map(|&p| f64::from(p)).collect::<Vec<_>>());
+            match &score {
+                Some(score) if score.len() == row.len() => row.assign(&ArrayView1::from(score)),
+                Some(_) => row.fill(f64::NAN),
+                None if !later => row.fill(f64::NAN),
+                None => {}
+            }
+            fitted_on.push(score.is_some() || !later);
+            new.push(later);
+        }
+        let place = |name: &String| problem.names.iter().position(|known| known == name).unwrap_or(FORGOTTEN);
+        let classes = head.file.classes.iter().map(place).collect();
+        Self { head, probabilities, fitted_on, new, classes }
+    }
+}
+
+/// The verdict's name in JSON and in the store.
+fn token(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Activated => "activated",
+        Outcome::NotEnoughSamples => "not_enough_samples",
+        Outcome::Rejected => "rejected",
+    }
+}

@@ -1,0 +1,117 @@
+//! `adapt`: one adaptation, its verdict in words or as JSON, and the exit code that says which.
+
+use std::fmt::Write as _;
+
+use acclimate::adaptation::{self, Adapted, Options};
+use acclimate::record::AdaptationRecord;
+use acclimate::store::Access;
+use acclimate_trainer::{Kind, Outcome as Verdict};
+
+use super::{Context, Outcome, args, who};
+
+/// Runs `acclimate adapt`.
+pub fn run(context: &Context, args: &args::Adapt) -> anyhow::Result<Outcome> {
+    let mut tasks = context.tasks(Access::Write { command: "acclimate adapt".into() })?;
+    let kinds = if args.head.is_empty() { Kind::ALL.to_vec() } else { args.head.iter().map(|&k| k.into()).collect() };
+    let options = Options {
+        kinds,
+        trust_labels: args.trust_labels,
+        group_by: args.group_by.map(Into::into),
+        threads: context.engine_options().threads,
+        who: who(),
+        device: context.config.device_id(),
+    };
+    let adapted = adaptation::adapt(&mut tasks, &args.task, &options)?;
+    context.print(&adapted.record, || {
+        let mut words = verdict(&adapted.record);
+        if args.explain {
+            words += &explain(&adapted);
+        }
+        words
+    })?;
+    Ok(match adapted.outcome {
+        Verdict::Activated => Outcome::Done,
+        Verdict::NotEnoughSamples => Outcome::NotEnoughSamples,
+        Verdict::Rejected => Outcome::Rejected,
+    })
+}
+
+/// A verdict in words: what became of the candidate, how good it is, why, what to do next.
+pub fn verdict(record: &AdaptationRecord) -> String {
+    let head = match (&record.head, record.generation) {
+        (Some(head), Some(generation)) => format!(": generation {generation}, {head}"),
+        _ => String::new(),
+    };
+    let unproved = if record.unproved && record.verdict == "activated" { " (unproved)" } else { "" };
+    let mut words = format!(
+        "{}{unproved}{head}, from {} samples in {} groups",
+        record.verdict.replace('_', " "),
+        record.samples,
+        record.groups
+    );
+    if let Some(evaluation) = &record.evaluation {
+        let _ = write!(words, "\non samples it was not fitted on:\n{}", evaluation.words());
+    }
+    if let Some(c) = &record.comparison {
+        let _ = write!(
+            words,
+            "\nagainst the head in service, on the same {} samples: {:.1} % → {:.1} %",
+            c.samples,
+            100.0 * c.in_service_accuracy,
+            100.0 * c.candidate_accuracy
+        );
+    }
+    for reason in &record.because {
+        let _ = write!(words, "\nbecause: {reason}");
+    }
+    for next in &record.next {
+        let _ = write!(words, "\nnext: {next}");
+    }
+    words
+}
+
+/// The groups, the candidates and the paired test.
+fn explain(adapted: &Adapted) -> String {
+    let record = &adapted.record;
+    let several = adapted.group_sizes.iter().filter(|&&size| size > 1).count();
+    let mut words = format!(
+        "\n\ngroups: {}, of which {several} have more than one sample; the largest has {}",
+        record.groups,
+        adapted.group_sizes.first().unwrap_or(&0)
+    );
+    words += "\ncandidates, by log-loss on samples left out:";
+    for c in &record.candidates {
+        let lambda = c.lambda.map_or_else(String::new, |lambda| format!(", λ {lambda:.3e}"));
+        let mark = if c.selected { "  ← selected" } else { "" };
+        let _ = write!(
+            words,
+            "\n  {:9}  {:.4} ± {:.4}, accuracy {:.1} %{lambda}{mark}",
+            c.head,
+            c.log_loss,
+            c.standard_error,
+            100.0 * c.accuracy
+        );
+    }
+    if let Some(c) = &record.comparison {
+        let p = c.p.map_or_else(|| "too few groups for a test".to_owned(), |p| format!("p = {p:.4} for being worse"));
+        let se = c.standard_error.map_or_else(String::new, |se| format!(" ± {se:.4}"));
+        let _ = write!(
+            words,
+            "\npaired test: log-loss {:+.4}{se} on {} samples in {} groups, {} left out of it; {p}",
+            c.difference, c.samples, c.groups, c.excluded
+        );
+    }
+    let s = record.seconds;
+    let _ = write!(words, "\nseconds: load {:.3}, fit {:.3}, total {:.3}", s.load, s.fit, s.total);
+    words
+}
+
+impl From<args::HeadKind> for Kind {
+    fn from(kind: args::HeadKind) -> Self {
+        match kind {
+            args::HeadKind::Logistic => Self::Logistic,
+            args::HeadKind::Prototype => Self::Prototype,
+            args::HeadKind::Ridge => Self::Ridge,
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! What the command line accepts (DESIGN section 7), and nothing of what it does.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Let a deployed device learn its own site: adapt the classifier head of a frozen backbone, prove it, put it in service.
+#[derive(Debug, Parser)]
+#[command(name = "acclimate", version, max_term_width = 110, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 verdict `rejected`, 4 not enough samples.")]
+pub struct Cli {
+    /// Options that every command has.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command has.
+#[derive(Args, Clone, Debug)]
+pub struct Global {
+    /// Where tasks, samples and heads live [default: $STATE_DIRECTORY, else the XDG data directory]
+    #[arg(long, global = true, env = "ACCLIMATE_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Configuration file (TOML)
+    #[arg(long, global = true, env = "ACCLIMATE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder with models, searched first [also: $ACCLIMATE_MODELS]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub models: Vec<PathBuf>,
+    /// What runs the backbone [default: auto, or what the configuration says]
+    #[arg(long, global = true, value_enum)]
+    pub engine: Option<Engine>,
+    /// Threads of the engine [default: all cores]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+    /// Print results as JSON on stdout (JSON Lines where there is one result an input)
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Log more (-v, -vv)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Log errors only, no progress
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// What runs a backbone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// ONNX Runtime where its library can be loaded, else tract
+    Auto,
+    /// ONNX Runtime
+    Ort,
+    /// tract, built in
+    Tract,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The whole loop with nothing installed: teach, prove, reject, roll back, on drawn pictures
+    Demo(Demo),
+    /// Make a task: a named classification problem on one backbone
+    Init(Init),
+    /// Make and list tasks
+    #[command(subcommand)]
+    Task(Task),
+    /// Import pictures into a task, computing their features
+    Add(Add),
+    /// Fit candidate heads, judge the best against the head in service, activate or reject it
+    Adapt(Adapt),
+    /// Classify pictures with the head in service
+    Classify(Classify),
+    /// Measure a head on a labelled folder that it was not fitted on
+    Evaluate(Evaluate),
+    /// List, show, activate, roll back, export and import heads
+    #[command(subcommand)]
+    Head(Head),
+    /// Say of which class a sample is, or take that back
+    Label(Label),
+    /// Remove samples, or a class with all its samples, without a trace
+    Forget(Forget),
+    /// List and show samples
+    #[command(subcommand)]
+    Sample(Sample),
+    /// List and inspect backbones
+    #[command(subcommand)]
+    Model(Model),
+    /// Check what works here and say what to do about what does not
+    Doctor,
+    /// Print a completion script
+    Completions {
+        /// The shell to complete for
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// `acclimate demo`.
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// Seed of the drawn pictures
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+}
+
+/// `acclimate init`.
+#[derive(Args, Debug)]
+pub struct Init {
+    /// Name of the task: a-z, 0-9 and -
+    pub task: String,
+    /// A backbone by name (see `acclimate model list`) [default: the configuration's, else the built-in one]
+    #[arg(long, value_name = "NAME", conflicts_with = "model")]
+    pub backbone: Option<String>,
+    /// A backbone by file; its manifest is FILE.toml beside it, or the catalogue's for the same content
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Classes known from the start; others are learnt from labels
+    #[arg(long, value_name = "CLASS", value_delimiter = ',')]
+    pub classes: Vec<String>,
+    /// What may not be split between fitting and judging
+    #[arg(long, value_enum, default_value_t = GroupBy::Auto)]
+    pub group_by: GroupBy,
+}
+
+/// `acclimate task`.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Make a task (the same as `acclimate init`)
+    Create(Init),
+    /// List the tasks
+    List,
+}
+
+/// `acclimate add`.
+#[derive(Args, Debug)]
+pub struct Add {
+    /// Name of the task
+    pub task: String,
+    /// Files, folders (with everything below), or - for one picture on stdin
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// The class of all of them
+    #[arg(long, value_name = "CLASS", conflicts_with_all = ["labels_from_folders", "labels_from_csv"])]
+    pub label: Option<String>,
+    /// The name of the folder a picture lies in is its class
+    #[arg(long, conflicts_with = "labels_from_csv")]
+    pub labels_from_folders: bool,
+    /// A CSV file with a header and the columns `path` (relative to the file), `label`, and optionally `group`
+    #[arg(long, value_name = "FILE")]
+    pub labels_from_csv: Option<PathBuf>,
+}
+
+/// What makes a group: samples that may not be split between fitting and judging.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GroupBy {
+    /// Pictures that are nearly the same
+    Auto,
+    /// The column `group` of the CSV file
+    Column,
+    /// The folder that a picture lies in
+    Folder,
+    /// Every sample on its own
+    None,
+}
+
+/// A head family that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HeadKind {
+    /// Multinomial logistic regression, L2, tuned
+    Logistic,
+    /// Nearest class mean by cosine
+    Prototype,
+    /// Ridge regression, λ by leave-out
+    Ridge,
+}
+
+/// `acclimate adapt`.
+#[derive(Args, Debug)]
+pub struct Adapt {
+    /// Name of the task
+    pub task: String,
+    /// List groups, candidates and the paired test
+    #[arg(long)]
+    pub explain: bool,
+    /// Believe the new labels even where they contradict the older ones
+    #[arg(long)]
+    pub trust_labels: bool,
+    /// Fit only these heads [default: all, the best is selected]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub head: Vec<HeadKind>,
+    /// Group otherwise than the task says, for this run
+    #[arg(long, value_enum)]
+    pub group_by: Option<GroupBy>,
+}
+
+/// `acclimate classify`.
+#[derive(Args, Debug)]
+pub struct Classify {
+    /// Name of the task
+    pub task: String,
+    /// Files, folders, or - for one picture on stdin
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Use this generation instead of the one in service
+    #[arg(long, value_name = "N")]
+    pub generation: Option<u32>,
+}
+
+/// `acclimate evaluate`.
+#[derive(Args, Debug)]
+pub struct Evaluate {
+    /// Name of the task
+    pub task: String,
+    /// A folder with a folder for each class (with --labels-from-csv: where the CSV's paths start)
+    pub dir: PathBuf,
+    /// Labels from a CSV file with the columns `path` and `label`
+    #[arg(long, value_name = "FILE")]
+    pub labels_from_csv: Option<PathBuf>,
+    /// Use this generation instead of the one in service
+    #[arg(long, value_name = "N")]
+    pub generation: Option<u32>,
+}
+
+/// `acclimate head`.
+#[derive(Debug, Subcommand)]
+pub enum Head {
+    /// List the generations of a task
+    List {
+        /// Name of the task
+        task: String,
+    },
+    /// Show one generation: provenance, evaluation, classes
+    Show {
+        /// Name of the task
+        task: String,
+        /// Which one [default: the one in service]
+        generation: Option<u32>,
+    },
+    /// Put a generation in service
+    Activate {
+        /// Name of the task
+        task: String,
+        /// Which one
+        generation: u32,
+        /// Also one that was rejected; recorded as a person's decision
+        #[arg(long)]
+        force: bool,
+    },
+    /// Put the head that was in service before back
+    Rollback {
+        /// Name of the task
+        task: String,
+    },
+    /// Write a head to a .head file
+    Export {
+        /// Name of the task
+        task: String,
+        /// Where to
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+        /// Which one [default: the one in service]
+        #[arg(long, value_name = "N")]
+        generation: Option<u32>,
+    },
+    /// Bring in a .head file as a new generation; it goes in service by `head activate`
+    Import {
+        /// Name of the task
+        task: String,
+        /// The file
+        file: PathBuf,
+    },
+}
+
+/// `acclimate label`.
+#[derive(Args, Debug)]
+pub struct Label {
+    /// Name of the task
+    pub task: String,
+    /// Id of the sample, or its first digits
+    pub sample: String,
+    /// The class
+    #[arg(required_unless_present = "remove")]
+    pub class: Option<String>,
+    /// Take the sample's label back
+    #[arg(long, conflicts_with = "class")]
+    pub remove: bool,
+}
+
+/// `acclimate forget`.
+#[derive(Args, Debug)]
+pub struct Forget {
+    /// Name of the task
+    pub task: String,
+    /// Ids of samples, or their first digits
+    #[arg(required_unless_present = "class")]
+    pub samples: Vec<String>,
+    /// A class with all its samples
+    #[arg(long, value_name = "CLASS", conflicts_with = "samples")]
+    pub class: Option<String>,
+    /// Do it; without this, what would go is only listed
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// `acclimate sample`.
+#[derive(Debug, Subcommand)]
+pub enum Sample {
+    /// List the samples of a task
+    List {
+        /// Name of the task
+        task: String,
+        /// Only those without a label
+        #[arg(long, conflicts_with = "class")]
+        unlabelled: bool,
+        /// Only those of a class
+        #[arg(long, value_name = "CLASS")]
+        class: Option<String>,
+    },
+    /// Show one sample with the history of its labels
+    Show {
+        /// Name of the task
+        task: String,
+        /// Id of the sample, or its first digits
+        sample: String,
+        /// Write the picture, as it came in, to a file
+        #[arg(long, value_name = "FILE")]
+        payload: Option<PathBuf>,
+    },
+}
+
+/// `acclimate model`.
+#[derive(Debug, Subcommand)]
+pub enum Model {
+    /// List the backbones that are known, and where their files are
+    List,
+    /// Show what is in an ONNX file and print a manifest to start from
+    Inspect {
+        /// The file
+        file: PathBuf,
+        /// Write the proposed manifest here
+        #[arg(long, value_name = "FILE")]
+        write_manifest: Option<PathBuf>,
+    },
+}

@@ -1,0 +1,153 @@
+//! `classify` and `evaluate`: pictures through backbone and head, out as predictions or as an honest figure.
+
+use std::path::PathBuf;
+
+use acclimate::embedding;
+use acclimate::group::{GroupBy, GroupInput, groups};
+use acclimate::pictures::{self, Found, Labels};
+use acclimate::record::{EvaluateRecord, EvaluationRecord, FailedRecord, PredictionRecord};
+use acclimate::store::{Access, Generation, StoredHead, Task, Tasks};
+use acclimate_trainer::Evaluation;
+use anyhow::{Context as _, bail};
+use ndarray::Array2;
+
+use super::{Context, Outcome, args, line};
+
+/// Runs `acclimate classify`.
+pub fn classify(context: &Context, args: &args::Classify) -> anyhow::Result<Outcome> {
+    let (task, stored) = open(context, &args.task, args.generation)?;
+    let found = pictures::find(&args.paths, &Labels::None);
+    let mut failures = Failures { context, count: 0 };
+    failures.of(&found)?;
+    let mut backbone = context.backbone(&task)?;
+    let bar = context.progress(found.items.len(), "classifying");
+    embedding::embed(&mut backbone, &found.items, |chunk| -> anyhow::Result<()> {
+        for (item, embedded) in chunk {
+            bar.inc(1);
+            let input = embedding::name(item);
+            match embedded {
+                Ok(embedded) => {
+                    let record = PredictionRecord::new(input, &stored, embedded.feature.as_slice());
+                    bar.suspend(|| {
+                        context.print(&record, || {
+                            let unknown = if record.unknown { "  unknown: unlike everything learnt" } else { "" };
+                            format!("{}  {}  {:.1} %{unknown}", record.input, record.class, 100.0 * record.confidence)
+                        })
+                    })?;
+                }
+                Err(error) => bar.suspend(|| failures.one(&input, &super::causes(&error)))?,
+            }
+        }
+        Ok(())
+    })?;
+    bar.finish_and_clear();
+    Ok(failures.outcome())
+}
+
+/// Runs `acclimate evaluate`.
+pub fn evaluate(context: &Context, args: &args::Evaluate) -> anyhow::Result<Outcome> {
+    let (task, stored) = open(context, &args.task, args.generation)?;
+    let found = match &args.labels_from_csv {
+        Some(file) => {
+            Found { items: pictures::from_csv(file, std::slice::from_ref(&args.dir))?, ..Found::default() }
+        }
+        None => pictures::find(std::slice::from_ref(&args.dir), &Labels::Folders),
+    };
+    let mut failures = Failures { context, count: 0 };
+    failures.of(&found)?;
+
+    // A label that the head does not know is a class of its own, of probability 0: always an error of the head.
+    let mut classes = stored.file.classes.clone();
+    let (mut labels, mut inputs, mut rows) = (Vec::new(), Vec::new(), Vec::<Vec<f64>>::new());
+    let mut backbone = context.backbone(&task)?;
+    let bar = context.progress(found.items.len(), "evaluating");
+    embedding::embed(&mut backbone, &found.items, |chunk| -> anyhow::Result<()> {
+        for (item, embedded) in chunk {
+            bar.inc(1);
+            let input = embedding::name(item);
+            match embedded {
+                Ok(embedded) => {
+                    let label = item.label.as_deref().unwrap_or_default();
+                    let known = classes.iter().position(|class| class == label);
+                    labels.push(known.unwrap_or_else(|| {
+                        classes.push(label.to_owned());
+                        classes.len() - 1
+                    }));
+                    rows.push(stored.file.head.probabilities(embedded.feature.as_slice()));
+                    inputs.push(GroupInput {
+                        seq: inputs.len() as i64,
+                        phash: Some(embedded.phash),
+                        source: input,
+                        taken: None,
+                        group_key: item.group.clone(),
+                    });
+                }
+                Err(error) => bar.suspend(|| failures.one(&input, &super::causes(&error)))?,
+            }
+        }
+        Ok(())
+    })?;
+    bar.finish_and_clear();
+    if rows.is_empty() {
+        bail!(
+            "no picture to evaluate on in {}: expected a folder for each class with pictures in it",
+            args.dir.display()
+        );
+    }
+    let mut probabilities = Array2::zeros((rows.len(), classes.len()));
+    for (row, mut place) in rows.iter().zip(probabilities.rows_mut()) {
+        row.iter().zip(&mut place).for_each(|(&p, place)| *place = p);
+    }
+    let group_of = groups(&inputs, GroupBy::Column);
+    let evaluation = Evaluation::new(probabilities.view(), &labels, &group_of, false)?;
+    let record = EvaluateRecord {
+        task: task.name,
+        generation: stored.generation.0,
+        evaluation: EvaluationRecord::new(&evaluation, &classes),
+    };
+    context.print(&record, || format!("generation {}\n{}", record.generation, record.evaluation.words()))?;
+    Ok(failures.outcome())
+}
+
+/// The task and one of its heads, the one in service if none is asked for.
+fn open(context: &Context, task: &str, generation: Option<u32>) -> anyhow::Result<(Task, StoredHead)> {
+    let tasks = context.tasks(Access::Read)?;
+    let stored = head(&tasks, task, generation)?;
+    Ok((tasks.task(task)?, stored))
+}
+
+/// One of a task's heads, the one in service if none is asked for.
+pub fn head(tasks: &Tasks, task: &str, generation: Option<u32>) -> anyhow::Result<StoredHead> {
+    match generation {
+        Some(generation) => Ok(tasks.head(task, Generation(generation))?),
+        None => tasks.in_service(task)?.with_context(|| {
+            format!("task `{task}` has no head in service yet: add labelled samples, then `acclimate adapt {task}`")
+        }),
+    }
+}
+
+/// Inputs that failed, reported as they come.
+struct Failures<'a> {
+    context: &'a Context,
+    count: usize,
+}
+
+impl Failures<'_> {
+    fn of(&mut self, found: &Found) -> anyhow::Result<()> {
+        found.failed.iter().try_for_each(|(path, reason): &(PathBuf, String)| self.one(&path.display().to_string(), reason))
+    }
+
+    fn one(&mut self, input: &str, reason: &str) -> anyhow::Result<()> {
+        self.count += 1;
+        eprintln!("failed: {input}: {reason}");
+        if self.context.global.json {
+            let record = FailedRecord { input: input.to_owned(), error: reason.to_owned() };
+            line(&serde_json::to_string(&record)?)?;
+        }
+        Ok(())
+    }
+
+    fn outcome(&self) -> Outcome {
+        if self.count > 0 { Outcome::Partly } else { Outcome::Done }
+    }
+}

@@ -1,0 +1,112 @@
+//! `head list | show | activate | rollback | export | import`.
+
+use std::fmt::Write as _;
+
+use acclimate::head_file::HeadFile;
+use acclimate::record::{EvaluationRecord, HeadDetailRecord, HeadRecord};
+use acclimate::store::{Access, Generation, StoredHead, Tasks};
+use anyhow::Context as _;
+use jiff::Timestamp;
+
+use super::{Context, Outcome, args, classify, who};
+
+/// Runs `acclimate head`.
+pub fn run(context: &Context, command: &args::Head) -> anyhow::Result<Outcome> {
+    let write = |what: &str| context.tasks(Access::Write { command: format!("acclimate head {what}") });
+    match command {
+        args::Head::List { task } => list(context, &context.tasks(Access::Read)?, task)?,
+        args::Head::Show { task, generation } => {
+            let tasks = context.tasks(Access::Read)?;
+            let head = classify::head(&tasks, task, *generation)?;
+            show(context, &tasks, task, &head)?;
+        }
+        args::Head::Activate { task, generation, force } => {
+            let mut tasks = write("activate")?;
+            tasks.activate(task, Generation(*generation), *force, &who(), Timestamp::now())?;
+            now_in_service(context, &tasks, task)?;
+        }
+        args::Head::Rollback { task } => {
+            let mut tasks = write("rollback")?;
+            tasks.rollback(task, &who(), Timestamp::now())?;
+            now_in_service(context, &tasks, task)?;
+        }
+        args::Head::Export { task, output, generation } => {
+            let head = classify::head(&context.tasks(Access::Read)?, task, *generation)?;
+            std::fs::write(output, head.file.encode()?)
+                .with_context(|| format!("could not write the head to {}", output.display()))?;
+            let record = HeadRecord::new(&head, None);
+            context.print(&record, || format!("wrote generation {} to {}", record.generation, output.display()))?;
+        }
+        args::Head::Import { task, file } => {
+            let mut tasks = write("import")?;
+            let bytes = std::fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
+            let decoded = HeadFile::decode(&bytes).with_context(|| format!("could not use {}", file.display()))?;
+            let generation = tasks.import_head(task, &decoded, &who(), Timestamp::now())?;
+            let head = tasks.head(task, generation)?;
+            let record = HeadRecord::new(&head, tasks.task(task)?.in_service);
+            context.print(&record, || {
+                format!("imported as generation {generation}; `acclimate head activate {task} {generation} --force` puts it in service")
+            })?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn list(context: &Context, tasks: &Tasks, task: &str) -> anyhow::Result<()> {
+    let in_service = tasks.task(task)?.in_service;
+    let records: Vec<HeadRecord> = tasks.heads(task)?.iter().map(|head| HeadRecord::new(head, in_service)).collect();
+    context.print(&records, || {
+        let mut words = String::new();
+        for r in &records {
+            let accuracy = r.accuracy.map_or_else(String::new, |a| format!("  {:.1} % when left out", 100.0 * a));
+            let mark = if r.in_service { "*" } else { " " };
+            let _ = writeln!(
+                words,
+                "{mark} {:4}  {:9}  {} samples, {} classes{accuracy}  {} {}",
+                r.generation,
+                r.head,
+                r.samples.iter().sum::<u64>(),
+                r.classes.len(),
+                r.origin,
+                r.created
+            );
+        }
+        if words.is_empty() { "no heads yet".to_owned() } else { words + "* in service" }
+    })
+}
+
+fn show(context: &Context, tasks: &Tasks, task: &str, head: &StoredHead) -> anyhow::Result<()> {
+    let provenance = &head.file.provenance;
+    let record = HeadDetailRecord {
+        of: HeadRecord::new(head, tasks.task(task)?.in_service),
+        evaluation: provenance.evaluation.as_ref().map(|e| EvaluationRecord::new(e, &head.file.classes)),
+        temperature: head.file.head.temperature,
+        device: provenance.device.clone(),
+        parent: provenance.parent,
+        unproved: provenance.unproved,
+    };
+    context.print(&record, || {
+        let r = &record.of;
+        let counts: Vec<String> = r.classes.iter().zip(&r.samples).map(|(class, n)| format!("{class} {n}")).collect();
+        let mut words = format!(
+            "generation {}{}: {} ({}), made {} on {}\nfitted on {}",
+            r.generation,
+            if r.in_service { ", in service" } else { "" },
+            r.head,
+            r.origin,
+            r.created,
+            record.device,
+            counts.join(", ")
+        );
+        if let Some(evaluation) = &record.evaluation {
+            let _ = write!(words, "\non samples it was not fitted on:\n{}", evaluation.words());
+        }
+        words
+    })
+}
+
+fn now_in_service(context: &Context, tasks: &Tasks, task: &str) -> anyhow::Result<()> {
+    let head = classify::head(tasks, task, None)?;
+    let record = HeadRecord::new(&head, Some(head.generation));
+    context.print(&record, || format!("generation {} of {task} is in service", record.generation))
+}

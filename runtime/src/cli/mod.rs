@@ -1,0 +1,201 @@
+//! The commands, one file each; this one dispatches and holds what they share: context, output, exit codes.
+
+mod adapt;
+mod add;
+pub mod args;
+mod classify;
+mod demo;
+mod doctor;
+mod forget;
+mod head;
+mod model;
+mod sample;
+mod task;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use acclimate::config::{Config, EngineName};
+use acclimate::place::Environment;
+use acclimate::record::AddRecord;
+use acclimate::store::{Access, Tasks};
+use acclimate_backbone::{Backbone, EngineChoice, EngineOptions, Library};
+use anyhow::Context as _;
+use clap::CommandFactory as _;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use args::{Cli, Command, Engine, Global};
+
+/// How a command ended, when it did not fail outright.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything was done.
+    Done,
+    /// Exit code 4: there is too little to learn from.
+    NotEnoughSamples,
+    /// Exit code 1: some inputs failed; each was reported.
+    Partly,
+    /// Exit code 3: the candidate was rejected; the head in service stays.
+    Rejected,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => 0,
+            Outcome::Partly => 1,
+            Outcome::Rejected => 3,
+            Outcome::NotEnoughSamples => 4,
+        }
+        .into()
+    }
+}
+
+/// What every command is given.
+pub struct Context {
+    /// Options of the command line.
+    pub global: Global,
+    /// The configuration file.
+    pub config: Config,
+    /// Where the store lies.
+    pub data_dir: PathBuf,
+    /// Where models are found.
+    pub library: Library,
+}
+
+/// Runs one command.
+pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    let global = cli.global.clone();
+    let config = Config::load(global.config.as_deref())?;
+    let environment = Environment::of_process();
+    let data_dir = environment.data_dir(global.data_dir.as_deref());
+    let library = Library::new(environment.model_dirs(&global.models, &data_dir));
+    let context = Context { global, config, data_dir, library };
+    match &cli.command {
+        Command::Adapt(args) => adapt::run(&context, args),
+        Command::Add(args) => add::run(&context, args),
+        Command::Classify(args) => classify::classify(&context, args),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "acclimate", &mut std::io::stdout());
+            Ok(Outcome::Done)
+        }
+        Command::Demo(args) => demo::run(&context, args),
+        Command::Doctor => doctor::run(&context),
+        Command::Evaluate(args) => classify::evaluate(&context, args),
+        Command::Forget(args) => forget::run(&context, args),
+        Command::Head(command) => head::run(&context, command),
+        Command::Init(args) => task::init(&context, args),
+        Command::Label(args) => sample::label(&context, args),
+        Command::Man => {
+            clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?;
+            Ok(Outcome::Done)
+        }
+        Command::Model(command) => model::run(&context, command),
+        Command::Sample(command) => sample::run(&context, command),
+        Command::Task(command) => task::run(&context, command),
+    }
+}
+
+impl Context {
+    /// Opens the store, as its one writer or to read.
+    pub fn tasks(&self, access: Access) -> anyhow::Result<Tasks> {
+        Ok(Tasks::open(&self.data_dir, &access)?)
+    }
+
+    /// What is to run backbones, by command line, else configuration.
+    pub fn engine_options(&self) -> EngineOptions {
+        let engine = match (self.global.engine, self.config.backbone.engine) {
+            (Some(Engine::Auto), _) | (None, EngineName::Auto) => EngineChoice::Auto,
+            (Some(Engine::Ort), _) | (None, EngineName::Ort) => EngineChoice::Ort,
+            (Some(Engine::Tract), _) | (None, EngineName::Tract) => EngineChoice::Tract,
+        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        EngineOptions {
+            engine,
+            threads: self.global.threads.map_or(cores, usize::from),
+            ort_library: Some(self.data_dir.join("lib")),
+        }
+    }
+
+    /// Opens the backbone of a task, and says what really runs it.
+    pub fn backbone(&self, task: &acclimate::store::Task) -> anyhow::Result<Backbone> {
+        let backbone = acclimate::embedding::open(task, &self.library, &self.engine_options())
+            .with_context(|| format!("could not open the backbone of task `{}`", task.name))?;
+        tracing::info!("{} runs on {}", task.backbone, backbone.extractor());
+        Ok(backbone)
+    }
+
+    /// A progress bar on a terminal's stderr; silent elsewhere.
+    pub fn progress(&self, length: usize, what: &'static str) -> ProgressBar {
+        if self.global.quiet || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} eta {eta}");
+        ProgressBar::new(length as u64)
+            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+            .with_message(what)
+    }
+
+    /// Reports an input that failed: on stderr, and as a line of JSON where that was asked for.
+    pub fn report_failed(&self, input: &str, reason: &str) -> anyhow::Result<()> {
+        eprintln!("failed: {input}: {reason}");
+        if self.global.json {
+            line(&serde_json::to_string(&AddRecord::failed(input, reason))?)?;
+        }
+        Ok(())
+    }
+
+    /// Prints one JSON document, or the words for people.
+    pub fn print<R: serde::Serialize>(&self, record: &R, words: impl FnOnce() -> String) -> anyhow::Result<()> {
+        if self.global.json { line(&serde_json::to_string(record)?) } else { line(&words()) }
+    }
+}
+
+/// Writes one line to stdout; a reader that went away is an error, not a panic.
+pub fn line(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    Ok(out.flush()?)
+}
+
+/// Who speaks, for the history: the user's name.
+pub fn who() -> String {
+    std::env::var("USER").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "command line".to_owned())
+}
+
+/// Sends logs to stderr, at the level asked for.
+pub fn log(global: &Global) {
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "info,tract=warn,ort=warn",
+        (false, _) => "debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ACCLIMATE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .without_time()
+        .with_target(false)
+        .init();
+}
+
+/// An error with its causes, `a: b: c`.
+pub fn chain(error: &anyhow::Error) -> String {
+    causes(error.as_ref())
+}
+
+/// An error with its causes, `a: b: c`.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Whether an error says that nobody reads our output any more.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|cause| {
+        cause.kind() == std::io::ErrorKind::BrokenPipe
+    })
+}

@@ -1,0 +1,58 @@
+//! `model list`, `model inspect`.
+
+use acclimate::record::ModelRecord;
+use acclimate_backbone::{builtin, inspect};
+use anyhow::Context as _;
+
+use super::{Context, Outcome, args, line};
+
+/// Runs `acclimate model`.
+pub fn run(context: &Context, command: &args::Model) -> anyhow::Result<Outcome> {
+    match command {
+        args::Model::List => list(context),
+        args::Model::Inspect { file, write_manifest } => {
+            let bytes = std::fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
+            let name = file.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned());
+            let inspection = inspect(&bytes, &name).with_context(|| format!("could not inspect {}", file.display()))?;
+            if let Some(path) = write_manifest {
+                std::fs::write(path, &inspection.manifest)
+                    .with_context(|| format!("could not write the manifest to {}", path.display()))?;
+            }
+            let record = acclimate::record::InspectionRecord::from(&inspection);
+            context.print(&record, || inspection.to_string())?;
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+fn list(context: &Context) -> anyhow::Result<Outcome> {
+    let records: Vec<ModelRecord> = context
+        .library
+        .list()
+        .into_iter()
+        .map(|entry| {
+            let is_builtin = entry.manifest.name == builtin::NAME;
+            ModelRecord {
+                name: entry.manifest.name,
+                dim: entry.manifest.feature.dim,
+                bytes: entry.manifest.file.bytes,
+                licence: entry.manifest.licence,
+                available: is_builtin || entry.file.is_some(),
+                file: entry.file.map(|file| file.display().to_string()),
+            }
+        })
+        .collect();
+    if context.global.json {
+        line(&serde_json::to_string(&records)?)?;
+        return Ok(Outcome::Done);
+    }
+    for r in &records {
+        let place = match (&r.file, r.available) {
+            (Some(file), _) => file.as_str(),
+            (None, true) => "built in",
+            (None, false) => "no file found: put it in a folder named by --models or $ACCLIMATE_MODELS",
+        };
+        line(&format!("{:24} {:5} features  {:>9} bytes  {}", r.name, r.dim, r.bytes, place))?;
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,72 @@
+//! `label`, `sample list`, `sample show`.
+
+use std::fmt::Write as _;
+
+use acclimate::record::{ClaimRecord, SampleDetailRecord, SampleRecord};
+use acclimate::store::{Access, Filter};
+use anyhow::Context as _;
+use jiff::Timestamp;
+
+use super::{Context, Outcome, args, who};
+
+/// Runs `acclimate label`.
+pub fn label(context: &Context, args: &args::Label) -> anyhow::Result<Outcome> {
+    let mut tasks = context.tasks(Access::Write { command: "acclimate label".into() })?;
+    let id = tasks.sample(&args.task, &args.sample)?.id;
+    let before = match &args.class {
+        Some(class) => tasks.label(&args.task, &id, class, &who(), Timestamp::now())?,
+        None => tasks.unlabel(&args.task, &id, &who(), Timestamp::now())?,
+    };
+    let record = SampleRecord::from(&tasks.sample(&args.task, &id.to_string())?);
+    context.print(&record, || {
+        let now = args.class.as_deref().unwrap_or("without a label");
+        format!("{id}: {now} (before: {})", before.as_deref().unwrap_or("no label"))
+    })?;
+    Ok(Outcome::Done)
+}
+
+/// Runs `acclimate sample`.
+pub fn run(context: &Context, command: &args::Sample) -> anyhow::Result<Outcome> {
+    let tasks = context.tasks(Access::Read)?;
+    match command {
+        args::Sample::List { task, unlabelled, class } => {
+            let filter = match (unlabelled, class) {
+                (true, _) => Filter::Unlabelled,
+                (false, Some(class)) => Filter::Of(class.clone()),
+                (false, None) => Filter::All,
+            };
+            let records: Vec<SampleRecord> = tasks.samples(task, &filter)?.iter().map(SampleRecord::from).collect();
+            context.print(&records, || {
+                let mut words = String::new();
+                for r in &records {
+                    let _ = writeln!(words, "{}  {:12}  {}", r.sample, r.label.as_deref().unwrap_or("-"), r.source);
+                }
+                let _ = write!(words, "{} samples", records.len());
+                words
+            })?;
+        }
+        args::Sample::Show { task, sample, payload } => {
+            let sample = tasks.sample(task, sample)?;
+            if let Some(path) = payload {
+                std::fs::write(path, tasks.payload(task, &sample.id)?)
+                    .with_context(|| format!("could not write the payload to {}", path.display()))?;
+            }
+            let claims = tasks.label_history(task, &sample.id)?;
+            let claims = claims.into_iter().map(|l| ClaimRecord { class: l.class, who: l.who, time: l.when.to_string() });
+            let record = SampleDetailRecord { of: SampleRecord::from(&sample), claims: claims.collect() };
+            context.print(&record, || {
+                let r = &record.of;
+                let mut words = format!(
+                    "{}\n  from      {}\n  payload   {}, {} bytes\n  feature   {}, {} codes clipped\n  added     {}",
+                    r.sample, r.source, r.media, r.bytes, r.extractor, r.saturated, r.added
+                );
+                for claim in &record.claims {
+                    let class = claim.class.as_deref().unwrap_or("label taken back");
+                    let _ = write!(words, "\n  label     {class} by {} at {}", claim.who, claim.time);
+                }
+                words
+            })?;
+        }
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,151 @@
+//! `init`, `task create`, `task list`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use acclimate::embedding::absolute;
+use acclimate::group::GroupBy;
+use acclimate::record::TaskRecord;
+use acclimate::store::{Access, Model, NewTask, Task};
+use acclimate_backbone::{Backbone, Manifest, builtin, checksum};
+use anyhow::{Context as _, bail};
+use jiff::Timestamp;
+
+use super::{Context, Outcome, args};
+
+/// Runs `acclimate task`.
+pub fn run(context: &Context, command: &args::Task) -> anyhow::Result<Outcome> {
+    match command {
+        args::Task::Create(args) => init(context, args),
+        args::Task::List => list(context),
+    }
+}
+
+/// Runs `acclimate init`. The backbone is opened once, so that a task that cannot work is never made.
+pub fn init(context: &Context, args: &args::Init) -> anyhow::Result<Outcome> {
+    let (manifest, model) = match &args.model {
+        Some(file) => from_file(context, file)?,
+        None => by_name(context, args.backbone.as_deref())?,
+    };
+    let backbone = match &model {
+        Model::Builtin => Backbone::from_bytes(&manifest, builtin::MODEL, &context.engine_options()),
+        Model::File(path) => Backbone::open(&manifest, path, &context.engine_options()),
+    }
+    .with_context(|| format!("could not open backbone `{}`", manifest.name))?;
+    let new = NewTask {
+        name: args.task.clone(),
+        backbone: manifest.name.clone(),
+        backbone_id: backbone.id().0,
+        manifest: manifest.to_toml(),
+        model,
+        dim: backbone.dim(),
+        quantisation: backbone.quantisation(),
+        group_by: args.group_by.into(),
+        classes: args.classes.clone(),
+    };
+    let mut tasks = context.tasks(Access::Write { command: "acclimate init".into() })?;
+    let task = tasks.create_task(&new, Timestamp::now())?;
+    context.print(&record(context, &task, None), || {
+        format!(
+            "made task `{}`: {} gives {} features, run by {}\nnext: acclimate add {} PICTURES --labels-from-folders",
+            task.name,
+            task.backbone,
+            task.dim,
+            backbone.extractor(),
+            task.name
+        )
+    })?;
+    Ok(Outcome::Done)
+}
+
+/// The backbone with this name, else the configuration's, else the built-in one.
+fn by_name(context: &Context, name: Option<&str>) -> anyhow::Result<(Manifest, Model)> {
+    let name = name.or(context.config.backbone.name.as_deref()).unwrap_or(builtin::NAME);
+    if name == builtin::NAME {
+        return Ok((Manifest::parse(builtin::MANIFEST)?, Model::Builtin));
+    }
+    let entry = context.library.find(name)?;
+    let file = entry.file.context("a bug: the library found a model without its file")?;
+    Ok((entry.manifest, Model::File(absolute(&file))))
+}
+
+/// The manifest for a file: FILE.toml beside it, else the known one for a file with this checksum.
+fn from_file(context: &Context, file: &Path) -> anyhow::Result<(Manifest, Model)> {
+    let model = Model::File(absolute(file));
+    let beside = file.with_extension("toml");
+    if beside.is_file() {
+        let text = std::fs::read_to_string(&beside).with_context(|| format!("could not read {}", beside.display()))?;
+        let manifest = Manifest::parse(&text).with_context(|| format!("could not use {}", beside.display()))?;
+        return Ok((manifest, model));
+    }
+    let sum = checksum::of_file(file).with_context(|| format!("could not read {}", file.display()))?;
+    match context.library.list().into_iter().find(|entry| entry.manifest.file.sha256 == sum) {
+        Some(entry) => Ok((entry.manifest, model)),
+        None => bail!(
+            "no manifest for {}: there is no {} beside it and the catalogue does not know its content; \
+             `acclimate model inspect {} --write-manifest {}` writes one to start from",
+            file.display(),
+            beside.display(),
+            file.display(),
+            beside.display()
+        ),
+    }
+}
+
+fn list(context: &Context) -> anyhow::Result<Outcome> {
+    let tasks = context.tasks(Access::Read)?;
+    let mut records = Vec::new();
+    for task in tasks.list()? {
+        let digest = tasks.digest(&task.name)?;
+        records.push(record(context, &task, Some(digest.to_string())));
+    }
+    context.print(&records, || {
+        let mut words = String::new();
+        for r in &records {
+            let head = r.in_service.map_or_else(|| "no head yet".to_owned(), |g| format!("generation {g} in service"));
+            let _ = writeln!(
+                words,
+                "{}  {}  {} samples, {} labelled, classes: {}  ({head})",
+                r.task,
+                r.backbone,
+                r.samples,
+                r.labelled,
+                if r.classes.is_empty() { "none".to_owned() } else { r.classes.join(", ") }
+            );
+        }
+        if words.is_empty() { "no tasks: make one with `acclimate init TASK`".to_owned() } else { words.trim_end().to_owned() }
+    })?;
+    Ok(Outcome::Done)
+}
+
+fn record(context: &Context, task: &Task, statistics: Option<String>) -> TaskRecord {
+    TaskRecord {
+        task: task.name.clone(),
+        backbone: task.backbone.clone(),
+        backbone_id: acclimate_backbone::BackboneId(task.backbone_id).to_string(),
+        model: match &task.model {
+            Model::Builtin => None,
+            Model::File(path) => Some(PathBuf::from(path).display().to_string()),
+        },
+        dim: task.dim,
+        group_by: task.group_by.token().to_owned(),
+        classes: task.classes.clone(),
+        samples: task.samples,
+        labelled: task.labelled,
+        in_service: task.in_service.map(|generation| generation.0),
+        statistics_digest: statistics,
+        created: task.created.to_string(),
+        store: context.data_dir.display().to_string(),
+    }
+}
+
+impl From<args::GroupBy> for GroupBy {
+    fn from(by: args::GroupBy) -> Self {
+        match by {
+            args::GroupBy::Auto => Self::Auto,
+            args::GroupBy::Column => Self::Column,
+            args::GroupBy::Folder => Self::Folder,
+            args::GroupBy::None => Self::None,
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Head files (`.head`): one fitted head with everything needed to judge and to use it. Knows nothing about stores.
+//!
+//! CBOR behind the bounded reader of [`crate::cbor`], always in its one deterministic form, so that equal heads are
+//! equal bytes. Under the tag of self-described CBOR (55799, first bytes `d9 d9 f7`) is one map, format 1:
+//!
+//! | field | type | what |
+//! |---|---|---|
+//! | `format` | 1 | version of this table |
+//! | `task` | text | the task it was fitted for |
+//! | `backbone` | 32 bytes | id of the backbone whose features it reads |
+//! | `classes` | \[text\] | names, one at least, no two alike |
+//! | `kind` | text | `logistic`, `prototype` or `ridge` |
+//! | `weights` | f32 `[classes, dim]` | finite |
+//! | `bias` | f32 `[classes]` | finite |
+//! | `temperature` | float | calibration: divides the logits; above 0 |
+//! | `lambda` | float or null | the penalty, for kinds that have one |
+//! | `novelty` | map or null | `means` f32 `[classes, dim]`, `threshold` float, `false_unknown_rate` float |
+//! | `provenance` | map | see below |
+//!
+//! | field of `provenance` | type | what |
+//! |---|---|---|
+//! | `counts` | \[uint\] | samples it was fitted on, per class |
+//! | `device` | text | where it was fitted |
+//! | `evaluation` | map or null | see below |
+//! | `extractor` | text | engine, version, provider and precision that computed the features |
+//! | `parent` | uint or null | generation in service when it was fitted, in the store that fitted it |
+//! | `statistics` | 32 bytes or null | digest of the statistics it was fitted on |
+//! | `time` | 0(text) | when, RFC 3339; by a clock that may have been wrong |
+//! | `unproved` | bool | whether there were too few groups to prove it |
+//!
+//! | field of `evaluation` | type | what |
+//! |---|---|---|
+//! | `samples`, `groups` | uint | how many |
+//! | `ungrouped` | bool | whether single samples were left out instead of groups |
+//! | `accuracy`, `balanced_accuracy`, `macro_f1`, `log_loss`, `ece` | float | finite |
+//! | `accuracy_interval` | \[float, float\] | 95 % |
+//! | `confusion` | u64 `[classes, classes]` | true, predicted |
+//!
+//! Arrays of numbers are RFC 8746 typed arrays, little endian: f32 is tag 85 on bytes, u64 tag 71; with two dimensions,
+//! tag 40 on `[[rows, columns], typed array]`, row by row. A float is a whole number of the shortest width that holds
+//! it. A field that is missing, or that this table does not have, is an error: another table is another format.
+
+mod read;
+mod write;
+
+use acclimate_trainer::{Evaluation, Head};
+use jiff::Timestamp;
+
+use crate::cbor::CborError;
+
+/// The format that is written, and the only one so far.
+pub const FORMAT: u64 = 1;
+
+/// Largest file that is read. 1,000 classes of a feature of 2,048 take 16 MB.
+pub const MAX_BYTES: usize = 64 << 20;
+
+/// CBOR tags: self-described CBOR; a row-major matrix; little-endian u64 and f32 arrays (RFC 8949, RFC 8746).
+const SELF_DESCRIBED: u64 = 55799;
+const ROW_MAJOR: u64 = 40;
+const U64_LE: u64 = 71;
+const F32_LE: u64 = 85;
+
+/// A head with its provenance, as it travels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeadFile {
+    /// The task it was fitted for.
+    pub task: String,
+    /// Id of the backbone whose features it reads.
+    pub backbone_id: [u8; 32],
+    /// Names of its classes, in the order of its outputs.
+    pub classes: Vec<String>,
+    /// What computes.
+    pub head: Head,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+/// Where a head comes from and how good it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Provenance {
+    /// Samples it was fitted on, per class.
+    pub counts: Vec<u64>,
+    /// Where it was fitted.
+    pub device: String,
+    /// How good it is on samples it was not fitted on.
+    pub evaluation: Option<Evaluation>,
+    /// What computed the features: engine, version, provider, precision.
+    pub extractor: String,
+    /// Generation in service when it was fitted, in the store that fitted it.
+    pub parent: Option<u32>,
+    /// Digest of the statistics it was fitted on.
+    pub statistics: Option<[u8; 32]>,
+    /// When it was fitted.
+    pub time: Timestamp,
+    /// Whether there were too few groups to prove it.
+    pub unproved: bool,
+}
+
+/// Why a head file was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum HeadFileError {
+    /// Not acceptable as CBOR.
+    #[error("head file is damaged or no head file")]
+    Cbor(#[source] CborError),
+    /// One field is wrong.
+    #[error("head file: `{field}` is {found}, expected {expected}")]
+    Field {
+        /// Its path, e.g. `novelty.means`.
+        field: String,
+        /// What belongs there.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// A version of the future.
+    #[error("head file has format {found}, but this version of acclimate reads format {FORMAT}; use a newer one")]
+    Format {
+        /// The file's.
+        found: u64,
+    },
+    /// Some other CBOR.
+    #[error("this is no head file: it does not start with the tag of self-described CBOR (bytes d9 d9 f7) on a map")]
+    NotAHead,
+    /// Too large to be one.
+    #[error("head file has {found} bytes, expected at most {MAX_BYTES}")]
+    TooLarge {
+        /// Its size.
+        found: usize,
+    },
+}
+
+impl HeadFile {
+    /// The bytes of a head: equal for equal heads.
+    ///
+    /// # Errors
+    /// A number is not finite or a shape does not fit: what could not be read back is not written.
+    pub fn encode(&self) -> Result<Vec<u8>, HeadFileError> {
+        self.check()?;
+        Ok(write::bytes(self))
+    }
+
+    /// Reads a head; from strangers too.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its field, what was expected and what was found.
+    pub fn decode(bytes: &[u8]) -> Result<Self, HeadFileError> {
+        let file = read::head_file(bytes)?;
+        file.check()?;
+        Ok(file)
+    }
+
+    /// What the types do not say.
+    fn check(&self) -> Result<(), HeadFileError> {
+        let Self { task: _, backbone_id: _, classes, head, provenance } = self;
+        let Head { kind: _, weights, bias, temperature, lambda, novelty } = head;
+        let Provenance { counts, device: _, evaluation, extractor: _, parent: _, statistics: _, time: _, unproved: _ } =
+            provenance;
+
+        let n = classes.len();
+        expect("classes", "one at least, no two alike", n > 0 && distinct(classes), || format!("{classes:?}"))?;
+        shape("weights", weights.dim(), (n, weights.ncols().max(1)))?;
+        shape("bias", (bias.len(), 1), (n, 1))?;
+        finite("weights", weights.iter().map(|&x| f64::from(x)))?;
+        finite("bias", bias.iter().map(|&x| f64::from(x)))?;
+        expect("temperature", "a finite number above 0", temperature.is_finite() && *temperature > 0.0, || {
+            temperature.to_string()
+        })?;
+        finite("lambda", *lambda)?;
+        if let Some(novelty) = novelty {
+            shape("novelty.means", novelty.means.dim(), weights.dim())?;
+            finite("novelty.means", novelty.means.iter().map(|&x| f64::from(x)))?;
+            finite("novelty.threshold", [f64::from(novelty.threshold)])?;
+            finite("novelty.false_unknown_rate", [novelty.false_unknown_rate])?;
+        }
+        shape("provenance.counts", (counts.len(), 1), (n, 1))?;
+        if let Some(evaluation) = evaluation {
+            let Evaluation {
+                samples: _,
+                groups: _,
+                ungrouped: _,
+                accuracy,
+                accuracy_interval: (low, high),
+                balanced_accuracy,
+                macro_f1,
+                log_loss,
+                ece,
+                confusion,
+            } = evaluation;
+            finite("provenance.evaluation", [*accuracy, *low, *high, *balanced_accuracy, *macro_f1, *log_loss, *ece])?;
+            shape("provenance.evaluation.confusion", confusion.dim(), (n, n))?;
+        }
+        Ok(())
+    }
+}
+
+fn distinct(names: &[String]) -> bool {
+    let mut names: Vec<&String> = names.iter().collect();
+    names.sort_unstable();
+    names.windows(2).all(|pair| pair[0] != pair[1])
+}
+
+fn expect(field: &str, expected: &str, holds: bool, found: impl FnOnce() -> String) -> Result<(), HeadFileError> {
+    if holds {
+        return Ok(());
+    }
+    Err(HeadFileError::Field { field: field.to_owned(), expected: expected.to_owned(), found: found() })
+}
+
+fn shape(field: &str, found: (usize, usize), expected: (usize, usize)) -> Result<(), HeadFileError> {
+    let words = |(rows, columns)| format!("{rows} × {columns}");
+    expect(field, &words(expected), found == expected, || words(found))
+}
+
+fn finite(field: &str, numbers: impl IntoIterator<Item = f64>) -> Result<(), HeadFileError> {
+    match numbers.into_iter().find(|x| !x.is_finite()) {
+        None => Ok(()),
+        Some(x) => expect(field, "finite", false, || x.to_string()),
+    }
+}

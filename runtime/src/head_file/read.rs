@@ -1,0 +1,258 @@
+//! Bytes → head: the tables of the parent module, field by field. Nothing here trusts the bytes; a failure names the
+//! field, what belongs there and what is there.
+
+use acclimate_trainer::{Evaluation, Head, Novelty};
+use ciborium::Value;
+use ndarray::{Array1, Array2};
+
+use super::{F32_LE, FORMAT, HeadFile, HeadFileError, MAX_BYTES, Provenance, ROW_MAJOR, SELF_DESCRIBED, U64_LE};
+use crate::cbor;
+
+pub(super) fn head_file(bytes: &[u8]) -> Result<HeadFile, HeadFileError> {
+    if bytes.len() > MAX_BYTES {
+        return Err(HeadFileError::TooLarge { found: bytes.len() });
+    }
+    let value = cbor::read(bytes).map_err(HeadFileError::Cbor)?;
+    let Value::Tag(SELF_DESCRIBED, inner) = value else { return Err(HeadFileError::NotAHead) };
+    let Value::Map(entries) = *inner else { return Err(HeadFileError::NotAHead) };
+    let mut fields = Fields { path: String::new(), entries };
+
+    // First: with another format nothing else can be relied on.
+    let format = fields.take("format")?.uint()?;
+    if format != FORMAT {
+        return Err(HeadFileError::Format { found: format });
+    }
+    let file = HeadFile {
+        task: fields.take("task")?.text()?,
+        backbone_id: fields.take("backbone")?.digest()?,
+        classes: fields.take("classes")?.list(Field::text)?,
+        head: Head {
+            kind: fields.take("kind")?.parse("logistic, prototype or ridge")?,
+            weights: fields.take("weights")?.f32_matrix()?,
+            bias: Array1::from(fields.take("bias")?.f32s()?),
+            temperature: fields.take("temperature")?.float()?,
+            lambda: fields.take("lambda")?.optional(Field::float)?,
+            novelty: fields.take("novelty")?.optional(novelty)?,
+        },
+        provenance: provenance(fields.take("provenance")?)?,
+    };
+    fields.finish()?;
+    Ok(file)
+}
+
+fn novelty(field: Field) -> Result<Novelty, HeadFileError> {
+    let mut fields = field.map()?;
+    let novelty = Novelty {
+        means: fields.take("means")?.f32_matrix()?,
+        threshold: fields.take("threshold")?.float()? as f32,
+        false_unknown_rate: fields.take("false_unknown_rate")?.float()?,
+    };
+    fields.finish()?;
+    Ok(novelty)
+}
+
+fn provenance(field: Field) -> Result<Provenance, HeadFileError> {
+    let mut fields = field.map()?;
+    let provenance = Provenance {
+        counts: fields.take("counts")?.list(Field::uint)?,
+        device: fields.take("device")?.text()?,
+        evaluation: fields.take("evaluation")?.optional(evaluation)?,
+        extractor: fields.take("extractor")?.text()?,
+        parent: fields.take("parent")?.optional(Field::narrow)?,
+        statistics: fields.take("statistics")?.optional(Field::digest)?,
+        time: fields.take("time")?.tagged(0, "an RFC 3339 time under tag 0")?.parse("an RFC 3339 time")?,
+        unproved: fields.take("unproved")?.bool()?,
+    };
+    fields.finish()?;
+    Ok(provenance)
+}
+
+fn evaluation(field: Field) -> Result<Evaluation, HeadFileError> {
+    let mut fields = field.map()?;
+    let interval = fields.take("accuracy_interval")?;
+    let (path, found) = (interval.path.clone(), describe(&interval.value));
+    let accuracy_interval = match interval.list(Field::float)?[..] {
+        [low, high] => (low, high),
+        _ => return Err(HeadFileError::Field { field: path, expected: "two numbers".to_owned(), found }),
+    };
+    let evaluation = Evaluation {
+        samples: fields.take("samples")?.narrow()?,
+        groups: fields.take("groups")?.narrow()?,
+        ungrouped: fields.take("ungrouped")?.bool()?,
+        accuracy: fields.take("accuracy")?.float()?,
+        accuracy_interval,
+        balanced_accuracy: fields.take("balanced_accuracy")?.float()?,
+        macro_f1: fields.take("macro_f1")?.float()?,
+        log_loss: fields.take("log_loss")?.float()?,
+        ece: fields.take("ece")?.float()?,
+        confusion: fields.take("confusion")?.u64_matrix()?,
+    };
+    fields.finish()?;
+    Ok(evaluation)
+}
+
+/// What is left of a map.
+struct Fields {
+    path: String,
+    entries: Vec<(Value, Value)>,
+}
+
+impl Fields {
+    fn take(&mut self, name: &str) -> Result<Field, HeadFileError> {
+        let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
+        match self.entries.iter().position(|(key, _)| key.as_text() == Some(name)) {
+            Some(at) => Ok(Field { path, value: self.entries.swap_remove(at).1 }),
+            None => {
+                Err(HeadFileError::Field { field: path, expected: "a value".to_owned(), found: "missing".to_owned() })
+            }
+        }
+    }
+
+    /// Nothing may be left.
+    fn finish(self) -> Result<(), HeadFileError> {
+        let Some((key, value)) = self.entries.first() else { return Ok(()) };
+        let (map, found) = (if self.path.is_empty() { "the file" } else { &self.path }, describe(value));
+        let field =
+            format!("{map}.{}", key.as_text().map_or_else(|| describe(key), |name| name.chars().take(80).collect()));
+        Err(HeadFileError::Field { field, expected: format!("no such field in format {FORMAT}"), found })
+    }
+}
+
+/// A value and where it stands.
+struct Field {
+    path: String,
+    value: Value,
+}
+
+impl Field {
+    fn wrong(&self, expected: &str) -> HeadFileError {
+        HeadFileError::Field { field: self.path.clone(), expected: expected.to_owned(), found: describe(&self.value) }
+    }
+
+    fn optional<T>(self, read: impl FnOnce(Self) -> Result<T, HeadFileError>) -> Result<Option<T>, HeadFileError> {
+        if self.value.is_null() { Ok(None) } else { read(self).map(Some) }
+    }
+
+    fn map(self) -> Result<Fields, HeadFileError> {
+        match self.value {
+            Value::Map(entries) => Ok(Fields { path: self.path, entries }),
+            _ => Err(self.wrong("a map")),
+        }
+    }
+
+    fn list<T>(self, read: impl Fn(Self) -> Result<T, HeadFileError>) -> Result<Vec<T>, HeadFileError> {
+        match self.value {
+            Value::Array(items) => items
+                .into_iter()
+                .enumerate()
+                .map(|(i, value)| read(Self { path: format!("{}[{i}]", self.path), value }))
+                .collect(),
+            _ => Err(self.wrong("an array")),
+        }
+    }
+
+    fn tagged(self, tag: u64, expected: &str) -> Result<Self, HeadFileError> {
+        match self.value {
+            Value::Tag(found, inner) if found == tag => Ok(Self { path: self.path, value: *inner }),
+            _ => Err(self.wrong(expected)),
+        }
+    }
+
+    fn uint(self) -> Result<u64, HeadFileError> {
+        self.narrow()
+    }
+
+    /// An unsigned integer of any width.
+    fn narrow<T: TryFrom<u64>>(self) -> Result<T, HeadFileError> {
+        let number = self.value.as_integer().and_then(|number| u64::try_from(number).ok());
+        number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| self.wrong("an unsigned integer that fits"))
+    }
+
+    fn float(self) -> Result<f64, HeadFileError> {
+        self.value.as_float().ok_or_else(|| self.wrong("a floating-point number"))
+    }
+
+    fn bool(self) -> Result<bool, HeadFileError> {
+        self.value.as_bool().ok_or_else(|| self.wrong("true or false"))
+    }
+
+    fn text(self) -> Result<String, HeadFileError> {
+        match self.value {
+            Value::Text(text) => Ok(text),
+            _ => Err(self.wrong("text")),
+        }
+    }
+
+    fn parse<T: std::str::FromStr>(self, expected: &str) -> Result<T, HeadFileError> {
+        self.value.as_text().and_then(|text| text.parse().ok()).ok_or_else(|| self.wrong(expected))
+    }
+
+    fn digest(self) -> Result<[u8; 32], HeadFileError> {
+        self.value.as_bytes().and_then(|bytes| bytes[..].try_into().ok()).ok_or_else(|| self.wrong("32 bytes"))
+    }
+
+    fn f32s(self) -> Result<Vec<f32>, HeadFileError> {
+        let field = self.tagged(F32_LE, "an array of f32 (tag 85)")?;
+        let (numbers, rest) = field.value.as_bytes().map(|bytes| bytes.as_chunks::<4>()).unwrap_or((&[], &[0]));
+        if !rest.is_empty() {
+            return Err(field.wrong("bytes, four for each f32"));
+        }
+        Ok(numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+    }
+
+    fn u64s(self) -> Result<Vec<u64>, HeadFileError> {
+        let field = self.tagged(U64_LE, "an array of u64 (tag 71)")?;
+        let (numbers, rest) = field.value.as_bytes().map(|bytes| bytes.as_chunks::<8>()).unwrap_or((&[], &[0]));
+        if !rest.is_empty() {
+            return Err(field.wrong("bytes, eight for each u64"));
+        }
+        Ok(numbers.iter().map(|&bytes| u64::from_le_bytes(bytes)).collect())
+    }
+
+    fn f32_matrix(self) -> Result<Array2<f32>, HeadFileError> {
+        self.matrix(Self::f32s)
+    }
+
+    fn u64_matrix(self) -> Result<Array2<u64>, HeadFileError> {
+        self.matrix(Self::u64s)
+    }
+
+    fn matrix<T>(self, read: impl FnOnce(Self) -> Result<Vec<T>, HeadFileError>) -> Result<Array2<T>, HeadFileError> {
+        let field = self.tagged(ROW_MAJOR, "a matrix (tag 40)")?;
+        let wrong = field.wrong("two dimensions and as many numbers");
+        let path = field.path;
+        let Value::Array(parts) = field.value else { return Err(wrong) };
+        let Ok([dims, numbers]) = <[Value; 2]>::try_from(parts) else { return Err(wrong) };
+        let dims = Self { path: format!("{path}.dimensions"), value: dims }.list(Self::narrow::<usize>)?;
+        let numbers = read(Self { path: path.clone(), value: numbers })?;
+        let found = numbers.len();
+        match dims[..] {
+            // ndarray multiplies with overflow checked; it wants exactly as many numbers.
+            [rows, columns] => Array2::from_shape_vec((rows, columns), numbers).map_err(|_| HeadFileError::Field {
+                field: path,
+                expected: format!("{rows} × {columns} numbers"),
+                found: format!("{found} numbers"),
+            }),
+            _ => Err(wrong),
+        }
+    }
+}
+
+/// A value in a few words, whatever its size.
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("an array of {}", items.len()),
+        Value::Bool(value) => value.to_string(),
+        Value::Bytes(bytes) => format!("{} bytes", bytes.len()),
+        Value::Float(number) => format!("the float {number:e}"),
+        Value::Integer(number) => format!("the integer {}", i128::from(*number)),
+        Value::Map(entries) => format!("a map of {}", entries.len()),
+        Value::Null => "null".to_owned(),
+        Value::Tag(tag, inner) => match **inner {
+            Value::Tag(..) => format!("tag {tag} on a tag"),
+            ref inner => format!("tag {tag} on {}", describe(inner)),
+        },
+        Value::Text(text) => format!("{:?}", text.chars().take(80).collect::<String>()),
+        _ => "of an unknown type".to_owned(),
+    }
+}

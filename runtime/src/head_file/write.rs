@@ -1,0 +1,99 @@
+//! Head → bytes: the tables of the parent module, field by field. Trusts that the head was checked.
+
+use acclimate_trainer::{Evaluation, Head, Novelty};
+use ciborium::Value;
+
+use super::{F32_LE, FORMAT, HeadFile, Provenance, ROW_MAJOR, SELF_DESCRIBED, U64_LE};
+use crate::cbor;
+
+pub(super) fn bytes(file: &HeadFile) -> Vec<u8> {
+    let HeadFile { task, backbone_id, classes, head, provenance } = file;
+    let Head { kind, weights, bias, temperature, lambda, novelty } = head;
+    let fields = map(vec![
+        ("format", uint(FORMAT)),
+        ("task", Value::Text(task.clone())),
+        ("backbone", Value::Bytes(backbone_id.to_vec())),
+        ("classes", Value::Array(classes.iter().cloned().map(Value::Text).collect())),
+        ("kind", Value::Text(kind.to_string())),
+        ("weights", matrix(weights.dim(), f32s(weights.iter()))),
+        ("bias", f32s(bias.iter())),
+        ("temperature", Value::Float(*temperature)),
+        ("lambda", or_null(lambda.map(Value::Float))),
+        ("novelty", or_null(novelty.as_ref().map(novelty_map))),
+        ("provenance", provenance_map(provenance)),
+    ]);
+    cbor::write(&Value::Tag(SELF_DESCRIBED, Box::new(fields)))
+}
+
+fn novelty_map(novelty: &Novelty) -> Value {
+    let Novelty { means, threshold, false_unknown_rate } = novelty;
+    map(vec![
+        ("means", matrix(means.dim(), f32s(means.iter()))),
+        ("threshold", Value::Float(f64::from(*threshold))),
+        ("false_unknown_rate", Value::Float(*false_unknown_rate)),
+    ])
+}
+
+fn provenance_map(provenance: &Provenance) -> Value {
+    let Provenance { counts, device, evaluation, extractor, parent, statistics, time, unproved } = provenance;
+    map(vec![
+        ("counts", Value::Array(counts.iter().map(|&count| uint(count)).collect())),
+        ("device", Value::Text(device.clone())),
+        ("evaluation", or_null(evaluation.as_ref().map(evaluation_map))),
+        ("extractor", Value::Text(extractor.clone())),
+        ("parent", or_null(parent.map(|parent| uint(u64::from(parent))))),
+        ("statistics", or_null(statistics.map(|digest| Value::Bytes(digest.to_vec())))),
+        ("time", Value::Tag(0, Box::new(Value::Text(time.to_string())))),
+        ("unproved", Value::Bool(*unproved)),
+    ])
+}
+
+fn evaluation_map(evaluation: &Evaluation) -> Value {
+    let Evaluation {
+        samples,
+        groups,
+        ungrouped,
+        accuracy,
+        accuracy_interval,
+        balanced_accuracy,
+        macro_f1,
+        log_loss,
+        ece,
+        confusion,
+    } = evaluation;
+    let counts = Value::Bytes(confusion.iter().flat_map(|count| count.to_le_bytes()).collect());
+    map(vec![
+        ("samples", uint(*samples as u64)),
+        ("groups", uint(*groups as u64)),
+        ("ungrouped", Value::Bool(*ungrouped)),
+        ("accuracy", Value::Float(*accuracy)),
+        ("accuracy_interval", Value::Array(vec![Value::Float(accuracy_interval.0), Value::Float(accuracy_interval.1)])),
+        ("balanced_accuracy", Value::Float(*balanced_accuracy)),
+        ("macro_f1", Value::Float(*macro_f1)),
+        ("log_loss", Value::Float(*log_loss)),
+        ("ece", Value::Float(*ece)),
+        ("confusion", matrix(confusion.dim(), Value::Tag(U64_LE, Box::new(counts)))),
+    ])
+}
+
+fn map(fields: Vec<(&str, Value)>) -> Value {
+    Value::Map(fields.into_iter().map(|(name, value)| (Value::Text(name.to_owned()), value)).collect())
+}
+
+fn uint(number: u64) -> Value {
+    Value::Integer(number.into())
+}
+
+fn or_null(value: Option<Value>) -> Value {
+    value.unwrap_or(Value::Null)
+}
+
+fn f32s<'a>(numbers: impl Iterator<Item = &'a f32>) -> Value {
+    let bytes = numbers.flat_map(|number| number.to_le_bytes()).collect();
+    Value::Tag(F32_LE, Box::new(Value::Bytes(bytes)))
+}
+
+fn matrix((rows, columns): (usize, usize), numbers: Value) -> Value {
+    let dims = Value::Array(vec![uint(rows as u64), uint(columns as u64)]);
+    Value::Tag(ROW_MAJOR, Box::new(Value::Array(vec![dims, numbers])))
+}

@@ -1,0 +1,493 @@
+//! Heads: recorded with the verdict on them, put in service, taken back. Knows nothing about how they are fitted.
+//!
+//! The pointer to the head in service is the last row of `service`. Each row says where a roll back from it goes
+//! (`back`), so that rolling back twice goes two steps back and not to and fro; what came after is history, not lost:
+//!
+//! ```text
+//! adapt → 1    adapt → 2    adapt → 3    roll back → 2    roll back → 1    nothing before
+//!     back: –      back: 1      back: 2       back: 1          back: –
+//! ```
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::StoreError;
+use super::record::{
+    Adaptation, Change, Digest, Generation, LeaveOut, NewAdaptation, NewHead, Origin, SampleId, Service, StoredHead,
+    Task, Watermark, micros, timestamp,
+};
+use super::snapshot::Snapshot;
+use super::tasks::{Tasks, load_task, task_id};
+use crate::head_file::HeadFile;
+
+/// Generations that keep their leave-out scores; those pinned and the one in service keep them as well.
+const KEPT_LEAVE_OUT: i64 = 20;
+
+impl Tasks {
+    /// Records one run of the trainer: verdict, head, leave-out scores and, if it is activated, the pointer, all or
+    /// nothing. Gives the head's generation, if there is a head.
+    ///
+    /// # Errors
+    /// Something was forgotten since the snapshot; the head does not fit the task.
+    pub fn record_adaptation(
+        &mut self,
+        snapshot: &Snapshot,
+        new: &NewAdaptation<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Generation>, StoreError> {
+        self.write("record the adaptation", |conn| {
+            let (id, task) = load_task(conn, &snapshot.task)?;
+            let forgets: i64 = conn
+                .query_one("SELECT forgets FROM tasks WHERE id = ?1", [id], |row| row.get(0))
+                .map_err(StoreError::db("read the task"))?;
+            if forgets != snapshot.forgets {
+                return Err(StoreError::Stale { task: task.name });
+            }
+            let generation =
+                new.head.as_ref().map(|head| insert_fitted(conn, id, &task, snapshot, head, Origin::Adapted, now)).transpose()?;
+            conn.execute(
+                "INSERT INTO adaptations (task, outcome, record, generation, who, time) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![id, new.outcome, new.record, generation.map(|g| g.0), new.who, micros(now)],
+            )
+            .map_err(StoreError::db("record the adaptation"))?;
+            if let (true, Some(generation)) = (new.activate, generation) {
+                let back = current(conn, id)?.map(|row| row.seq);
+                put_in_service(conn, id, Some(generation), Change::Adapted, false, back, new.who, now)?;
+            }
+            prune(conn, id)?;
+            Ok(generation)
+        })
+    }
+
+    /// Takes in a head file from elsewhere, not yet in service. The same file again is the same generation.
+    ///
+    /// # Errors
+    /// The file cannot be read; it belongs to another backbone; it was fitted here on something since forgotten.
+    pub fn import_head(&mut self, task: &str, bytes: &[u8], now: Timestamp) -> Result<Generation, StoreError> {
+        let file = HeadFile::decode(bytes).map_err(StoreError::HeadFile)?;
+        self.write("store the head", |conn| {
+            let (id, task) = load_task(conn, task)?;
+            let bytes = file.encode().map_err(StoreError::HeadFile)?;
+            let digest = Digest::of(&bytes);
+            let known = |sql: &str| {
+                conn.query_row(sql, params![id, digest.0], |row| row.get::<_, u32>(0))
+                    .optional()
+                    .map_err(StoreError::db("look for the head"))
+            };
+            if known("SELECT 1 FROM withdrawn WHERE task = ?1 AND digest = ?2")?.is_some() {
+                return Err(StoreError::Forgotten { task: task.name, digest });
+            }
+            if let Some(generation) = known("SELECT generation FROM heads WHERE task = ?1 AND digest = ?2")? {
+                return Ok(Generation(generation));
+            }
+            insert(conn, id, &task, &file, Origin::Imported, None, now).map(|(_, generation)| generation)
+        })
+    }
+
+    /// The task's heads, oldest first.
+    ///
+    /// # Errors
+    /// There is no such task; a stored head cannot be read.
+    pub fn heads(&self, task: &str) -> Result<Vec<StoredHead>, StoreError> {
+        self.read(|conn| {
+            let id = task_id(conn, task)?;
+            let rows: Vec<RawHead> = conn
+                .prepare("SELECT * FROM heads WHERE task = ?1 ORDER BY generation")
+                .and_then(|mut query| query.query_map([id], raw_head)?.collect())
+                .map_err(StoreError::db("list the heads"))?;
+            rows.into_iter().map(|row| row.stored(task)).collect()
+        })
+    }
+
+    /// One head.
+    ///
+    /// # Errors
+    /// There is no such task or generation; the stored head cannot be read.
+    pub fn head(&self, task: &str, generation: Generation) -> Result<StoredHead, StoreError> {
+        self.read(|conn| load_head(conn, task, generation))
+    }
+
+    /// The bytes of a head's file.
+    ///
+    /// # Errors
+    /// There is no such task or generation.
+    pub fn head_file(&self, task: &str, generation: Generation) -> Result<Vec<u8>, StoreError> {
+        self.read(|conn| {
+            let id = head_id(conn, task, generation)?;
+            conn.query_one("SELECT file FROM heads WHERE id = ?1", [id], |row| row.get(0))
+                .map_err(StoreError::db("read the head"))
+        })
+    }
+
+    /// The head in service, if there is one.
+    ///
+    /// # Errors
+    /// There is no such task; the stored head cannot be read.
+    pub fn in_service(&self, task: &str) -> Result<Option<StoredHead>, StoreError> {
+        self.read(|conn| {
+            let id = task_id(conn, task)?;
+            in_service(conn, id)?.map(|generation| load_head(conn, task, generation)).transpose()
+        })
+    }
+
+    /// A head's kept out-of-sample scores in the order of the samples; empty where they are no longer kept.
+    ///
+    /// # Errors
+    /// There is no such task or generation.
+    pub fn leave_out(&self, task: &str, generation: Generation) -> Result<Vec<LeaveOut>, StoreError> {
+        self.read(|conn| {
+            let id = head_id(conn, task, generation)?;
+            conn.prepare(
+                "SELECT s.id, o.probabilities FROM leave_out o JOIN samples s ON s.seq = o.sample WHERE o.head = ?1 ORDER BY s.seq",
+            )
+            .and_then(|mut query| {
+                query
+                    .query_map([id], |row| {
+                        let (numbers, _) = row.get_ref(1)?.as_blob()?.as_chunks::<4>();
+                        let probabilities = numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+                        Ok(LeaveOut { sample: SampleId(row.get(0)?), probabilities })
+                    })?
+                    .collect()
+            })
+            .map_err(StoreError::db("read the leave-out scores"))
+        })
+    }
+
+    /// Puts a generation in service. Gives the one that was.
+    ///
+    /// # Errors
+    /// There is no such task or generation.
+    pub fn activate(
+        &mut self,
+        task: &str,
+        generation: Generation,
+        who: &str,
+        forced: bool,
+        now: Timestamp,
+    ) -> Result<Option<Generation>, StoreError> {
+        self.write("put the head in service", |conn| {
+            head_id(conn, task, generation)?;
+            let id = task_id(conn, task)?;
+            let current = current(conn, id)?;
+            let before = current.as_ref().and_then(|row| row.generation);
+            if before != Some(generation) {
+                put_in_service(
+                    conn,
+                    id,
+                    Some(generation),
+                    Change::Activated,
+                    forced,
+                    current.map(|row| row.seq),
+                    who,
+                    now,
+                )?;
+            }
+            Ok(before)
+        })
+    }
+
+    /// Puts the head in service that was there before the present one, among those that still exist.
+    ///
+    /// # Errors
+    /// There is no such task, or nothing before.
+    pub fn rollback(&mut self, task: &str, who: &str, now: Timestamp) -> Result<Generation, StoreError> {
+        self.write("roll back", |conn| {
+            let id = task_id(conn, task)?;
+            let now_in_service = current(conn, id)?;
+            let present = now_in_service.as_ref().and_then(|row| row.generation);
+            let mut at = now_in_service.and_then(|row| row.back);
+            while let Some(seq) = at {
+                let row = conn
+                    .query_one("SELECT seq, generation, back FROM service WHERE seq = ?1", [seq], pointer_of)
+                    .map_err(StoreError::db("read the history of the head in service"))?;
+                match row.generation {
+                    Some(generation) if Some(generation) != present && head_id(conn, task, generation).is_ok() => {
+                        put_in_service(conn, id, Some(generation), Change::RolledBack, false, row.back, who, now)?;
+                        return Ok(generation);
+                    }
+                    _ => at = row.back,
+                }
+            }
+            Err(StoreError::NothingBefore { task: task.to_owned() })
+        })
+    }
+
+    /// Keeps a head and its leave-out scores, or no longer.
+    ///
+    /// # Errors
+    /// There is no such task or generation.
+    pub fn pin(&mut self, task: &str, generation: Generation, pinned: bool) -> Result<(), StoreError> {
+        self.write("pin the head", |conn| {
+            let id = head_id(conn, task, generation)?;
+            conn.execute("UPDATE heads SET pinned = ?2 WHERE id = ?1", params![id, pinned])
+                .map_err(StoreError::db("pin the head"))?;
+            Ok(())
+        })
+    }
+
+    /// Every move of the pointer to the head in service, oldest first.
+    ///
+    /// # Errors
+    /// There is no such task.
+    pub fn service_history(&self, task: &str) -> Result<Vec<Service>, StoreError> {
+        self.read(|conn| {
+            let id = task_id(conn, task)?;
+            let rows: Vec<(String, Service)> = conn
+                .prepare("SELECT change, seq, generation, forced, who, time FROM service WHERE task = ?1 ORDER BY seq")
+                .and_then(|mut query| {
+                    query
+                        .query_map([id], |row| {
+                            let service = Service {
+                                seq: row.get("seq")?,
+                                generation: row.get::<_, Option<u32>>("generation")?.map(Generation),
+                                change: Change::Activated,
+                                forced: row.get("forced")?,
+                                who: row.get("who")?,
+                                when: timestamp(row.get("time")?),
+                            };
+                            Ok((row.get("change")?, service))
+                        })?
+                        .collect()
+                })
+                .map_err(StoreError::db("read the history of the head in service"))?;
+            rows.into_iter()
+                .map(|(word, service)| {
+                    let change = parse(&CHANGES, &word, task, "change of the head in service")?;
+                    Ok(Service { change, ..service })
+                })
+                .collect()
+        })
+    }
+
+    /// Every run of the trainer, oldest first.
+    ///
+    /// # Errors
+    /// There is no such task.
+    pub fn adaptations(&self, task: &str) -> Result<Vec<Adaptation>, StoreError> {
+        self.read(|conn| {
+            let id = task_id(conn, task)?;
+            conn.prepare("SELECT * FROM adaptations WHERE task = ?1 ORDER BY seq")
+                .and_then(|mut query| {
+                    query
+                        .query_map([id], |row| {
+                            Ok(Adaptation {
+                                seq: row.get("seq")?,
+                                outcome: row.get("outcome")?,
+                                record: row.get("record")?,
+                                generation: row.get::<_, Option<u32>>("generation")?.map(Generation),
+                                who: row.get("who")?,
+                                when: timestamp(row.get("time")?),
+                            })
+                        })?
+                        .collect()
+                })
+                .map_err(StoreError::db("list the adaptations"))
+        })
+    }
+}
+
+/// The last move of the pointer.
+pub(super) struct Pointer {
+    pub(super) seq: i64,
+    pub(super) generation: Option<Generation>,
+    back: Option<i64>,
+}
+
+fn pointer_of(row: &Row<'_>) -> rusqlite::Result<Pointer> {
+    Ok(Pointer { seq: row.get(0)?, generation: row.get::<_, Option<u32>>(1)?.map(Generation), back: row.get(2)? })
+}
+
+pub(super) fn current(conn: &Connection, task: i64) -> Result<Option<Pointer>, StoreError> {
+    conn.query_row(
+        "SELECT seq, generation, back FROM service WHERE task = ?1 ORDER BY seq DESC LIMIT 1",
+        [task],
+        pointer_of,
+    )
+    .optional()
+    .map_err(StoreError::db("find the head in service"))
+}
+
+pub(super) fn in_service(conn: &Connection, task: i64) -> Result<Option<Generation>, StoreError> {
+    Ok(current(conn, task)?.and_then(|row| row.generation))
+}
+
+#[expect(clippy::too_many_arguments, reason = "one column each")]
+pub(super) fn put_in_service(
+    conn: &Connection,
+    task: i64,
+    generation: Option<Generation>,
+    change: Change,
+    forced: bool,
+    back: Option<i64>,
+    who: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    conn.execute(
+        "INSERT INTO service (task, generation, change, forced, back, who, time) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![task, generation.map(|g| g.0), word(&CHANGES, change), forced, back, who, micros(now)],
+    )
+    .map_err(StoreError::db("put the head in service"))?;
+    Ok(())
+}
+
+/// Stores a head that was fitted on this snapshot, with its leave-out scores.
+pub(super) fn insert_fitted(
+    conn: &Connection,
+    id: i64,
+    task: &Task,
+    snapshot: &Snapshot,
+    new: &NewHead<'_>,
+    origin: Origin,
+    now: Timestamp,
+) -> Result<Generation, StoreError> {
+    let expected = (snapshot.len(), new.file.classes.len());
+    if new.leave_out.dim() != expected {
+        let words = |(rows, columns)| format!("{rows} × {columns}");
+        return Err(StoreError::LeaveOut { expected: words(expected), found: words(new.leave_out.dim()) });
+    }
+    let (head, generation) = insert(conn, id, task, new.file, origin, Some(snapshot.watermark), now)?;
+    let step = "store the leave-out scores";
+    let mut insert = conn
+        .prepare_cached("INSERT INTO leave_out (head, sample, probabilities) VALUES (?1, ?2, ?3)")
+        .map_err(StoreError::db(step))?;
+    for (seq, row) in snapshot.seqs.iter().zip(new.leave_out.rows()) {
+        let probabilities: Vec<u8> = row.iter().flat_map(|&p| (p as f32).to_le_bytes()).collect();
+        insert.execute(params![head, seq, probabilities]).map_err(StoreError::db(step))?;
+    }
+    Ok(generation)
+}
+
+fn insert(
+    conn: &Connection,
+    id: i64,
+    task: &Task,
+    file: &HeadFile,
+    origin: Origin,
+    watermark: Option<Watermark>,
+    now: Timestamp,
+) -> Result<(i64, Generation), StoreError> {
+    let foreign = |what, expected: String, found: String| {
+        Err(StoreError::ForeignHead { task: task.name.clone(), what, expected, found })
+    };
+    if file.backbone_id != task.backbone_id {
+        return foreign("backbone id", Digest(task.backbone_id).to_string(), Digest(file.backbone_id).to_string());
+    }
+    if file.head.dim() != task.dim {
+        return foreign("dimension", task.dim.to_string(), file.head.dim().to_string());
+    }
+    let bytes = file.encode().map_err(StoreError::HeadFile)?;
+    let step = "store the head";
+    let generation: u32 = conn
+        .query_one(
+            "UPDATE tasks SET next_generation = next_generation + 1 WHERE id = ?1 RETURNING next_generation - 1",
+            [id],
+            |row| row.get(0),
+        )
+        .map_err(StoreError::db(step))?;
+    conn.execute(
+        "INSERT INTO heads (task, generation, origin, watermark, created, digest, file) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![id, generation, word(&ORIGINS, origin), watermark.map(|w| w.0), micros(now), Digest::of(&bytes).0, bytes],
+    )
+    .map_err(StoreError::db(step))?;
+    Ok((conn.last_insert_rowid(), Generation(generation)))
+}
+
+/// Leave-out scores are by far the most of a head; old ones go.
+fn prune(conn: &Connection, task: i64) -> Result<(), StoreError> {
+    conn.execute(
+        "DELETE FROM leave_out WHERE head IN (
+             SELECT id FROM heads WHERE task = ?1 AND NOT pinned AND generation IS NOT ?2
+             AND generation <= (SELECT max(generation) FROM heads WHERE task = ?1) - ?3)",
+        params![task, in_service(conn, task)?.map(|g| g.0), KEPT_LEAVE_OUT],
+    )
+    .map_err(StoreError::db("delete old leave-out scores"))?;
+    Ok(())
+}
+
+fn head_id(conn: &Connection, task: &str, generation: Generation) -> Result<i64, StoreError> {
+    let id = task_id(conn, task)?;
+    conn.prepare_cached("SELECT id FROM heads WHERE task = ?1 AND generation = ?2")
+        .and_then(|mut query| query.query_row(params![id, generation.0], |row| row.get(0)).optional())
+        .map_err(StoreError::db("find the head"))?
+        .ok_or_else(|| StoreError::NoGeneration { task: task.to_owned(), generation })
+}
+
+pub(super) fn load_head(conn: &Connection, task: &str, generation: Generation) -> Result<StoredHead, StoreError> {
+    let id = head_id(conn, task, generation)?;
+    conn.query_one("SELECT * FROM heads WHERE id = ?1", [id], raw_head)
+        .map_err(StoreError::db("read the head"))?
+        .stored(task)
+}
+
+/// A row of `heads`, not yet understood.
+struct RawHead {
+    generation: u32,
+    origin: String,
+    watermark: Option<i64>,
+    pinned: bool,
+    created: i64,
+    digest: [u8; 32],
+    file: Vec<u8>,
+}
+
+fn raw_head(row: &Row<'_>) -> rusqlite::Result<RawHead> {
+    Ok(RawHead {
+        generation: row.get("generation")?,
+        origin: row.get("origin")?,
+        watermark: row.get("watermark")?,
+        pinned: row.get("pinned")?,
+        created: row.get("created")?,
+        digest: row.get("digest")?,
+        file: row.get("file")?,
+    })
+}
+
+impl RawHead {
+    fn stored(self, task: &str) -> Result<StoredHead, StoreError> {
+        Ok(StoredHead {
+            generation: Generation(self.generation),
+            origin: parse(&ORIGINS, &self.origin, task, "origin of a head")?,
+            created: timestamp(self.created),
+            watermark: self.watermark.map(Watermark),
+            pinned: self.pinned,
+            digest: Digest(self.digest),
+            file: HeadFile::decode(&self.file).map_err(StoreError::HeadFile)?,
+        })
+    }
+}
+
+const CHANGES: [(&str, Change); 4] = [
+    ("activated", Change::Activated),
+    ("adapted", Change::Adapted),
+    ("forgot", Change::Forgot),
+    ("rolled_back", Change::RolledBack),
+];
+
+const ORIGINS: [(&str, Origin); 3] =
+    [("adapted", Origin::Adapted), ("imported", Origin::Imported), ("refitted", Origin::Refitted)];
+
+impl Origin {
+    /// The word for it in the store and in JSON.
+    pub fn token(self) -> &'static str {
+        word(&ORIGINS, self)
+    }
+}
+
+impl Change {
+    /// The word for it in the store and in JSON.
+    pub fn token(self) -> &'static str {
+        word(&CHANGES, self)
+    }
+}
+
+fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
+    words.iter().find(|(_, known)| *known == value).expect("every variant has a word").0
+}
+
+fn parse<T: Copy>(words: &[(&'static str, T)], word: &str, task: &str, what: &'static str) -> Result<T, StoreError> {
+    words.iter().find(|(known, _)| *known == word).map(|&(_, value)| value).ok_or_else(|| StoreError::Record {
+        task: task.to_owned(),
+        what,
+        problem: format!("{word:?} is no word of this version"),
+    })
+}

@@ -1,0 +1,33 @@
+//! The store: one SQLite file that holds every task with its samples, labels and heads. [`Tasks`] is its only door.
+//!
+//! Knows nothing about pictures, engines or fitting; what it keeps comes in ready and goes out checked. Invariants:
+//!
+//! - what a call has acknowledged survives a power cut at any instant; what it has not leaves no trace;
+//! - one process writes at a time and a second one is told who; readers need no lock;
+//! - order rests on sequence numbers, never on the clock;
+//! - the same bytes in the same task are the same sample;
+//! - a head is in service or it is not: the pointer and what it points to change in one transaction;
+//! - nothing fitted on a forgotten sample remains, and the sample's bytes are in no file of the data directory.
+//!
+//! Read `record` for the nouns, `tasks` and `samples` for daily work, then `heads`, `forget` and `schema`.
+
+mod error;
+mod forget;
+mod heads;
+mod lock;
+mod record;
+mod samples;
+mod schema;
+mod snapshot;
+mod tasks;
+
+pub use error::StoreError;
+pub use forget::Refitted;
+pub use record::{
+    Access, Adaptation, Added, Change, Digest, Filter, Forget, ForgetPlan, Generation, Holder, Label, LeaveOut, Model,
+    NewAdaptation, NewHead, NewSample, NewTask, Origin, Receipt, Sample, SampleId, Scrub, Service, StoredHead, Task,
+    Watermark,
+};
+pub use samples::Batch;
+pub use snapshot::Snapshot;
+pub use tasks::Tasks;

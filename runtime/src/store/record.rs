@@ -1,0 +1,467 @@
+//! What the store holds, as its callers see it. Knows nothing about SQL. Plain records: the checks are made where they
+//! are written, in the neighbouring modules.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use acclimate_trainer::Quantisation;
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::StoreError;
+use crate::group::GroupBy;
+use crate::head_file::HeadFile;
+
+/// Sixteen bytes of the SHA-256 of a sample's content; written as 32 hexadecimal digits, the first ones of `sha256sum`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SampleId(pub [u8; 16]);
+
+impl SampleId {
+    /// The id of a sample with this content.
+    pub fn of(payload: &[u8]) -> Self {
+        let digest: [u8; 32] = Sha256::digest(payload).into();
+        let (id, _) = digest.split_at(16);
+        Self(id.try_into().expect("16 bytes were split off"))
+    }
+}
+
+impl fmt::Display for SampleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex(&self.0, f)
+    }
+}
+
+/// A SHA-256, written as 64 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// The digest of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex(&self.0, f)
+    }
+}
+
+fn hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+/// Numbers a task's heads, from 1, in the order in which they were recorded; a number is never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(pub u32);
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl FromStr for Generation {
+    type Err = std::num::ParseIntError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// Who holds the store, as text in the lock file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Process id; 0 if the holder has not written it yet.
+    pub pid: u32,
+    /// Its command, e.g. `acclimate add`.
+    pub command: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pid {
+            0 => write!(f, "another process"),
+            pid => write!(f, "`{}` (pid {pid})", self.command),
+        }
+    }
+}
+
+/// How a process opens the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reads beside a writer, takes no lock, changes nothing; fails where there is no store.
+    Read,
+    /// The one writer; makes the store where there is none.
+    Write {
+        /// What a second writer is told, e.g. `acclimate add`.
+        command: String,
+    },
+}
+
+/// Where a task's model comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Model {
+    /// The one inside the program.
+    Builtin,
+    /// A file.
+    File(PathBuf),
+}
+
+/// A task that does not exist yet.
+#[derive(Clone, Debug)]
+pub struct NewTask {
+    /// `[a-z0-9-]{1,64}`, none of the reserved words of the MQTT topics.
+    pub name: String,
+    /// Name of the backbone.
+    pub backbone: String,
+    /// SHA-256 that names exactly what computes its features.
+    pub backbone_id: [u8; 32],
+    /// The backbone's manifest, TOML.
+    pub manifest: String,
+    /// Where its graph is.
+    pub model: Model,
+    /// Components of a feature.
+    pub dim: usize,
+    /// What a stored code means.
+    pub quantisation: Quantisation,
+    /// What is one group.
+    pub group_by: GroupBy,
+    /// Classes known from the start; others are learnt from labels.
+    pub classes: Vec<String>,
+}
+
+/// A task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// Its name.
+    pub name: String,
+    /// Name of the backbone.
+    pub backbone: String,
+    /// SHA-256 that names exactly what computes its features.
+    pub backbone_id: [u8; 32],
+    /// The backbone's manifest, TOML.
+    pub manifest: String,
+    /// Where its graph is.
+    pub model: Model,
+    /// Components of a feature.
+    pub dim: usize,
+    /// What a stored code means.
+    pub quantisation: Quantisation,
+    /// What is one group.
+    pub group_by: GroupBy,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Its classes, in the order in which they were first named.
+    pub classes: Vec<String>,
+    /// Samples stored.
+    pub samples: usize,
+    /// Samples with a label.
+    pub labelled: usize,
+    /// The head in service.
+    pub in_service: Option<Generation>,
+}
+
+/// A sample on its way in.
+#[derive(Clone, Debug)]
+pub struct NewSample<'a> {
+    /// The content as it came, e.g. the bytes of a JPEG file.
+    pub payload: &'a [u8],
+    /// Its media type, e.g. `image/jpeg`.
+    pub media: &'a str,
+    /// Where it came from: a path, or a source's name.
+    pub source: &'a str,
+    /// When it was sensed, if that is known; files have no time that could be trusted.
+    pub taken: Option<Timestamp>,
+    /// Folder or column for `--group-by`.
+    pub group_key: Option<&'a str>,
+    /// Perceptual hash, of pictures.
+    pub phash: Option<u64>,
+    /// The feature's codes, `[dim]`.
+    pub codes: &'a [u8],
+    /// How many of them are clipped.
+    pub saturated: usize,
+    /// What computed them: engine, its version, provider, precision.
+    pub extractor: &'a str,
+    /// The label, if somebody said one.
+    pub label: Option<&'a str>,
+    /// Who said so.
+    pub who: &'a str,
+}
+
+/// What became of a sample handed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It was not there before.
+    New(SampleId),
+    /// It was there, and nothing new was said about it.
+    Known(SampleId),
+    /// It was there with another label, or none.
+    Relabelled {
+        /// The sample.
+        id: SampleId,
+        /// Its label before.
+        from: Option<String>,
+    },
+}
+
+impl Added {
+    /// The sample's id.
+    pub fn id(&self) -> SampleId {
+        match self {
+            Self::New(id) | Self::Known(id) | Self::Relabelled { id, .. } => *id,
+        }
+    }
+}
+
+/// Which samples to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Filter {
+    /// Every one.
+    #[default]
+    All,
+    /// Those with a label.
+    Labelled,
+    /// Those labelled so.
+    Of(String),
+    /// Those without a label.
+    Unlabelled,
+}
+
+/// A stored sample without its payload and feature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Its id.
+    pub id: SampleId,
+    /// Its place in the order of arrival.
+    pub seq: i64,
+    /// Its media type.
+    pub media: String,
+    /// Where it came from.
+    pub source: String,
+    /// When it was sensed, if known.
+    pub taken: Option<Timestamp>,
+    /// Folder or column for `--group-by`.
+    pub group_key: Option<String>,
+    /// Perceptual hash, of pictures.
+    pub phash: Option<u64>,
+    /// How many codes of its feature are clipped.
+    pub saturated: usize,
+    /// What computed its feature.
+    pub extractor: String,
+    /// When it was stored.
+    pub added: Timestamp,
+    /// Size of the payload.
+    pub bytes: usize,
+    /// Its label.
+    pub label: Option<String>,
+}
+
+/// One claim about a sample, or its withdrawal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// Its place in the order of all claims.
+    pub seq: i64,
+    /// The class; none withdraws the claims before it.
+    pub class: Option<String>,
+    /// Who said so.
+    pub who: String,
+    /// When.
+    pub when: Timestamp,
+}
+
+/// How a head came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// An adaptation here.
+    Adapted,
+    /// A file from elsewhere.
+    Imported,
+    /// The one in service, fitted again without what was forgotten.
+    Refitted,
+}
+
+/// A stored head.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredHead {
+    /// Its number in the task.
+    pub generation: Generation,
+    /// How it came to be.
+    pub origin: Origin,
+    /// When it was recorded.
+    pub created: Timestamp,
+    /// The last label that it can have seen: it was fitted on every sample that had a label then. None for an imported
+    /// head, which was fitted on no sample of this store.
+    pub watermark: Option<Watermark>,
+    /// A pinned head and its leave-out scores are kept.
+    pub pinned: bool,
+    /// SHA-256 of its file.
+    pub digest: Digest,
+    /// The head itself with its provenance and evaluation.
+    pub file: HeadFile,
+}
+
+/// A point in the order of labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Watermark(pub(super) i64);
+
+impl Watermark {
+    /// Whether a claim with this sequence number came later.
+    pub fn is_before(self, label_seq: i64) -> bool {
+        label_seq > self.0
+    }
+}
+
+/// A head on its way in.
+#[derive(Clone, Debug)]
+pub struct NewHead<'a> {
+    /// The head with its provenance.
+    pub file: &'a HeadFile,
+    /// Its out-of-sample probabilities `[samples, classes]`, rows as in the snapshot, columns as in the file's classes.
+    pub leave_out: ndarray::ArrayView2<'a, f64>,
+}
+
+/// One run of the trainer with its verdict.
+#[derive(Clone, Debug)]
+pub struct NewAdaptation<'a> {
+    /// The verdict's token, e.g. `activated`.
+    pub outcome: &'a str,
+    /// The whole verdict, JSON.
+    pub record: &'a str,
+    /// The candidate, if there was one; a rejected one is kept as well, so that a person may overrule the verdict.
+    pub head: Option<NewHead<'a>>,
+    /// Whether it goes in service.
+    pub activate: bool,
+    /// Who asked for it.
+    pub who: &'a str,
+}
+
+/// A past run of the trainer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adaptation {
+    /// Its place in the order of runs.
+    pub seq: i64,
+    /// The verdict's token.
+    pub outcome: String,
+    /// The whole verdict, JSON.
+    pub record: String,
+    /// Its head, if it made one.
+    pub generation: Option<Generation>,
+    /// Who asked for it.
+    pub who: String,
+    /// When.
+    pub when: Timestamp,
+}
+
+/// Why the head in service changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A person chose it.
+    Activated,
+    /// An adaptation proved it.
+    Adapted,
+    /// The one before was fitted on something since forgotten.
+    Forgot,
+    /// Back to an earlier one.
+    RolledBack,
+}
+
+/// One move of the pointer to the head in service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Its place in the order of moves.
+    pub seq: i64,
+    /// The head from then on; none if there was nothing left to fit one on.
+    pub generation: Option<Generation>,
+    /// Why.
+    pub change: Change,
+    /// Whether a person overruled a verdict.
+    pub forced: bool,
+    /// Who.
+    pub who: String,
+    /// When.
+    pub when: Timestamp,
+}
+
+/// A kept out-of-sample score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeaveOut {
+    /// The sample.
+    pub sample: SampleId,
+    /// Probabilities, in the order of the head's classes.
+    pub probabilities: Vec<f32>,
+}
+
+/// What to forget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forget {
+    /// A class: its name, every sample labelled so, and every earlier claim of it.
+    Class(String),
+    /// These samples.
+    Samples(Vec<SampleId>),
+}
+
+/// What a `forget` would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForgetPlan {
+    /// Samples that go.
+    pub samples: Vec<SampleId>,
+    /// Generations that go, because they were fitted on what goes.
+    pub generations: Vec<Generation>,
+    /// Whether the head in service is one of them, so that one is fitted anew.
+    pub refit: bool,
+}
+
+/// What a `forget` did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Samples removed.
+    pub removed: Vec<SampleId>,
+    /// Digest of the task's statistics before.
+    pub before: Digest,
+    /// And after: that of a store that never had the samples.
+    pub after: Digest,
+    /// Generations deleted.
+    pub generations: Vec<Generation>,
+    /// The head in service from now on, where it had to be fitted anew.
+    pub refitted: Option<Generation>,
+    /// What was done to the files, so that the bytes are gone from them as well.
+    pub scrub: Scrub,
+}
+
+/// What was done to the files after something was forgotten.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scrub {
+    /// Bytes by which the write-ahead log shrank.
+    pub wal_bytes: u64,
+    /// Bytes by which the database shrank.
+    pub database_bytes: u64,
+    /// Backups of earlier formats that were deleted.
+    pub backups: Vec<PathBuf>,
+    /// True when a reader held an old state; the next process that writes finishes the work when it opens the store.
+    pub pending: bool,
+}
+
+pub(super) fn micros(time: Timestamp) -> i64 {
+    time.as_microsecond()
+}
+
+/// A time as it was stored; what no clock can have said becomes the epoch.
+pub(super) fn timestamp(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// A class name as it will be stored.
+pub(super) fn check_class(name: &str) -> Result<&str, StoreError> {
+    let fits = (1..=200).contains(&name.len()) && name.trim() == name && !name.contains(char::is_control);
+    fits.then_some(name).ok_or_else(|| StoreError::ClassName { name: name.to_owned() })
+}
+
+/// A task name as it will be stored and stand in topics.
+pub(super) fn check_task(name: &str) -> Result<&str, StoreError> {
+    let fits = (1..=64).contains(&name.len())
+        && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && !matches!(name, "status" | "info" | "cmd" | "rsp" | "event");
+    fits.then_some(name).ok_or_else(|| StoreError::TaskName { name: name.to_owned() })
+}

@@ -1,0 +1,200 @@
+//! The database file: how it is opened, recognised, made and brought up to date, and how forgotten bytes leave it.
+//! Knows nothing about tasks or samples.
+//!
+//! Migrations go forward only, all in one transaction, after a copy of the old file beside it. What is not ours, or is
+//! of a later version, is refused before a byte of it changes.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use super::StoreError;
+use super::record::Scrub;
+
+/// The database's name in the data directory.
+pub(super) const FILE: &str = "acclimate.db";
+
+/// "accl", in the database's header.
+const APPLICATION_ID: u32 = 0x6163_636c;
+
+/// One step per version of the format.
+const MIGRATIONS: &[&str] = &[include_str!("v1.sql")];
+
+/// How long a statement waits for a reader that is in the way, e.g. of truncating the log.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Opens the store for its one writer, which holds the lock; makes or migrates it where needed.
+pub(super) fn open_write(dir: &Path) -> Result<Connection, StoreError> {
+    open_with(dir, MIGRATIONS)
+}
+
+/// Opens the store beside a writer.
+pub(super) fn open_read(dir: &Path) -> Result<Connection, StoreError> {
+    let path = dir.join(FILE);
+    if !path.exists() {
+        return Err(StoreError::NoStore { dir: dir.to_owned() });
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(&path, flags).map_err(recognise(&path))?;
+    conn.busy_timeout(PATIENCE).map_err(StoreError::db("set the patience of the database"))?;
+    match state(&conn, &path, MIGRATIONS.len())? {
+        State::Empty => Err(StoreError::NoStore { dir: dir.to_owned() }),
+        State::Version(found) if (found as usize) < MIGRATIONS.len() => {
+            Err(StoreError::Older { path, expected: MIGRATIONS.len() as u32, found })
+        }
+        State::Version(_) => Ok(conn),
+    }
+}
+
+fn open_with(dir: &Path, migrations: &[&str]) -> Result<Connection, StoreError> {
+    let path = dir.join(FILE);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut conn = Connection::open_with_flags(&path, flags).map_err(recognise(&path))?;
+    conn.busy_timeout(PATIENCE).map_err(StoreError::db("set the patience of the database"))?;
+    let state = state(&conn, &path, migrations.len())?;
+    if matches!(state, State::Empty) {
+        // Only a file without pages takes these two.
+        conn.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;")
+            .map_err(StoreError::db("lay out the database"))?;
+    }
+    // Sorting in memory: a temporary file would be one more place for what must be forgotten.
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;
+         PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 4194304;",
+    )
+    .map_err(recognise(&path))?;
+    migrate(&mut conn, &path, &state, migrations)?;
+    if matches!(state, State::Empty) {
+        // Without this the file's name may not survive a power cut, whatever is in the file.
+        sync_dir(dir)?;
+    }
+    Ok(conn)
+}
+
+enum State {
+    Empty,
+    Version(u32),
+}
+
+fn state(conn: &Connection, path: &Path, newest: usize) -> Result<State, StoreError> {
+    let read = |sql: &str| conn.query_one(sql, [], |row| row.get::<_, u32>(0)).map_err(recognise(path));
+    let tables = read("SELECT count(*) FROM sqlite_schema")?;
+    let (application, version) = (read("PRAGMA application_id")?, read("PRAGMA user_version")?);
+    match (application, version) {
+        (0, 0) if tables == 0 => Ok(State::Empty),
+        (APPLICATION_ID, found) if found as usize > newest => {
+            Err(StoreError::Newer { path: path.to_owned(), expected: newest as u32, found })
+        }
+        (APPLICATION_ID, version) => Ok(State::Version(version)),
+        _ => Err(StoreError::NotAStore { path: path.to_owned(), source: None }),
+    }
+}
+
+/// Whose fault a failure to open is.
+fn recognise(path: &Path) -> impl FnOnce(rusqlite::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| match source.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => StoreError::NotAStore { path, source: Some(source) },
+        Some(ErrorCode::DatabaseCorrupt) => StoreError::Damaged { path, source },
+        _ => StoreError::Database { step: "open the database", source },
+    }
+}
+
+fn migrate(conn: &mut Connection, path: &Path, state: &State, migrations: &[&str]) -> Result<(), StoreError> {
+    let version = match *state {
+        State::Empty => 0,
+        State::Version(version) => version as usize,
+    };
+    if version == migrations.len() {
+        return Ok(());
+    }
+    if version > 0 {
+        back_up(conn, path, version)?;
+    }
+    let tx = conn
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(StoreError::db("begin the migration of the store"))?;
+    for migration in &migrations[version..] {
+        tx.execute_batch(migration).map_err(StoreError::db("migrate the store, which stays as it was"))?;
+    }
+    let header = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};", migrations.len());
+    tx.execute_batch(&header).map_err(StoreError::db("mark the version of the store"))?;
+    tx.commit().map_err(StoreError::db("commit the migration of the store"))
+}
+
+fn back_up(conn: &Connection, path: &Path, version: usize) -> Result<(), StoreError> {
+    let backup = path.with_file_name(format!("{FILE}.bak-v{version}"));
+    match fs::remove_file(&backup) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(StoreError::io("replace the backup", backup)(error));
+        }
+        _ => {}
+    }
+    conn.execute("VACUUM INTO ?1", [backup.to_string_lossy()])
+        .map_err(StoreError::db("back up the store before its migration"))?;
+    File::open(&backup).and_then(|file| file.sync_all()).map_err(StoreError::io("sync", &backup))?;
+    sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Makes the names in a directory durable.
+pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+    File::open(dir).and_then(|file| file.sync_all()).map_err(StoreError::io("sync the directory", dir))
+}
+
+/// Makes forgotten bytes leave the files: copies of old formats go, the log is emptied, free pages are given back.
+/// Deleted rows have been overwritten by `secure_delete` already.
+pub(super) fn scrub(conn: &Connection, dir: &Path) -> Result<Scrub, StoreError> {
+    let size = |name: &str| fs::metadata(dir.join(name)).map_or(0, |file| file.len());
+    let (wal, database) = (format!("{FILE}-wal"), FILE);
+    let (wal_before, database_before) = (size(&wal), size(database));
+
+    let backups = delete_backups(dir)?;
+    let emptied = empty_log(conn)?;
+    if emptied {
+        let mut vacuum = conn.prepare("PRAGMA incremental_vacuum").map_err(StoreError::db("give back free pages"))?;
+        let mut rows = vacuum.query([]).map_err(StoreError::db("give back free pages"))?;
+        while rows.next().map_err(StoreError::db("give back free pages"))?.is_some() {}
+        drop(rows);
+        conn.execute("DELETE FROM scrub_pending", []).map_err(StoreError::db("note that the files are clean"))?;
+        // The second time, so that the pages given back and the note leave the log as well.
+        empty_log(conn)?;
+    }
+    Ok(Scrub {
+        wal_bytes: wal_before.saturating_sub(size(&wal)),
+        database_bytes: database_before.saturating_sub(size(database)),
+        backups,
+        pending: !emptied,
+    })
+}
+
+/// Whether bytes of something forgotten may still be in the files.
+pub(super) fn scrub_is_pending(conn: &Connection) -> Result<bool, StoreError> {
+    conn.query_one("SELECT EXISTS (SELECT 1 FROM scrub_pending)", [], |row| row.get(0))
+        .map_err(StoreError::db("read whether the files are clean"))
+}
+
+/// Moves the log into the database and truncates it; false when a reader still needs it.
+fn empty_log(conn: &Connection) -> Result<bool, StoreError> {
+    let busy: i64 = conn
+        .query_one("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        .map_err(StoreError::db("empty the write-ahead log"))?;
+    Ok(busy == 0)
+}
+
+fn delete_backups(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let mut deleted = Vec::new();
+    for entry in fs::read_dir(dir).map_err(StoreError::io("list", dir))? {
+        let path = entry.map_err(StoreError::io("list", dir))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(&format!("{FILE}.bak-v")) {
+            fs::remove_file(&path).map_err(StoreError::io("delete the backup", &path))?;
+            deleted.push(path);
+        }
+    }
+    if !deleted.is_empty() {
+        sync_dir(dir)?;
+    }
+    Ok(deleted)
+}

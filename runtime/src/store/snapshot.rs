@@ -1,0 +1,171 @@
+//! What a fit sees of a task: every labelled sample at one moment, and the statistics behind it. Read in one
+//! transaction; knows nothing about fitting.
+
+use acclimate_trainer::{Quantisation, Statistics};
+use ndarray::{Array2, ArrayView1};
+use rusqlite::Connection;
+
+use super::StoreError;
+use super::record::{Digest, SampleId, Watermark, timestamp};
+use super::samples::LABEL_SEQ;
+use super::tasks::{Tasks, classes, load_task};
+use crate::group::{GroupBy, GroupInput, groups};
+
+/// The labelled samples of a task, in order of arrival.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The task.
+    pub task: String,
+    /// Their ids.
+    pub ids: Vec<SampleId>,
+    /// Their features' codes `[n, dim]`.
+    pub codes: Array2<u8>,
+    /// What a code means.
+    pub quantisation: Quantisation,
+    /// Their classes, as indices into `classes`.
+    pub labels: Vec<usize>,
+    /// For each, when it was labelled so, in the order of all claims; see [`Watermark::is_before`].
+    pub label_seqs: Vec<i64>,
+    /// The task's classes in their stable order; some may have no sample.
+    pub classes: Vec<String>,
+    /// What groups are made from; carries the sequence numbers.
+    pub group_inputs: Vec<GroupInput>,
+    /// The task's way to group.
+    pub group_by: GroupBy,
+    /// The last claim that this snapshot contains.
+    pub watermark: Watermark,
+    /// How often something had been forgotten; a head fitted on a snapshot from before is not taken.
+    pub(super) forgets: i64,
+    pub(super) seqs: Vec<i64>,
+}
+
+impl Snapshot {
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there is no labelled sample.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The group of each sample.
+    pub fn groups(&self) -> Vec<usize> {
+        groups(&self.group_inputs, self.group_by)
+    }
+
+    /// The decoded features `[n, dim]`, as a fit wants them.
+    pub fn features(&self) -> Array2<f32> {
+        let mut features = Array2::zeros(self.codes.dim());
+        for (codes, mut feature) in self.codes.rows().into_iter().zip(features.rows_mut()) {
+            let decoded = self.quantisation.decode(codes.as_slice().expect("rows of a standard layout are contiguous"));
+            feature.assign(&ArrayView1::from(&decoded));
+        }
+        features
+    }
+
+    /// The raw sums over the samples.
+    pub fn statistics(&self) -> Statistics {
+        let mut statistics = Statistics::new(self.codes.ncols(), self.quantisation);
+        statistics
+            .add(self.codes.view(), &self.labels)
+            .expect("codes and labels of a snapshot have one length, and codes the task's dimension");
+        statistics
+    }
+
+    /// Digest of the sums: equal for equal labelled samples, whatever happened before.
+    pub fn digest(&self) -> Digest {
+        let names: Vec<&str> = self.classes.iter().map(String::as_str).collect();
+        Digest(self.statistics().digest(&names).expect("a task's classes have one name each"))
+    }
+}
+
+impl Tasks {
+    /// What a fit sees of a task now.
+    ///
+    /// # Errors
+    /// There is no such task.
+    pub fn snapshot(&self, task: &str) -> Result<Snapshot, StoreError> {
+        self.read(|conn| take(conn, task))
+    }
+
+    /// The raw sums over a task's labelled samples, and the names of its classes in the order of the sums.
+    ///
+    /// # Errors
+    /// There is no such task.
+    pub fn statistics(&self, task: &str) -> Result<(Statistics, Vec<String>), StoreError> {
+        let snapshot = self.snapshot(task)?;
+        Ok((snapshot.statistics(), snapshot.classes))
+    }
+
+    /// Digest of a task's statistics.
+    ///
+    /// # Errors
+    /// There is no such task.
+    pub fn digest(&self, task: &str) -> Result<Digest, StoreError> {
+        self.snapshot(task).map(|snapshot| snapshot.digest())
+    }
+}
+
+pub(super) fn take(conn: &Connection, task: &str) -> Result<Snapshot, StoreError> {
+    let step = "read the labelled samples";
+    let (id, record) = load_task(conn, task)?;
+    let class_ids: Vec<i64> = classes(conn, id)?.into_iter().map(|(class, _)| class).collect();
+    let (forgets, watermark): (i64, i64) = conn
+        .query_one("SELECT forgets, (SELECT coalesce(max(seq), 0) FROM labels) FROM tasks WHERE id = ?1", [id], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .map_err(StoreError::db(step))?;
+
+    let mut snapshot = Snapshot {
+        task: task.to_owned(),
+        ids: Vec::with_capacity(record.labelled),
+        codes: Array2::zeros((0, record.dim)),
+        quantisation: record.quantisation,
+        labels: Vec::with_capacity(record.labelled),
+        label_seqs: Vec::with_capacity(record.labelled),
+        classes: record.classes,
+        group_inputs: Vec::with_capacity(record.labelled),
+        group_by: record.group_by,
+        watermark: Watermark(watermark),
+        forgets,
+        seqs: Vec::with_capacity(record.labelled),
+    };
+    let mut codes: Vec<u8> = Vec::with_capacity(record.labelled * record.dim);
+    let mut query = conn
+        .prepare_cached(&format!(
+            "SELECT s.id, s.seq, s.codes, s.phash, s.source, s.taken, s.group_key, l.seq, l.class
+             FROM samples s JOIN labels l ON l.seq = {LABEL_SEQ} WHERE s.task = ?1 AND l.class IS NOT NULL ORDER BY s.seq"
+        ))
+        .map_err(StoreError::db(step))?;
+    let mut rows = query.query([id]).map_err(StoreError::db(step))?;
+    while let Some(row) = rows.next().map_err(StoreError::db(step))? {
+        let mut read = || {
+            let seq: i64 = row.get(1)?;
+            snapshot.ids.push(SampleId(row.get(0)?));
+            snapshot.seqs.push(seq);
+            let before = codes.len();
+            codes.extend_from_slice(row.get_ref(2)?.as_blob()?);
+            snapshot.group_inputs.push(GroupInput {
+                seq,
+                phash: row.get::<_, Option<i64>>(3)?.map(i64::cast_unsigned),
+                source: row.get(4)?,
+                taken: row.get::<_, Option<i64>>(5)?.map(timestamp),
+                group_key: row.get(6)?,
+            });
+            snapshot.label_seqs.push(row.get(7)?);
+            Ok((codes.len() - before, row.get::<_, i64>(8)?))
+        };
+        let (length, class) = read().map_err(StoreError::db(step))?;
+        let label = class_ids.iter().position(|&known| known == class).filter(|_| length == record.dim);
+        snapshot.labels.push(label.ok_or_else(|| StoreError::Record {
+            task: task.to_owned(),
+            what: "feature or label",
+            problem: format!("{length} codes of class {class}, expected {} of one of the task's", record.dim),
+        })?);
+    }
+    snapshot.codes = Array2::from_shape_vec((snapshot.ids.len(), record.dim), codes)
+        .expect("every row was checked to have the task's dimension");
+    Ok(snapshot)
+}

@@ -1,0 +1,324 @@
+//! Why a verdict fell as it did, and what to do next: typed, with a stable token and words for people.
+//!
+//! Knows nothing of how a verdict is reached. Classes are indices; words are made with the task's class names.
+
+use std::fmt;
+
+/// Why a verdict fell as it did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A first head whose leave-out log-loss is below that of guessing by class frequencies.
+    BetterThanChance {
+        /// Leave-out log-loss of the candidate.
+        log_loss: f64,
+        /// Log-loss of the guess.
+        chance: f64,
+    },
+    /// The candidate errs more often on the new labels than on older ones of the same classes.
+    LabelsContradict(Contradiction),
+    /// The new labels contradict the older ones, and a person said to trust them.
+    LabelsTrusted(Contradiction),
+    /// A class that the head in service does not know is not recognised well enough.
+    NewClassWeak {
+        /// The class.
+        class: usize,
+        /// Its leave-out F1.
+        f1: f64,
+        /// The floor.
+        needed: f64,
+    },
+    /// No sample can be compared fairly with the head in service: the candidate was judged as a first head.
+    NothingToCompare,
+    /// A first head that guessing by class frequencies would equal.
+    NotBetterThanChance {
+        /// Leave-out log-loss of the candidate.
+        log_loss: f64,
+        /// Log-loss of the guess.
+        chance: f64,
+    },
+    /// Not worse than the head in service.
+    NotWorse {
+        /// Mean paired log-loss difference, candidate minus in service.
+        difference: f64,
+        /// One-sided p-value of "the candidate is worse", where there were groups enough for a test.
+        p: Option<f64>,
+    },
+    /// Fewer groups than the paired test needs: only the size of the difference was judged.
+    TooFewGroups {
+        /// Groups compared.
+        groups: usize,
+        /// Groups needed.
+        needed: usize,
+    },
+    /// Fewer than two classes have samples.
+    TooFewClasses {
+        /// Classes with samples.
+        classes: usize,
+    },
+    /// A class has too few samples for any of them to be scored out-of-sample.
+    TooFewSamples {
+        /// The class.
+        class: usize,
+        /// Samples it has.
+        samples: usize,
+        /// Samples needed.
+        needed: usize,
+    },
+    /// Significantly worse than the head in service.
+    Worse {
+        /// Mean paired log-loss difference, candidate minus in service.
+        difference: f64,
+        /// One-sided p-value.
+        p: f64,
+    },
+    /// Worse than the head in service by more than is tolerated, significant or not.
+    WorseByMargin {
+        /// Mean paired log-loss difference, candidate minus in service.
+        difference: f64,
+        /// The margin.
+        margin: f64,
+    },
+    /// A first head that is significantly worse than `prototype`.
+    WorseThanPrototype {
+        /// Mean paired log-loss difference, candidate minus prototype.
+        difference: f64,
+        /// One-sided p-value.
+        p: f64,
+    },
+}
+
+/// The counts behind [`Reason::LabelsContradict`]. What is counted is a group's samples of one stated class.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Contradiction {
+    /// New ones that the candidate, fitted without them, takes for another class.
+    pub new_wrong: usize,
+    /// New ones.
+    pub new: usize,
+    /// Older ones, of the same classes, taken for another class.
+    pub older_wrong: usize,
+    /// Older ones of the same classes.
+    pub older: usize,
+    /// One-sided p-value of the exact test.
+    pub p: f64,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Advice {
+    /// Label samples of one more class.
+    LabelAnotherClass,
+    /// Label more groups of a class.
+    LabelGroups {
+        /// The class.
+        class: usize,
+        /// How many more groups.
+        groups: usize,
+    },
+    /// A class is most often taken for another: more labels of the two help most.
+    LabelConfused {
+        /// The class.
+        class: usize,
+        /// What it is taken for.
+        taken_for: usize,
+        /// Samples so taken.
+        samples: usize,
+        /// Samples of the class.
+        of: usize,
+    },
+    /// Nothing needs doing.
+    Nothing,
+    /// New samples of a class look like another: look at them, relabel or confirm.
+    Review {
+        /// The class they were labelled.
+        class: usize,
+        /// The class they look like.
+        looks_like: usize,
+        /// Their rows in the snapshot.
+        rows: Vec<usize>,
+    },
+    /// If the labels are right, adapt again and say so.
+    TrustLabels,
+}
+
+impl Reason {
+    /// A stable name without spaces, for JSON and metrics.
+    pub fn token(&self) -> &'static str {
+        match self {
+            Self::BetterThanChance { .. } => "better_than_chance",
+            Self::LabelsContradict(_) => "labels_contradict",
+            Self::LabelsTrusted(_) => "labels_trusted",
+            Self::NewClassWeak { .. } => "new_class_weak",
+            Self::NothingToCompare => "nothing_to_compare",
+            Self::NotBetterThanChance { .. } => "not_better_than_chance",
+            Self::NotWorse { .. } => "not_worse",
+            Self::TooFewGroups { .. } => "too_few_groups",
+            Self::TooFewClasses { .. } => "too_few_classes",
+            Self::TooFewSamples { .. } => "too_few_samples",
+            Self::Worse { .. } => "worse",
+            Self::WorseByMargin { .. } => "worse_by_margin",
+            Self::WorseThanPrototype { .. } => "worse_than_prototype",
+        }
+    }
+
+    /// The reason in words, with the task's class names.
+    pub fn to_words(&self, names: &[String]) -> String {
+        let p_words = |p: f64| {
+            if p < 0.001 {
+                "p < 0.001".to_owned()
+            } else {
+                format!("p = {p:.3}")
+            }
+        };
+        match *self {
+            Self::BetterThanChance { log_loss, chance } => {
+                format!(
+                    "better than chance: log-loss {log_loss:.3} when left out, {chance:.3} for guessing by class frequency"
+                )
+            }
+            Self::LabelsContradict(c) => format!(
+                "the new labels contradict the older ones: {} of {} new ones are taken for another class, \
+                 {} of {} older ones of the same classes ({})",
+                c.new_wrong,
+                c.new,
+                c.older_wrong,
+                c.older,
+                p_words(c.p)
+            ),
+            Self::LabelsTrusted(c) => format!(
+                "the new labels contradict the older ones ({} of {} against {} of {}) and are trusted as asked",
+                c.new_wrong, c.new, c.older_wrong, c.older
+            ),
+            Self::NewClassWeak { class, f1, needed } => format!(
+                "the new class {} is not recognised well enough when left out: F1 {f1:.2}, needed {needed:.2}",
+                name(class, names)
+            ),
+            Self::NothingToCompare => {
+                "no sample can be compared fairly with the head in service: judged as a first head"
+                    .to_owned()
+            }
+            Self::NotBetterThanChance { log_loss, chance } => format!(
+                "not better than chance: log-loss {log_loss:.3} when left out, {chance:.3} for guessing by class frequency"
+            ),
+            Self::NotWorse { difference, p } => {
+                let test = p.map_or_else(String::new, |p| {
+                    format!(" ({} for being worse)", p_words(p))
+                });
+                format!("not worse than the head in service: log-loss {difference:+.4}{test}")
+            }
+            Self::TooFewGroups { groups, needed } => format!(
+                "too few groups for a test, {groups} of {needed} needed: only the size of the difference was judged"
+            ),
+            Self::TooFewClasses { classes } => {
+                format!("two classes with samples are needed, {classes} has any")
+            }
+            Self::TooFewSamples {
+                class,
+                samples,
+                needed,
+            } => {
+                format!(
+                    "{} has {samples} of the {needed} samples needed to judge it",
+                    name(class, names)
+                )
+            }
+            Self::Worse { difference, p } => {
+                format!(
+                    "worse than the head in service: log-loss {difference:+.4} ({})",
+                    p_words(p)
+                )
+            }
+            Self::WorseByMargin { difference, margin } => format!(
+                "worse than the head in service by more than is tolerated: log-loss {difference:+.4}, at most {margin:+.2}"
+            ),
+            Self::WorseThanPrototype { difference, p } => {
+                format!(
+                    "worse than nearest class means: log-loss {difference:+.4} ({})",
+                    p_words(p)
+                )
+            }
+        }
+    }
+}
+
+impl Advice {
+    /// A stable name without spaces, for JSON and metrics.
+    pub fn token(&self) -> &'static str {
+        match self {
+            Self::LabelAnotherClass => "label_another_class",
+            Self::LabelGroups { .. } => "label_groups",
+            Self::LabelConfused { .. } => "label_confused",
+            Self::Nothing => "nothing",
+            Self::Review { .. } => "review",
+            Self::TrustLabels => "trust_labels",
+        }
+    }
+
+    /// The advice in words, with the task's class names.
+    pub fn to_words(&self, names: &[String]) -> String {
+        let plural = |n: usize| if n == 1 { "" } else { "s" };
+        match self {
+            Self::LabelAnotherClass => "label samples of one more class".to_owned(),
+            Self::LabelGroups { class, groups } => {
+                format!(
+                    "label {groups} more group{} of {}",
+                    plural(*groups),
+                    name(*class, names)
+                )
+            }
+            Self::LabelConfused {
+                class,
+                taken_for,
+                samples,
+                of,
+            } => format!(
+                "label more of {0} and {1}: {samples} of {of} {0} samples are taken for {1}",
+                name(*class, names),
+                name(*taken_for, names)
+            ),
+            Self::Nothing => "nothing: every sample is recognised when left out".to_owned(),
+            Self::Review {
+                class,
+                looks_like,
+                rows,
+            } => {
+                let (verb, pronoun) = if rows.len() == 1 {
+                    ("contradicts", "it")
+                } else {
+                    ("contradict", "them")
+                };
+                format!(
+                    "{} {} sample{} {verb} {}: review {pronoun}",
+                    rows.len(),
+                    name(*class, names),
+                    plural(rows.len()),
+                    name(*looks_like, names)
+                )
+            }
+            Self::TrustLabels => {
+                "if the labels are right, adapt again with --trust-labels".to_owned()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_words(&[]))
+    }
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_words(&[]))
+    }
+}
+
+/// The class's name, or its number where it has none.
+fn name(class: usize, names: &[String]) -> String {
+    names
+        .get(class)
+        .cloned()
+        .unwrap_or_else(|| format!("class {class}"))
+}

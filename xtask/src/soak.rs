@@ -1,0 +1,56 @@
+//! Tests that run reduced under `cargo xtask test`, at their full count. Every such test reads `ACCLIMATE_SOAK`.
+
+use anyhow::{Context, bail};
+
+use crate::{
+    onnxruntime,
+    workspace::{Workspace, run},
+};
+
+struct Soak {
+    name: &'static str,
+    about: &'static str,
+    package: &'static str,
+    target: &'static str,
+    filter: &'static str,
+}
+
+const SOAKS: &[Soak] = &[
+    Soak {
+        name: "kill",
+        about: "kill -9 at 1,000 moments of `add` and `adapt`",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "kill",
+    },
+    Soak {
+        name: "verdict",
+        about: "the verdict's operating characteristics by simulation",
+        package: "acclimate-trainer",
+        target: "operating",
+        filter: "",
+    },
+];
+
+pub(crate) fn soak(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<()> {
+    let Some((name, rest)) = arguments.split_first() else {
+        for soak in SOAKS {
+            println!("{:<10} {}", soak.name, soak.about);
+        }
+        return Ok(());
+    };
+    let Some(soak) = SOAKS.iter().find(|soak| soak.name == name) else {
+        let names = SOAKS.iter().map(|soak| soak.name).collect::<Vec<_>>().join(", ");
+        bail!("there is no soak `{name}`; there are: {names}");
+    };
+    if let Err(error) = onnxruntime::fetch(workspace) {
+        eprintln!("skipped: ort: {error:#}");
+    }
+    let mut command = workspace.cargo(["test", "--package", soak.package, "--test", soak.target, "--", "--nocapture"]);
+    if !soak.filter.is_empty() {
+        command.arg(soak.filter);
+    }
+    command.args(rest).env("ACCLIMATE_SOAK", "1").env("ACCLIMATE_ASSETS", workspace.assets());
+    onnxruntime::announce(workspace, &mut command);
+    run(&mut command).with_context(|| format!("soak {name}"))
+}

@@ -1,0 +1,168 @@
+//! `cargo xtask test`: the checks, in order, cheap ones first. Each is a row of [`STEPS`].
+
+use std::{
+    fs,
+    process::{Command, ExitCode, Stdio},
+};
+
+use anyhow::{Context, bail, ensure};
+
+use crate::{
+    onnxruntime,
+    session::{Outcome, Session},
+    tidy, tools,
+    workspace::{Workspace, run},
+};
+
+type Run = fn(&Workspace, &mut Session) -> anyhow::Result<Outcome>;
+
+const STEPS: &[(&str, &str, Run)] = &[
+    ("fmt", "cargo fmt --check", fmt),
+    ("tidy", "the invariants of ARCHITECTURE.md", tidy),
+    ("clippy", "the workspace, then each engine alone and none", clippy),
+    ("docs", "rustdoc without warnings", docs),
+    ("thumb", "the wire crate for microcontrollers", thumb),
+    ("deny", "licences, bans and sources of every dependency", deny),
+    ("audit", "advisories against Cargo.lock", audit),
+    ("ort", "the ONNX Runtime library", ort),
+    ("tests", "cargo test --workspace", tests),
+];
+
+pub(crate) fn test(workspace: &Workspace, names: &[String]) -> anyhow::Result<ExitCode> {
+    for name in names {
+        let known = || STEPS.iter().map(|step| step.0).collect::<Vec<_>>().join(", ");
+        ensure!(STEPS.iter().any(|step| step.0 == name), "there is no step `{name}`; there are: {}", known());
+    }
+    let mut session = Session::new(&std::env::var("ACCLIMATE_REQUIRE").unwrap_or_default());
+    for (name, about, step) in STEPS {
+        if names.is_empty() || names.iter().any(|wanted| wanted == name) {
+            session.step(name, about, |session| step(workspace, session));
+        }
+    }
+    Ok(session.finish())
+}
+
+fn fmt(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
+    run(&mut workspace.cargo(["fmt", "--all", "--check"]))?;
+    Ok(Outcome::Done)
+}
+
+fn tidy(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
+    let broken = tidy::check(&workspace.root)?;
+    for line in &broken {
+        eprintln!("{line}");
+    }
+    ensure!(broken.is_empty(), "{} broken", broken.len());
+    Ok(Outcome::Done)
+}
+
+fn clippy(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
+    let engines = ["-p", "acclimate", "-p", "acclimate-backbone", "--no-default-features"];
+    let runs: [&[&str]; 4] = [&["--workspace"], &["--features", "ort"], &["--features", "tract"], &[]];
+    for (index, features) in runs.into_iter().enumerate() {
+        let mut command = workspace.cargo(["clippy", "--all-targets"]);
+        if index > 0 {
+            command.args(engines);
+        }
+        run(command.args(features).args(["--", "-D", "warnings"]))?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn docs(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
+    run(workspace.cargo(["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-Dwarnings"))?;
+    Ok(Outcome::Done)
+}
+
+fn thumb(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
+    for target in ["thumbv6m-none-eabi", "thumbv7m-none-eabi"] {
+        if let Err(why) = have_target(target) {
+            return Ok(Outcome::Skipped { what: "thumb".into(), why: format!("{why:#}") });
+        }
+        run(&mut workspace.cargo(["check", "--package", "acclimate-wire", "--target", target]))?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Builds the example firmware, which stands outside the workspace.
+pub(crate) fn firmware(workspace: &Workspace) -> anyhow::Result<()> {
+    let folder = workspace.root.join("firmware-bridge/firmware");
+    ensure!(folder.join("Cargo.toml").is_file(), "{} has no Cargo.toml yet", folder.display());
+    have_target("thumbv7m-none-eabi")?;
+    run(workspace.cargo(["build", "--release", "--target", "thumbv7m-none-eabi"]).current_dir(folder))
+}
+
+/// Makes sure that a target's core library is installed.
+fn have_target(target: &str) -> anyhow::Result<()> {
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().context("starting rustc")?;
+    let sysroot = String::from_utf8(sysroot.stdout).context("reading rustc's sysroot")?;
+    if std::path::Path::new(sysroot.trim()).join("lib/rustlib").join(target).is_dir() {
+        return Ok(());
+    }
+    run(Command::new("rustup").args(["target", "add", target])).context("installing it with rustup")
+}
+
+fn deny(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
+    let program = match tools::DENY.get(workspace) {
+        Ok(program) => program,
+        Err(why) => return Ok(Outcome::Skipped { what: "deny".into(), why: format!("{why:#}") }),
+    };
+    run(Command::new(program)
+        .args(["--log-level", "error", "check", "licenses", "bans", "sources"])
+        .current_dir(&workspace.root))?;
+    Ok(Outcome::Done)
+}
+
+fn audit(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
+    let skipped = |why| Ok(Outcome::Skipped { what: "audit".into(), why });
+    let program = match tools::AUDIT.get(workspace) {
+        Ok(program) => program,
+        Err(why) => return skipped(format!("{why:#}")),
+    };
+    let mut command = Command::new(program);
+    command.args(["audit", "--quiet"]).current_dir(&workspace.root);
+    let copy = workspace.root.join("../shared/advisory-db");
+    if copy.is_dir() {
+        command.arg("--db").arg(&copy).arg("--no-fetch");
+    }
+    let output = command.stdin(Stdio::null()).output().context("starting cargo-audit")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    eprint!("{}{said}", String::from_utf8_lossy(&output.stdout));
+    if output.status.success() {
+        return Ok(Outcome::Done);
+    }
+    // No network is not an advisory.
+    if said.contains("couldn't fetch advisory database") {
+        return skipped(
+            "the advisory database could not be fetched, and there is no copy in ../shared/advisory-db".into(),
+        );
+    }
+    bail!("cargo audit ended with {}", output.status);
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a row of STEPS")]
+fn ort(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
+    match onnxruntime::fetch(workspace) {
+        Ok(library) => {
+            eprintln!("{}", library.display());
+            Ok(Outcome::Done)
+        }
+        Err(why) => Ok(Outcome::Skipped { what: "ort".into(), why: format!("{why:#}") }),
+    }
+}
+
+/// Tests append `what: why` to the file that `ACCLIMATE_SKIPS` names when they cannot run.
+fn tests(workspace: &Workspace, session: &mut Session) -> anyhow::Result<Outcome> {
+    let skips = workspace.target.join("skips.txt");
+    fs::write(&skips, "").with_context(|| format!("emptying {}", skips.display()))?;
+    let mut command = workspace.cargo(["test", "--workspace", "--no-fail-fast"]);
+    command.env("ACCLIMATE_SKIPS", &skips).env("ACCLIMATE_ASSETS", workspace.assets());
+    onnxruntime::announce(workspace, &mut command);
+    let result = run(&mut command);
+    let skipped = fs::read_to_string(&skips).with_context(|| format!("reading {}", skips.display()))?;
+    for line in skipped.lines() {
+        let (what, why) = line.split_once(": ").unwrap_or((line, "no reason given"));
+        session.skip(what, why);
+    }
+    result.map(|()| Outcome::Done)
+}

@@ -9,9 +9,10 @@ seed, from pictures that this script paints ("dead leaves": overlapping discs an
  1. log of RGB → luminance and two opponent colours, so that the light's strength and colour only shift values;
  2. an octave pyramid; at each octave Gabor wavelets (zero mean: blind to those shifts), modulus, averaged to 16 × 16
     cells, log: first-order scattering (Bruna and Mallat, "Invariant Scattering Convolution Networks", 2013);
- 3. per cell, random directions between painted cells, and Relu: random features of the local descriptor (Rahimi and
-    Recht, 2007). Their mean over all cells is the embedding of the picture's distribution of textures and colours;
-    the maximum of some says that something rare, like a scratch, is anywhere at all.
+ 3. mean, maximum and minimum over the orientations, so that a part may lie any way round;
+ 4. per cell, random directions between painted cells, and Relu: random features of the local descriptor (Rahimi and
+    Recht, 2007). Their mean over all cells is the embedding of the picture's distribution of textures and colours. The
+    descriptor's own mean and standard deviation over the cells are appended.
 
 The feature is centred and scaled by its statistics on painted pictures, so that 8 bits suffice.
 """
@@ -27,7 +28,7 @@ from onnx import TensorProto, helper, numpy_helper
 HERE = Path(__file__).parent
 NAME = "builtin-picture-1"
 SIDE, GRID, OCTAVES = 128, 16, 5
-MEANS, MAXIMA = 384, 128
+RANDOM = 428
 PAINTED = 256
 
 
@@ -92,7 +93,7 @@ class Graph:
 
 
 def descriptors(graph):
-    """Adds steps 1 and 2; returns the name of the descriptors, [N, channels, GRID, GRID]."""
+    """Adds steps 1 to 3; returns the name of the descriptors, [N, channels, GRID, GRID]."""
     log = graph.op("Log", graph.op("Add", "picture", graph.constant(0.04)))
     opponent = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]]) / np.array([[3], [2**0.5], [6**0.5]])
     level = graph.op("Conv", log, graph.constant(opponent[:, :, None, None]))
@@ -113,7 +114,8 @@ def descriptors(graph):
             modulus = graph.op("Sqrt", graph.op("Add", graph.op("Add", *parts), graph.constant(1e-6)))
             if (cell := side // stride // GRID) > 1:
                 modulus = graph.op("AveragePool", modulus, kernel_shape=[cell] * 2, strides=[cell] * 2)
-            found.append(graph.op("Log", graph.op("Add", modulus, graph.constant(0.004))))
+            modulus = graph.op("Log", graph.op("Add", modulus, graph.constant(0.004)))
+            found += [graph.op(f"Reduce{kind}", modulus, axes=[1], keepdims=1) for kind in ("Mean", "Max", "Min")]
         if side > GRID:
             level, side = graph.op("AveragePool", level, kernel_shape=[2, 2], strides=[2, 2]), side // 2
         elif octave < OCTAVES - 1:
@@ -140,27 +142,26 @@ def main():
 
     graph = Graph()
     name = descriptors(graph)
-    channels = 8 + 16 * (OCTAVES - 1) + 3
+    channels = 3 + 3 * (1 + 3 * (OCTAVES - 1))
     cells = run(graph.model(name, [channels, GRID, GRID]), pictures).transpose(0, 2, 3, 1).reshape(-1, channels)
     mean, std = coarse(cells.mean(0)), coarse(cells.std(0))
     cells = (cells - mean) / std
 
-    # Directions between two painted cells, thresholds at a third: they lie where pictures differ.
-    count = MEANS + MAXIMA
-    a, b, c = rng.integers(len(cells), size=(3, count))
+    # Directions between two painted cells, thresholds near a third: they lie where pictures differ.
+    a, b, c = rng.integers(len(cells), size=(3, RANDOM))
     weight = cells[a] - cells[b]
     weight = coarse(weight / np.linalg.norm(weight, axis=1, keepdims=True))
-    threshold = coarse((weight * cells[c]).sum(1))
+    threshold = coarse(0.8 * (weight * cells[c]).sum(1))
     weight, bias = weight / std, -threshold - weight @ (mean / std)
-    random = graph.op("Conv", name, graph.constant(weight[:, :, None, None]), graph.constant(bias))
-    means, maxima = (
-        graph.op("Slice", random, graph.constant([low], np.int64), graph.constant([high], np.int64), graph.constant([1], np.int64))
-        for low, high in ((0, MEANS), (MEANS, count))
-    )
-    pooled = graph.op("Concat", graph.op("GlobalAveragePool", graph.op("Relu", means)), graph.op("GlobalMaxPool", maxima), axis=1)
-    raw = graph.op("Flatten", pooled, axis=1, output="raw")
+    random = graph.op("Relu", graph.op("Conv", name, graph.constant(weight[:, :, None, None]), graph.constant(bias)))
+    first = graph.op("GlobalAveragePool", name)
+    second = graph.op("GlobalAveragePool", graph.op("Mul", name, name))
+    variance = graph.op("Relu", graph.op("Sub", second, graph.op("Mul", first, first)))
+    deviation = graph.op("Sqrt", graph.op("Add", variance, graph.constant(1e-3)))
+    pooled = graph.op("Concat", graph.op("GlobalAveragePool", random), first, deviation, axis=1)
+    raw, count = graph.op("Flatten", pooled, axis=1, output="raw"), RANDOM + 2 * channels
     painted = run(graph.model(raw, [count]), pictures)
-    mean, scale = coarse(painted.mean(0)), coarse(1 / painted.std(0))
+    mean, scale = coarse(painted.mean(0)), coarse(1 / (painted.std(0) + 1e-3))
     graph.op("Mul", graph.op("Sub", raw, graph.constant(mean)), graph.constant(scale), output="feature")
     data = graph.model("feature", [count]).SerializeToString()
     (HERE / f"{NAME}.onnx").write_bytes(data)

@@ -3,8 +3,9 @@
 //! problem at most `n` wide.
 //!
 //! Minimises `Σᵢ -ln softmax(V zᵢ + b)[yᵢ] + λ/2 ‖V‖²` with a free intercept: scikit-learn's `LogisticRegression` at
-//! `C = 1/λ` (`2/λ` for two classes, where it penalises one vector for two). At small weights the Hessian in principal coordinates is diagonal, `values/classes + λ` (Böhning 1992), so
-//! L-BFGS starts from that and needs tens of steps where plain coordinates need hundreds.
+//! `C = 1/λ` (`2/λ` for two classes, where it penalises one vector for two). At small weights the Hessian in principal
+//! coordinates is diagonal, `values/classes + λ` (Böhning 1992), so L-BFGS starts from that and needs tens of steps
+//! where plain coordinates need hundreds.
 
 use faer::{Accum, Mat, Par, linalg::matmul::matmul};
 use ndarray::{Array1, Array2};

@@ -24,10 +24,10 @@ impl Directions {
         let counts = samples.counts();
         let mut sums = Mat::<f64>::zeros(dim, classes);
         for (row, &label) in samples.labels().iter().enumerate() {
-            add(slice_mut(&mut sums, label), slice(columns, row), 1.0);
+            add(sums.col_as_slice_mut(label), columns.col_as_slice(row), 1.0);
         }
         let norms: Vec<f64> = (0..classes)
-            .map(|class| norm(slice(&sums, class)))
+            .map(|class| norm(sums.col_as_slice(class)))
             .collect();
         let mut products = Mat::<f64>::zeros(classes, n);
         matmul(
@@ -47,13 +47,13 @@ impl Directions {
             present.sort_unstable();
             present.dedup();
             for class in present {
-                let mut rest = slice(&sums, class).to_vec();
+                let mut rest = sums.col_as_slice(class).to_vec();
                 let own = members
                     .iter()
                     .filter(|&&row| samples.labels()[row] == class);
                 let left = counts[class] - own.clone().count();
                 for &row in own {
-                    add(&mut rest, slice(columns, row), -1.0);
+                    add(&mut rest, columns.col_as_slice(row), -1.0);
                 }
                 // Subtraction leaves rounding where nothing should be left.
                 let length = if norm(&rest) > 1e-12 * norms[class] {
@@ -64,7 +64,7 @@ impl Directions {
                 for &row in members {
                     let product: f64 = rest
                         .iter()
-                        .zip(slice(columns, row))
+                        .zip(columns.col_as_slice(row))
                         .map(|(a, b)| a * b)
                         .sum();
                     scores[(row, class)] = if left == 0 {
@@ -94,14 +94,6 @@ impl Directions {
     }
 }
 
-fn slice(m: &Mat<f64>, column: usize) -> &[f64] {
-    m.col_as_slice(column)
-}
-
-fn slice_mut(m: &mut Mat<f64>, column: usize) -> &mut [f64] {
-    m.col_as_slice_mut(column)
-}
-
 fn add(to: &mut [f64], what: &[f64], sign: f64) {
     for (a, b) in to.iter_mut().zip(what) {
         *a += sign * b;
@@ -115,4 +107,25 @@ fn norm(v: &[f64]) -> f64 {
 /// `a / b`, zero where there is nothing to divide by.
 fn over(a: f64, b: f64) -> f64 {
     if b > 0.0 { a / b } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+    use crate::solution::columns;
+    use ndarray::array;
+
+    #[test]
+    fn features_that_cancel_have_no_direction_and_no_say() {
+        let x = array![[1.0_f32, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, 0.5]];
+        let samples = Samples::new(x.view(), &[0, 0, 1, 1], &[0, 1, 2, 3], 2).unwrap();
+        let directions = Directions::new(&samples, &LeaveOut::new(&samples), &columns(&samples));
+        assert_eq!(directions.means, array![[0.0, 0.0], [0.0, 1.0]]);
+        // Without the first sample its class points the other way.
+        assert_eq!(
+            directions.scores,
+            array![[-1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, 0.5]]
+        );
+    }
 }

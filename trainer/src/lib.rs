@@ -15,6 +15,7 @@
 
 pub mod calibration;
 mod candidate;
+mod dot;
 mod feature;
 mod head;
 mod lbfgs;

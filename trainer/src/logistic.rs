@@ -12,7 +12,8 @@ use ndarray::{Array1, Array2};
 
 use crate::{
     Kind, Samples, Solution, calibration,
-    lbfgs::{Memory, axpy, dot},
+    dot::dot,
+    lbfgs::{Memory, axpy},
     leave_out::LeaveOut,
     spectrum::Spectrum,
 };

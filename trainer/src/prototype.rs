@@ -7,7 +7,11 @@
 use faer::{Mat, Par, linalg::matmul::matmul};
 use ndarray::{Array1, Array2};
 
-use crate::{Kind, Samples, Solution, leave_out::LeaveOut};
+use crate::{
+    Kind, Samples, Solution,
+    dot::{dot, norm},
+    leave_out::LeaveOut,
+};
 
 /// Class directions and the scores of each sample without its group.
 pub(crate) struct Directions {
@@ -56,17 +60,14 @@ impl Directions {
                     add(&mut rest, columns.col_as_slice(row), -1.0);
                 }
                 // Subtraction leaves rounding where nothing should be left.
-                let length = if norm(&rest) > 1e-12 * norms[class] {
-                    norm(&rest)
+                let length = norm(&rest);
+                let length = if length > 1e-12 * norms[class] {
+                    length
                 } else {
                     0.0
                 };
                 for &row in members {
-                    let product: f64 = rest
-                        .iter()
-                        .zip(columns.col_as_slice(row))
-                        .map(|(a, b)| a * b)
-                        .sum();
+                    let product = dot(&rest, columns.col_as_slice(row));
                     scores[(row, class)] = if left == 0 {
                         f64::NEG_INFINITY
                     } else {
@@ -98,10 +99,6 @@ fn add(to: &mut [f64], what: &[f64], sign: f64) {
     for (a, b) in to.iter_mut().zip(what) {
         *a += sign * b;
     }
-}
-
-fn norm(v: &[f64]) -> f64 {
-    v.iter().map(|x| x * x).sum::<f64>().sqrt()
 }
 
 /// `a / b`, zero where there is nothing to divide by.

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use crate::dot::dot;
+
 /// Pairs of steps and gradient changes kept.
 const MEMORY: usize = 12;
 
@@ -47,11 +49,6 @@ impl Memory {
         }
         q
     }
-}
-
-/// Sum of products.
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// `y += alpha x`.

@@ -7,7 +7,11 @@
 use faer::{Mat, Par, linalg::matmul::matmul};
 use ndarray::{Array1, Array2};
 
-use crate::{Kind, Samples, Solution, leave_out::LeaveOut};
+use crate::{
+    Kind, Samples, Solution,
+    dot::{dot, norm},
+    leave_out::LeaveOut,
+};
 
 /// Class directions and the scores of each sample without its group.
 pub(crate) struct Directions {
@@ -24,10 +28,10 @@ impl Directions {
         let counts = samples.counts();
         let mut sums = Mat::<f64>::zeros(dim, classes);
         for (row, &label) in samples.labels().iter().enumerate() {
-            add(slice_mut(&mut sums, label), slice(columns, row), 1.0);
+            add(sums.col_as_slice_mut(label), columns.col_as_slice(row), 1.0);
         }
         let norms: Vec<f64> = (0..classes)
-            .map(|class| norm(slice(&sums, class)))
+            .map(|class| norm(sums.col_as_slice(class)))
             .collect();
         let mut products = Mat::<f64>::zeros(classes, n);
         matmul(
@@ -47,26 +51,23 @@ impl Directions {
             present.sort_unstable();
             present.dedup();
             for class in present {
-                let mut rest = slice(&sums, class).to_vec();
+                let mut rest = sums.col_as_slice(class).to_vec();
                 let own = members
                     .iter()
                     .filter(|&&row| samples.labels()[row] == class);
                 let left = counts[class] - own.clone().count();
                 for &row in own {
-                    add(&mut rest, slice(columns, row), -1.0);
+                    add(&mut rest, columns.col_as_slice(row), -1.0);
                 }
                 // Subtraction leaves rounding where nothing should be left.
-                let length = if norm(&rest) > 1e-12 * norms[class] {
-                    norm(&rest)
+                let length = norm(&rest);
+                let length = if length > 1e-12 * norms[class] {
+                    length
                 } else {
                     0.0
                 };
                 for &row in members {
-                    let product: f64 = rest
-                        .iter()
-                        .zip(slice(columns, row))
-                        .map(|(a, b)| a * b)
-                        .sum();
+                    let product = dot(&rest, columns.col_as_slice(row));
                     scores[(row, class)] = if left == 0 {
                         f64::NEG_INFINITY
                     } else {
@@ -94,25 +95,34 @@ impl Directions {
     }
 }
 
-fn slice(m: &Mat<f64>, column: usize) -> &[f64] {
-    m.col_as_slice(column)
-}
-
-fn slice_mut(m: &mut Mat<f64>, column: usize) -> &mut [f64] {
-    m.col_as_slice_mut(column)
-}
-
 fn add(to: &mut [f64], what: &[f64], sign: f64) {
     for (a, b) in to.iter_mut().zip(what) {
         *a += sign * b;
     }
 }
 
-fn norm(v: &[f64]) -> f64 {
-    v.iter().map(|x| x * x).sum::<f64>().sqrt()
-}
-
 /// `a / b`, zero where there is nothing to divide by.
 fn over(a: f64, b: f64) -> f64 {
     if b > 0.0 { a / b } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+    use crate::solution::columns;
+    use ndarray::array;
+
+    #[test]
+    fn features_that_cancel_have_no_direction_and_no_say() {
+        let x = array![[1.0_f32, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, 0.5]];
+        let samples = Samples::new(x.view(), &[0, 0, 1, 1], &[0, 1, 2, 3], 2).unwrap();
+        let directions = Directions::new(&samples, &LeaveOut::new(&samples), &columns(&samples));
+        assert_eq!(directions.means, array![[0.0, 0.0], [0.0, 1.0]]);
+        // Without the first sample its class points the other way.
+        assert_eq!(
+            directions.scores,
+            array![[-1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, 0.5]]
+        );
+    }
 }

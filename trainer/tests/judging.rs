@@ -343,7 +343,13 @@ fn rows_without_a_kept_score_are_left_out_and_none_at_all_makes_a_first_head() {
 /// Twenty new samples labelled 0, of which the candidate takes `wrong` for 1; the older ones are right 9 times in 10.
 fn with_contradictions(wrong: usize) -> Case {
     let mut case = Case::in_service(2, 50, 0.9);
-    let miss = |i: usize, label: usize| if (i / 2).is_multiple_of(10) { 1 - label } else { label };
+    let miss = |i: usize, label: usize| {
+        if (i / 2).is_multiple_of(10) {
+            1 - label
+        } else {
+            label
+        }
+    };
     let rows: Vec<_> = case
         .labels
         .iter()

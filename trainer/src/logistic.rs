@@ -3,8 +3,9 @@
 //! problem at most `n` wide.
 //!
 //! Minimises `Σᵢ -ln softmax(V zᵢ + b)[yᵢ] + λ/2 ‖V‖²` with a free intercept: scikit-learn's `LogisticRegression` at
-//! `C = 1/λ`. At small weights the Hessian in principal coordinates is diagonal, `values/classes + λ` (Böhning 1992), so
-//! L-BFGS starts from that and needs tens of steps where plain coordinates need hundreds.
+//! `C = 1/λ` (`2/λ` for two classes, where it penalises one vector for two). At small weights the Hessian in principal
+//! coordinates is diagonal, `values/classes + λ` (Böhning 1992), so L-BFGS starts from that and needs tens of steps
+//! where plain coordinates need hundreds.
 
 use faer::{Accum, Mat, Par, linalg::matmul::matmul};
 use ndarray::{Array1, Array2};
@@ -45,14 +46,13 @@ pub(crate) fn solve(
 ) -> Solution {
     let (n, classes) = (samples.rows(), samples.classes());
     // Principal coordinates may be weighted; here every sample counts once.
-    let rows = Mat::from_fn(spectrum.values.len(), n, |j, i| {
-        spectrum.rows[(j, i)] / spectrum.weights[i].sqrt()
-    });
+    let unweighted = spectrum.unweighted();
+    let rows = unweighted.as_ref().unwrap_or(&spectrum.rows);
     let fold_of = leave_out.folds(samples, FOLDS, seed);
     let folds = fold_of.iter().max().map_or(0, |&last| last + 1);
     let problems: Vec<Problem<'_>> = (0..folds)
         .map(|fold| {
-            Problem::new(samples.labels(), classes, &rows, &spectrum.values, |i| {
+            Problem::new(samples.labels(), classes, rows, &spectrum.values, |i| {
                 fold_of[i] != fold
             })
         })
@@ -96,7 +96,7 @@ pub(crate) fn solve(
     }
     let (_, lambda, scores, start) =
         best.unwrap_or((0.0, 1.0, Array2::zeros((n, classes)), Vec::new()));
-    let whole = Problem::new(samples.labels(), classes, &rows, &spectrum.values, |_| true);
+    let whole = Problem::new(samples.labels(), classes, rows, &spectrum.values, |_| true);
     let fit = whole.minimise(start, lambda, FINE);
     let (weights, intercept) = fit.split_at(whole.split());
     let weights = spectrum.lift(Mat::from_fn(rows.nrows(), classes, |j, c| {

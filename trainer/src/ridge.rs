@@ -6,7 +6,14 @@
 //! `(I - H_gg)⁻¹ r_g` on it (Cook and Weisberg 1982, eq. 2.2.23; for single samples Allen's PRESS). That is the refit
 //! itself, mean and intercept included; λ and the weights `w` are held fixed.
 
-use faer::{Accum, Mat, MatRef, Par, Side, linalg::matmul::matmul, prelude::Solve};
+use faer::{
+    Accum, Mat, MatRef, Par, Side,
+    linalg::matmul::{
+        matmul,
+        triangular::{self, BlockStructure},
+    },
+    prelude::Solve,
+};
 use ndarray::{Array1, Array2};
 
 use crate::{
@@ -208,11 +215,15 @@ impl<'a> Problem<'a> {
             f64::from(a == b)
                 - (self.spectrum.weights[members[a]] * self.spectrum.weights[members[b]]).sqrt() / n
         });
-        matmul(
+        let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
+        triangular::matmul(
             keep.as_mut(),
+            lower,
             Accum::Add,
             group.transpose(),
+            full,
             &scaled,
+            full,
             -1.0,
             Par::Seq,
         );

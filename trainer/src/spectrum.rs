@@ -68,6 +68,7 @@ impl Spectrum {
             Par::Seq,
         );
         let trace: f64 = (0..order).map(|j| gram[(j, j)]).sum();
+        // faer comes without its `rayon` feature: this runs on the calling thread, with the same bits everywhere.
         let eigen = gram
             .self_adjoint_eigen(Side::Lower)
             .map_err(|_| FitError::NoConvergence { rows: n, dim })?;
@@ -109,6 +110,15 @@ impl Spectrum {
             weights,
             mean_value,
             centred: columns,
+        })
+    }
+
+    /// The rows as if every sample had weight 1, `[rank, n]`; `None` where they are.
+    pub(crate) fn unweighted(&self) -> Option<Mat<f64>> {
+        let weighted = self.weights.iter().any(|&w| w < 1.0);
+        weighted.then(|| {
+            let (rank, n) = self.rows.shape();
+            Mat::from_fn(rank, n, |j, i| self.rows[(j, i)] / self.weights[i].sqrt())
         })
     }
 

@@ -5,9 +5,13 @@
 //! and the machine; removing undoes adding. Second moments are products of f32 matrices of at most 258 rows: each sum
 //! stays within 258·255² < 2²⁴, so f32 holds it exactly.
 
+mod digest;
+mod error;
+
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 use ndarray::ArrayView2;
-use sha2::{Digest, Sha256};
+
+pub use self::error::StatisticsError;
 
 use crate::Quantisation;
 
@@ -17,8 +21,6 @@ const BLOCK: usize = 258;
 const STRIP: usize = 256;
 /// More classes than this is a corrupted label.
 const MAX_CLASSES: usize = 10_000;
-/// Version of the canonical form behind [`Statistics::digest`].
-const FORMAT: &[u8] = b"acclimate statistics 1\0";
 
 /// Raw integer sums of 8-bit codes.
 ///
@@ -34,73 +36,6 @@ pub struct Statistics {
     counts: Vec<i64>,
     sums: Vec<i64>,
     moment: Vec<i64>,
-}
-
-/// Why statistics stay as they were.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum StatisticsError {
-    /// More samples of a class removed than were ever added.
-    #[error(
-        "cannot remove {removed} samples of class {class} from statistics that hold {held}: rebuild them from the stored samples"
-    )]
-    Absent {
-        /// The class.
-        class: usize,
-        /// How many were to go.
-        removed: i64,
-        /// How many there are.
-        held: i64,
-    },
-    /// A label no task can have.
-    #[error("label {label} is beyond the largest class, {}", MAX_CLASSES - 1)]
-    ClassLimit {
-        /// The label.
-        label: usize,
-    },
-    /// Codes of another length.
-    #[error("codes have {found} components, expected {expected}: they are of another backbone")]
-    Dim {
-        /// The statistics' dim.
-        expected: usize,
-        /// The codes' dim.
-        found: usize,
-    },
-    /// Not as many labels as rows of codes.
-    #[error("{rows} rows of codes come with {labels} labels, expected as many")]
-    Labels {
-        /// Rows of codes.
-        rows: usize,
-        /// Labels.
-        labels: usize,
-    },
-    /// A class with samples has no name of its own.
-    #[error("class {class} has samples but no name of its own among the {names} given")]
-    Names {
-        /// The class.
-        class: usize,
-        /// How many names were given.
-        names: usize,
-    },
-    /// Stored parts do not fit together.
-    #[error(
-        "stored {part} has {found} entries, expected {expected}: rebuild the statistics from the stored samples"
-    )]
-    Parts {
-        /// Which part.
-        part: &'static str,
-        /// The expected length.
-        expected: usize,
-        /// The length found.
-        found: usize,
-    },
-    /// Codes that mean other numbers.
-    #[error("statistics are quantised as {found:?}, expected {expected:?}: only equal ones add up")]
-    Quantisation {
-        /// Of these statistics.
-        expected: Quantisation,
-        /// Of the other ones.
-        found: Quantisation,
-    },
 }
 
 impl Statistics {
@@ -230,46 +165,6 @@ impl Statistics {
     /// Sums of products of codes, upper triangle by columns: entry `(i, j)`, `i ≤ j`, at `j(j+1)/2 + i`.
     pub fn second_moment(&self) -> &[i64] {
         &self.moment
-    }
-
-    /// SHA-256 of a canonical form: format version, dim, quantisation, the classes that have samples sorted by name
-    /// (name, count, sums), second moment; integers little-endian, names with their length in front.
-    ///
-    /// # Errors
-    /// When a class with samples has no name, or shares one.
-    pub fn digest(&self, names: &[&str]) -> Result<[u8; 32], StatisticsError> {
-        let mut present: Vec<(&str, usize)> = Vec::new();
-        for class in (0..self.counts.len()).filter(|&class| self.counts[class] != 0) {
-            let name = names
-                .get(class)
-                .filter(|name| present.iter().all(|(other, _)| other != *name));
-            present.push((
-                name.ok_or(StatisticsError::Names {
-                    class,
-                    names: names.len(),
-                })?,
-                class,
-            ));
-        }
-        present.sort_unstable();
-        let mut sha = Sha256::new();
-        sha.update(FORMAT);
-        sha.update((self.dim as u64).to_le_bytes());
-        sha.update(self.quantisation.full_scale.to_le_bytes());
-        sha.update([u8::from(self.quantisation.signed)]);
-        sha.update((present.len() as u64).to_le_bytes());
-        for (name, class) in present {
-            sha.update((name.len() as u64).to_le_bytes());
-            sha.update(name.as_bytes());
-            sha.update(self.counts[class].to_le_bytes());
-            for sum in &self.sums[class * self.dim..][..self.dim] {
-                sha.update(sum.to_le_bytes());
-            }
-        }
-        for entry in &self.moment {
-            sha.update(entry.to_le_bytes());
-        }
-        Ok(sha.finalize().into())
     }
 
     /// Checks shapes and counts labels, `[largest label + 1]`.
@@ -438,34 +333,6 @@ mod tests {
         let mut statistics = Statistics::new(3, UNSIGNED);
         statistics.add(x.view(), &[0; BLOCK + 1]).unwrap();
         assert_eq!(statistics.second_moment(), [259 * 255 * 255; 6]);
-    }
-
-    #[test]
-    fn a_digest_sees_names_and_not_order_or_empty_classes() {
-        let x = codes(4, 3);
-        let mut one = Statistics::new(3, UNSIGNED);
-        one.add(x.view(), &[0, 0, 1, 1]).unwrap();
-        let mut other = Statistics::new(3, UNSIGNED);
-        other.add(x.view(), &[2, 2, 0, 0]).unwrap();
-        let digest = one.digest(&["ok", "scratch"]).unwrap();
-        assert_eq!(other.digest(&["scratch", "empty", "ok"]).unwrap(), digest);
-        assert_ne!(one.digest(&["scratch", "ok"]).unwrap(), digest);
-        assert_eq!(
-            one.digest(&["ok"]),
-            Err(StatisticsError::Names { class: 1, names: 1 })
-        );
-        assert_eq!(
-            one.digest(&["ok", "ok"]),
-            Err(StatisticsError::Names { class: 1, names: 2 })
-        );
-        let rest = Statistics {
-            quantisation: Quantisation {
-                full_scale: 0.6,
-                ..UNSIGNED
-            },
-            ..one
-        };
-        assert_ne!(rest.digest(&["ok", "scratch"]).unwrap(), digest);
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub const NEW_CLASS_F1: f64 = 0.5;
 /// Judges a candidate by the rules of this module.
 ///
 /// A head as good as the one in service is activated: it rests on more labels. Adapting again and again without new
-/// information therefore changes generations, but does not walk downhill (`tests/operating.rs` measures both).
+/// information therefore changes generations, but does not walk downhill (`tests/operating` measures both).
 ///
 /// # Errors
 /// When the inputs do not fit one another.
@@ -157,7 +157,9 @@ fn weigh_new_classes(
     }
     for class in old {
         let of = facts.samples[class];
-        let counts = new.iter().map(|&taker| (facts.taken(class, taker), taker));
+        let counts = new
+            .iter()
+            .map(|&taker| (facts.confusion[[class, taker]], taker));
         let taken = counts.clone().map(|(count, _)| count).sum();
         if let Some((samples, taken_for)) = counts.max().filter(|_| 2 * taken > of) {
             against.push(Reason::NewClassTakesOld { class, taken, of });

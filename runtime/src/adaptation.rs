@@ -110,10 +110,10 @@ pub fn adapt(tasks: &mut Tasks, task: &str, options: &Options) -> Result<Adapted
     let new = NewAdaptation {
         outcome: &record.verdict,
         record: &json,
-        head: file.as_ref().zip(proposal.as_ref()).map(|(file, proposal)| NewHead {
-            file,
-            leave_out: proposal.selected().leave_out.view(),
-        }),
+        head: file
+            .as_ref()
+            .zip(proposal.as_ref())
+            .map(|(file, proposal)| NewHead { file, leave_out: proposal.selected().leave_out.view() }),
         activate: verdict.outcome == Outcome::Activated,
         who: &options.who,
     };
@@ -144,7 +144,8 @@ pub fn forget(tasks: &mut Tasks, task: &str, what: &Forget, options: &Options) -
             // What proved the one that goes has gone with it.
             unproved: true,
         };
-        let file = HeadFile { classes: problem.names.clone(), head: candidate.head.clone(), provenance, ..gone.file.clone() };
+        let file =
+            HeadFile { classes: problem.names.clone(), head: candidate.head.clone(), provenance, ..gone.file.clone() };
         Ok(Some(Refitted { file, leave_out: candidate.leave_out.clone() }))
     })
 }

@@ -34,7 +34,9 @@ pub enum OpenError {
         source: BackboneError,
     },
     /// What opened is not what the task's features were computed with.
-    #[error("backbone `{name}` has id {found}, the task's features were computed by {expected}: restore the model file and manifest that the task was made with")]
+    #[error(
+        "backbone `{name}` has id {found}, the task's features were computed by {expected}: restore the model file and manifest that the task was made with"
+    )]
     Changed {
         /// The backbone.
         name: String,
@@ -69,8 +71,7 @@ pub enum OpenError {
 /// When the model file is gone or another one, or no engine can run it.
 pub fn open(task: &Task, library: &Library, options: &EngineOptions) -> Result<Backbone, OpenError> {
     let name = || task.backbone.clone();
-    let manifest =
-        Manifest::parse(&task.manifest).map_err(|source| OpenError::Manifest { name: name(), source })?;
+    let manifest = Manifest::parse(&task.manifest).map_err(|source| OpenError::Manifest { name: name(), source })?;
     let wrap = |source| OpenError::Backbone { name: name(), source };
     let backbone = match &task.model {
         Model::Builtin => Backbone::from_bytes(&manifest, builtin::MODEL.to_vec(), options).map_err(wrap)?,
@@ -189,10 +190,7 @@ fn run(backbone: &mut Backbone, ready: Vec<Result<Ready, InputError>>) -> Vec<Re
     let batch: Vec<&Prepared> = ready.iter().flatten().map(|ready| &ready.prepared).collect();
     let mut features = match backbone.embed(&batch) {
         Ok(features) => features.into_iter().map(Ok).collect::<Vec<_>>(),
-        Err(_) => batch
-            .iter()
-            .map(|one| backbone.embed(&[one]).map(|mut features| features.swap_remove(0)))
-            .collect(),
+        Err(_) => batch.iter().map(|one| backbone.embed(&[one]).map(|mut features| features.swap_remove(0))).collect(),
     }
     .into_iter();
     let finish = |ready: Result<Ready, InputError>| {

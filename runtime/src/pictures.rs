@@ -136,18 +136,17 @@ impl Walk<'_> {
 }
 
 fn named_like_a_picture(path: &Path) -> bool {
-    path.extension()
-        .and_then(|e| e.to_str())
-        .is_some_and(|e| ENDINGS.contains(&e.to_ascii_lowercase().as_str()))
+    path.extension().and_then(|e| e.to_str()).is_some_and(|e| ENDINGS.contains(&e.to_ascii_lowercase().as_str()))
 }
 
 /// Name of the folder that a file lies in.
 pub fn folder_name(path: &Path) -> Option<String> {
     let parent = path.parent()?;
     let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-    let name = parent.file_name().map(std::ffi::OsStr::to_os_string).or_else(|| {
-        parent.canonicalize().ok().and_then(|p| p.file_name().map(std::ffi::OsStr::to_os_string))
-    })?;
+    let name = parent
+        .file_name()
+        .map(std::ffi::OsStr::to_os_string)
+        .or_else(|| parent.canonicalize().ok().and_then(|p| p.file_name().map(std::ffi::OsStr::to_os_string)))?;
     Some(name.to_string_lossy().into_owned())
 }
 

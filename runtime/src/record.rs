@@ -415,8 +415,19 @@ pub struct FeatureRecord {
 impl InspectionRecord {
     /// Writes an inspection down.
     pub fn new(inspection: &Inspection, manifest: String) -> Self {
-        let Inspection { bytes, sha256: _, ir_version, producer, opsets, inputs, outputs, parameters, operators, features, lacking_in_tract } =
-            inspection.clone();
+        let Inspection {
+            bytes,
+            sha256: _,
+            ir_version,
+            producer,
+            opsets,
+            inputs,
+            outputs,
+            parameters,
+            operators,
+            features,
+            lacking_in_tract,
+        } = inspection.clone();
         let port = |port: Port| PortRecord { name: port.name, element: port.element, shape: port.shape };
         let feature = |f: FeatureCandidate| FeatureRecord {
             tensor: f.tensor,

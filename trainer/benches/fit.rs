@@ -3,10 +3,7 @@
 //! `cargo bench -p acclimate-trainer`. The ratio lines need a Python with scikit-learn: `$ACCLIMATE_PYTHON` or `python3`.
 //! Both sides take turns on one thread and the best of five counts, so that a busy machine slows both.
 #![allow(clippy::unwrap_used, reason = "a bench may stop at the first surprise")]
-#![allow(
-    missing_docs,
-    reason = "the macros of criterion make undocumented functions"
-)]
+#![allow(missing_docs, reason = "the macros of criterion make undocumented functions")]
 
 #[path = "../tests/synthetic/mod.rs"]
 mod synthetic;
@@ -48,17 +45,12 @@ fn case(n: usize) -> Synthetic {
 }
 
 fn options(kinds: &[Kind]) -> FitOptions {
-    FitOptions {
-        kinds: kinds.to_vec(),
-        ..FitOptions::default()
-    }
+    FitOptions { kinds: kinds.to_vec(), ..FitOptions::default() }
 }
 
 fn fits(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("fit");
-    group
-        .sample_size(10)
-        .measurement_time(Duration::from_secs(4));
+    group.sample_size(10).measurement_time(Duration::from_secs(4));
     for n in [200, 2000] {
         let case = case(n);
         for kind in [Kind::Prototype, Kind::Ridge] {
@@ -96,9 +88,7 @@ fn statistics(criterion: &mut Criterion) {
 fn side_by_side(_: &mut Criterion) {
     let python = std::env::var("ACCLIMATE_PYTHON").unwrap_or_else(|_| "python3".into());
     if let Err(why) = compare(&python) {
-        println!(
-            "scikit-learn: skipped: {python}: {why} (set ACCLIMATE_PYTHON to a Python that has it)"
-        );
+        println!("scikit-learn: skipped: {python}: {why} (set ACCLIMATE_PYTHON to a Python that has it)");
     }
 }
 
@@ -117,9 +107,7 @@ fn converse(python: &str, path: &std::path::Path, case: &Synthetic) -> Result<()
         .args(["-c", PEER])
         .arg(path)
         .args([DIM.to_string(), CLASSES.to_string()])
-        .envs(
-            ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"].map(|name| (name, "1")),
-        )
+        .envs(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"].map(|name| (name, "1")))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -127,24 +115,13 @@ fn converse(python: &str, path: &std::path::Path, case: &Synthetic) -> Result<()
         .map_err(|error| error.to_string())?;
     let mut questions = child.stdin.take().unwrap();
     let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut next = || {
-        answers
-            .next()
-            .and_then(Result::ok)
-            .ok_or("no scikit-learn, or it failed".to_owned())
-    };
-    println!(
-        "{}, one thread, dim {DIM}, {CLASSES} classes, best of 5 in turns",
-        next()?
-    );
+    let mut next = || answers.next().and_then(Result::ok).ok_or("no scikit-learn, or it failed".to_owned());
+    println!("{}, one thread, dim {DIM}, {CLASSES} classes, best of 5 in turns", next()?);
     for n in [200, 2000] {
         let part = case.permuted(&(0..n).collect::<Vec<_>>());
         let samples = part.samples();
         let mut line = String::new();
-        for (name, what) in [
-            ("ridge", "RidgeClassifierCV, 13 penalties"),
-            ("logistic", "LogisticRegression, C = 1"),
-        ] {
+        for (name, what) in [("ridge", "RidgeClassifierCV, 13 penalties"), ("logistic", "LogisticRegression, C = 1")] {
             let (mut ours, mut theirs) = (f64::INFINITY, f64::INFINITY);
             for _ in 0..5 {
                 writeln!(questions, "{name} {n}").map_err(|error| error.to_string())?;

@@ -49,13 +49,8 @@ pub(crate) struct Compared {
 /// of the candidate. `None` where no sample is left, or only one class is known to both.
 pub(crate) fn compare(input: &JudgeInput<'_>, in_service: &InService<'_>) -> Option<Compared> {
     // (column of the head in service, column of the candidate)
-    let shared: Vec<(usize, usize)> = in_service
-        .classes
-        .iter()
-        .copied()
-        .enumerate()
-        .filter(|&(_, class)| class != FORGOTTEN)
-        .collect();
+    let shared: Vec<(usize, usize)> =
+        in_service.classes.iter().copied().enumerate().filter(|&(_, class)| class != FORGOTTEN).collect();
     if shared.len() < 2 {
         return None;
     }
@@ -63,13 +58,8 @@ pub(crate) fn compare(input: &JudgeInput<'_>, in_service: &InService<'_>) -> Opt
     for (index, &(_, class)) in shared.iter().enumerate() {
         position[class] = Some(index);
     }
-    let fitted_groups: BTreeSet<usize> = input
-        .groups
-        .iter()
-        .zip(in_service.fitted_on)
-        .filter(|&(_, &fitted)| fitted)
-        .map(|(&group, _)| group)
-        .collect();
+    let fitted_groups: BTreeSet<usize> =
+        input.groups.iter().zip(in_service.fitted_on).filter(|&(_, &fitted)| fitted).map(|(&group, _)| group).collect();
 
     let (mut differences, mut groups) = (Vec::new(), Vec::new());
     let (mut right, mut right_in_service, mut excluded) = (0usize, 0usize, 0usize);
@@ -84,10 +74,7 @@ pub(crate) fn compare(input: &JudgeInput<'_>, in_service: &InService<'_>) -> Opt
             excluded += 1;
             continue;
         }
-        let candidate = restrict(
-            input.candidate.row(row),
-            shared.iter().map(|&(_, class)| class),
-        );
+        let candidate = restrict(input.candidate.row(row), shared.iter().map(|&(_, class)| class));
         let served = restrict(scores, shared.iter().map(|&(column, _)| column));
         let difference = log_loss(candidate.view(), target) - log_loss(served.view(), target);
         lost[label] += difference;

@@ -44,14 +44,7 @@ impl<'a> Facts<'a> {
         let samples = confusion.sum_axis(Axis(1)).to_vec();
         let groups: Vec<usize> = groups.iter().map(BTreeSet::len).collect();
         let unproved = input.ungrouped || groups.iter().any(|&g| (1..GROUPS_PROVED).contains(&g));
-        Self {
-            input,
-            samples,
-            groups,
-            confusion,
-            predicted,
-            unproved,
-        }
+        Self { input, samples, groups, confusion, predicted, unproved }
     }
 
     /// Classes with samples.
@@ -63,32 +56,17 @@ impl<'a> Facts<'a> {
         let mut reasons = Vec::new();
         let mut next = Vec::new();
         if self.present() < 2 {
-            reasons.push(Reason::TooFewClasses {
-                classes: self.present(),
-            });
+            reasons.push(Reason::TooFewClasses { classes: self.present() });
             next.push(Advice::LabelAnotherClass);
         }
         for (class, &samples) in self.samples.iter().enumerate() {
             if (1..SAMPLES_PER_CLASS).contains(&samples) {
-                reasons.push(Reason::TooFewSamples {
-                    class,
-                    samples,
-                    needed: SAMPLES_PER_CLASS,
-                });
-                next.push(Advice::LabelGroups {
-                    class,
-                    groups: SAMPLES_PER_CLASS - samples,
-                });
+                reasons.push(Reason::TooFewSamples { class, samples, needed: SAMPLES_PER_CLASS });
+                next.push(Advice::LabelGroups { class, groups: SAMPLES_PER_CLASS - samples });
             }
         }
         let outcome = Outcome::NotEnoughSamples;
-        (!reasons.is_empty()).then_some(Verdict {
-            outcome,
-            unproved: true,
-            reasons,
-            next,
-            comparison: None,
-        })
+        (!reasons.is_empty()).then_some(Verdict { outcome, unproved: true, reasons, next, comparison: None })
     }
 
     /// Rule (b): the candidate's leave-out errors on the new labels against those on older labels *of the same stated
@@ -99,13 +77,7 @@ impl<'a> Facts<'a> {
     /// (photographs, 525 older); wrong labels that outweigh a class's older ones look right to every head fitted on both.
     pub(crate) fn contradiction(&self) -> Option<Contradiction> {
         let mut units: BTreeMap<(usize, usize, bool), (usize, usize)> = BTreeMap::new();
-        let rows = self
-            .input
-            .labels
-            .iter()
-            .zip(self.input.groups)
-            .zip(self.input.new)
-            .zip(&self.predicted);
+        let rows = self.input.labels.iter().zip(self.input.groups).zip(self.input.new).zip(&self.predicted);
         for (((&label, &group), &new), &predicted) in rows {
             let unit = units.entry((label, group, new)).or_default();
             unit.0 += 1;
@@ -118,14 +90,7 @@ impl<'a> Facts<'a> {
         tables.retain(|table| table.iter().all(|row| row[0] + row[1] > 0));
         let p = fisher_greater(&tables);
         let sum = |row: usize, columns: &[usize]| -> usize {
-            tables
-                .iter()
-                .flat_map(|table| {
-                    columns
-                        .iter()
-                        .map(move |&column| table[row][column] as usize)
-                })
-                .sum()
+            tables.iter().flat_map(|table| columns.iter().map(move |&column| table[row][column] as usize)).sum()
         };
         (p < CONTRADICTION).then(|| Contradiction {
             new_wrong: sum(0, &[0]),
@@ -139,8 +104,7 @@ impl<'a> Facts<'a> {
     /// The candidate's leave-out F1 of a class.
     pub(crate) fn f1(&self, class: usize) -> f64 {
         let predicted = self.confusion.column(class).sum();
-        2.0 * self.confusion[[class, class]] as f64
-            / (self.samples[class] + predicted).max(1) as f64
+        2.0 * self.confusion[[class, class]] as f64 / (self.samples[class] + predicted).max(1) as f64
     }
 
     pub(crate) fn balanced_accuracy(&self) -> f64 {
@@ -155,57 +119,36 @@ impl<'a> Facts<'a> {
         let mut suspects: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
         for (row, &label) in self.input.labels.iter().enumerate() {
             if self.input.new[row] && self.predicted[row] != label {
-                suspects
-                    .entry((label, self.predicted[row]))
-                    .or_default()
-                    .push(row);
+                suspects.entry((label, self.predicted[row])).or_default().push(row);
             }
         }
         let mut suspects: Vec<_> = suspects.into_iter().collect();
         suspects.sort_by_key(|(_, rows)| std::cmp::Reverse(rows.len()));
         suspects.truncate(MOST_ADVICE);
-        suspects
-            .into_iter()
-            .map(|((class, looks_like), rows)| Advice::Review {
-                class,
-                looks_like,
-                rows,
-            })
-            .collect()
+        suspects.into_iter().map(|((class, looks_like), rows)| Advice::Review { class, looks_like, rows }).collect()
     }
 
     /// What to label next: groups for the classes that are not proved, else the pair that is confused most.
     pub(crate) fn more_labels(&self) -> Vec<Advice> {
-        let mut scarce: Vec<usize> = (0..self.input.classes)
-            .filter(|&class| (1..GROUPS_PROVED).contains(&self.groups[class]))
-            .collect();
+        let mut scarce: Vec<usize> =
+            (0..self.input.classes).filter(|&class| (1..GROUPS_PROVED).contains(&self.groups[class])).collect();
         scarce.sort_by_key(|&class| self.groups[class]);
         scarce.truncate(MOST_ADVICE);
         if !scarce.is_empty() {
             return scarce
                 .into_iter()
-                .map(|class| Advice::LabelGroups {
-                    class,
-                    groups: GROUPS_PROVED - self.groups[class],
-                })
+                .map(|class| Advice::LabelGroups { class, groups: GROUPS_PROVED - self.groups[class] })
                 .collect();
         }
         // By share of the class, so that a small class that is lost altogether comes first.
         let share = |class: usize, samples: usize| samples as f64 / self.samples[class] as f64;
-        let confused = self
-            .confusion
-            .indexed_iter()
-            .filter(|&((a, b), &samples)| a != b && samples > 0);
+        let confused = self.confusion.indexed_iter().filter(|&((a, b), &samples)| a != b && samples > 0);
         let worst = confused.max_by(|(a, x), (b, y)| share(a.0, **x).total_cmp(&share(b.0, **y)));
-        vec![
-            worst.map_or(Advice::Nothing, |((class, taken_for), &samples)| {
-                Advice::LabelConfused {
-                    class,
-                    taken_for,
-                    samples,
-                    of: self.samples[class],
-                }
-            }),
-        ]
+        vec![worst.map_or(Advice::Nothing, |((class, taken_for), &samples)| Advice::LabelConfused {
+            class,
+            taken_for,
+            samples,
+            of: self.samples[class],
+        })]
     }
 }

@@ -44,10 +44,7 @@ impl FromStr for Kind {
     type Err = KindError;
 
     fn from_str(word: &str) -> Result<Self, KindError> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.to_string() == word)
-            .ok_or_else(|| KindError(word.to_owned()))
+        Self::ALL.into_iter().find(|kind| kind.to_string() == word).ok_or_else(|| KindError(word.to_owned()))
     }
 }
 
@@ -84,19 +81,10 @@ impl Head {
     /// # Panics
     /// When `feature` is not of the head's `dim`: the caller mixed up two backbones.
     pub fn probabilities(&self, feature: &[f32]) -> Vec<f64> {
-        assert_eq!(
-            feature.len(),
-            self.dim(),
-            "feature and head are of different backbones"
-        );
+        assert_eq!(feature.len(), self.dim(), "feature and head are of different backbones");
         let weights = self.weights.as_standard_layout();
-        let rows = weights
-            .as_slice()
-            .unwrap_or_default()
-            .chunks_exact(self.dim().max(1));
-        let logits = rows
-            .zip(&self.bias)
-            .map(|(w, &b)| dot(w, feature) + f64::from(b));
+        let rows = weights.as_slice().unwrap_or_default().chunks_exact(self.dim().max(1));
+        let logits = rows.zip(&self.bias).map(|(w, &b)| dot(w, feature) + f64::from(b));
         let mut out: Vec<f64> = logits.collect();
         softmax(&mut out, self.temperature);
         out
@@ -134,10 +122,7 @@ pub const LOG_LOSS_FLOOR: f64 = 1e-6;
 
 /// `-ln p[label]`, in nats, with `p` no less than [`LOG_LOSS_FLOOR`]. A label beyond the probabilities has `p = 0`.
 pub fn log_loss(probabilities: ArrayView1<'_, f64>, label: usize) -> f64 {
-    -probabilities
-        .get(label)
-        .map_or(LOG_LOSS_FLOOR, |p| p.max(LOG_LOSS_FLOOR))
-        .ln()
+    -probabilities.get(label).map_or(LOG_LOSS_FLOOR, |p| p.max(LOG_LOSS_FLOOR)).ln()
 }
 
 #[cfg(test)]

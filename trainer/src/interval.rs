@@ -19,14 +19,9 @@ fn ln_gamma(x: f64) -> f64 {
         1.505_632_735_149_311_6e-7,
     ];
     let x = x - 1.0;
-    let series = COEFFICIENTS
-        .iter()
-        .zip(1u8..)
-        .map(|(c, i)| c / (x + f64::from(i)))
-        .sum::<f64>();
+    let series = COEFFICIENTS.iter().zip(1u8..).map(|(c, i)| c / (x + f64::from(i))).sum::<f64>();
     let t = x + 7.5;
-    0.5 * (2.0 * std::f64::consts::PI).ln() + (x + 0.5) * t.ln() - t
-        + (0.999_999_999_999_809_9 + series).ln()
+    0.5 * (2.0 * std::f64::consts::PI).ln() + (x + 0.5) * t.ln() - t + (0.999_999_999_999_809_9 + series).ln()
 }
 
 /// The regularised incomplete beta function `I_x(a, b)`, by Lentz's continued fraction (NIST DLMF 8.17.22).
@@ -143,10 +138,7 @@ pub fn clustered_interval(correct: &[bool], groups: &[usize]) -> (f64, f64) {
     let p = sums.values().map(|s| s.1).sum::<f64>() / n;
     let worst = sums.values().map(|s| s.0 * s.0).sum::<f64>() / n;
     let rare_is_right = p < 0.5;
-    let informed = sums
-        .values()
-        .filter(|s| if rare_is_right { s.1 > 0.0 } else { s.1 < s.0 })
-        .count() as f64;
+    let informed = sums.values().filter(|s| if rare_is_right { s.1 > 0.0 } else { s.1 < s.0 }).count() as f64;
     let simple = p * (1.0 - p) / (n - 1.0);
     let estimate = if simple > 0.0 {
         let squares = sums.values().map(|s| (s.1 - p * s.0).powi(2)).sum::<f64>();
@@ -172,10 +164,7 @@ pub fn fisher_greater(tables: &[[[u64; 2]; 2]]) -> f64 {
         let (row, column, total) = (a + b, a + c, a + b + c + d);
         let least = (row + column).saturating_sub(total);
         let table: Vec<f64> = (least..=row.min(column))
-            .map(|k| {
-                (ln_choose(column, k) + ln_choose(total - column, row - k) - ln_choose(total, row))
-                    .exp()
-            })
+            .map(|k| (ln_choose(column, k) + ln_choose(total - column, row - k) - ln_choose(total, row)).exp())
             .collect();
         let mut next = vec![0.0; law.len() + table.len() - 1];
         for (i, x) in law.iter().enumerate() {
@@ -188,11 +177,7 @@ pub fn fisher_greater(tables: &[[[u64; 2]; 2]]) -> f64 {
         seen += a;
     }
     // Smallest first, for the digits of a far tail.
-    law.iter()
-        .skip((seen - lowest) as usize)
-        .rev()
-        .sum::<f64>()
-        .min(1.0)
+    law.iter().skip((seen - lowest) as usize).rev().sum::<f64>().min(1.0)
 }
 
 fn ln_choose(n: u64, k: u64) -> f64 {
@@ -223,11 +208,7 @@ impl GroupedMean {
     pub fn new(values: &[f64], groups: &[usize]) -> Self {
         let samples = values.len().min(groups.len());
         let n = samples as f64;
-        let mean = if samples == 0 {
-            0.0
-        } else {
-            values[..samples].iter().sum::<f64>() / n
-        };
+        let mean = if samples == 0 { 0.0 } else { values[..samples].iter().sum::<f64>() / n };
         let mut sums: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
         for (value, &group) in values.iter().zip(groups) {
             let sum = sums.entry(group).or_default();
@@ -237,18 +218,9 @@ impl GroupedMean {
         let count = sums.len() as f64;
         if sums.len() < 2 {
             let groups = sums.len();
-            return Self {
-                samples,
-                groups,
-                mean,
-                standard_error: f64::INFINITY,
-                p_above_zero: None,
-            };
+            return Self { samples, groups, mean, standard_error: f64::INFINITY, p_above_zero: None };
         }
-        let squares = sums
-            .values()
-            .map(|(size, sum)| (sum / (n - size)).powi(2))
-            .sum::<f64>();
+        let squares = sums.values().map(|(size, sum)| (sum / (n - size)).powi(2)).sum::<f64>();
         let standard_error = ((count - 1.0) / count * squares).sqrt();
         let p = if standard_error > 0.0 {
             student_t_survival(mean / standard_error, count - 1.0)
@@ -257,13 +229,7 @@ impl GroupedMean {
         } else {
             f64::from(u8::from(mean < 0.0))
         };
-        Self {
-            samples,
-            groups: sums.len(),
-            mean,
-            standard_error,
-            p_above_zero: Some(p),
-        }
+        Self { samples, groups: sums.len(), mean, standard_error, p_above_zero: Some(p) }
     }
 }
 
@@ -301,10 +267,7 @@ mod tests {
         let groups: Vec<usize> = (0..60).map(|i| i / 3).collect();
         let (low, high) = clustered_interval(&[true; 60], &groups);
         let expected = wilson(1.0, 20.0, student_t_quantile(0.975, 19.0));
-        assert!(
-            (low - expected.0).abs() < 1e-12 && high == 1.0,
-            "{low} {high}"
-        );
+        assert!((low - expected.0).abs() < 1e-12 && high == 1.0, "{low} {high}");
     }
 
     #[test]

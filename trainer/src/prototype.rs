@@ -30,68 +30,38 @@ impl Directions {
         for (row, &label) in samples.labels().iter().enumerate() {
             add(sums.col_as_slice_mut(label), columns.col_as_slice(row), 1.0);
         }
-        let norms: Vec<f64> = (0..classes)
-            .map(|class| norm(sums.col_as_slice(class)))
-            .collect();
+        let norms: Vec<f64> = (0..classes).map(|class| norm(sums.col_as_slice(class))).collect();
         let mut products = Mat::<f64>::zeros(classes, n);
-        matmul(
-            products.as_mut(),
-            faer::Accum::Replace,
-            sums.transpose(),
-            columns,
-            1.0,
-            Par::Seq,
-        );
-        let mut scores = Array2::from_shape_fn((n, classes), |(row, class)| {
-            over(products[(class, row)], norms[class])
-        });
+        matmul(products.as_mut(), faer::Accum::Replace, sums.transpose(), columns, 1.0, Par::Seq);
+        let mut scores = Array2::from_shape_fn((n, classes), |(row, class)| over(products[(class, row)], norms[class]));
         for members in &leave_out.members {
-            let mut present: Vec<usize> =
-                members.iter().map(|&row| samples.labels()[row]).collect();
+            let mut present: Vec<usize> = members.iter().map(|&row| samples.labels()[row]).collect();
             present.sort_unstable();
             present.dedup();
             for class in present {
                 let mut rest = sums.col_as_slice(class).to_vec();
-                let own = members
-                    .iter()
-                    .filter(|&&row| samples.labels()[row] == class);
+                let own = members.iter().filter(|&&row| samples.labels()[row] == class);
                 let left = counts[class] - own.clone().count();
                 for &row in own {
                     add(&mut rest, columns.col_as_slice(row), -1.0);
                 }
                 // Subtraction leaves rounding where nothing should be left.
                 let length = norm(&rest);
-                let length = if length > 1e-12 * norms[class] {
-                    length
-                } else {
-                    0.0
-                };
+                let length = if length > 1e-12 * norms[class] { length } else { 0.0 };
                 for &row in members {
                     let product = dot(&rest, columns.col_as_slice(row));
-                    scores[(row, class)] = if left == 0 {
-                        f64::NEG_INFINITY
-                    } else {
-                        over(product, length)
-                    };
+                    scores[(row, class)] = if left == 0 { f64::NEG_INFINITY } else { over(product, length) };
                 }
             }
         }
-        let means = Array2::from_shape_fn((classes, dim), |(class, j)| {
-            over(sums[(j, class)], norms[class])
-        });
+        let means = Array2::from_shape_fn((classes, dim), |(class, j)| over(sums[(j, class)], norms[class]));
         Self { means, scores }
     }
 
     /// As a head without bias.
     pub(crate) fn solution(&self) -> Solution {
         let bias = Array1::zeros(self.means.nrows());
-        Solution {
-            kind: Kind::Prototype,
-            weights: self.means.clone(),
-            bias,
-            scores: self.scores.clone(),
-            lambda: None,
-        }
+        Solution { kind: Kind::Prototype, weights: self.means.clone(), bias, scores: self.scores.clone(), lambda: None }
     }
 }
 
@@ -120,9 +90,6 @@ mod tests {
         let directions = Directions::new(&samples, &LeaveOut::new(&samples), &columns(&samples));
         assert_eq!(directions.means, array![[0.0, 0.0], [0.0, 1.0]]);
         // Without the first sample its class points the other way.
-        assert_eq!(
-            directions.scores,
-            array![[-1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, 0.5]]
-        );
+        assert_eq!(directions.scores, array![[-1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, 0.5]]);
     }
 }

@@ -49,35 +49,17 @@ impl Spectrum {
             }
         }
         let order = n.min(dim);
-        let (left, right) = if n <= dim {
-            (columns.transpose(), columns.as_ref())
-        } else {
-            (columns.as_ref(), columns.transpose())
-        };
+        let (left, right) =
+            if n <= dim { (columns.transpose(), columns.as_ref()) } else { (columns.as_ref(), columns.transpose()) };
         let mut gram = Mat::<f64>::zeros(order, order);
         let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-        triangular::matmul(
-            gram.as_mut(),
-            lower,
-            Accum::Replace,
-            left,
-            full,
-            right,
-            full,
-            1.0,
-            Par::Seq,
-        );
+        triangular::matmul(gram.as_mut(), lower, Accum::Replace, left, full, right, full, 1.0, Par::Seq);
         let trace: f64 = (0..order).map(|j| gram[(j, j)]).sum();
         // faer comes without its `rayon` feature: this runs on the calling thread, with the same bits everywhere.
-        let eigen = gram
-            .self_adjoint_eigen(Side::Lower)
-            .map_err(|_| FitError::NoConvergence { rows: n, dim })?;
+        let eigen = gram.self_adjoint_eigen(Side::Lower).map_err(|_| FitError::NoConvergence { rows: n, dim })?;
         let all: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
         // They come in rising order, so the axes worth keeping are the last ones.
-        let tolerance = all
-            .last()
-            .map_or(0.0, |top| top * RANK_TOLERANCE)
-            .max(f64::MIN_POSITIVE);
+        let tolerance = all.last().map_or(0.0, |top| top * RANK_TOLERANCE).max(f64::MIN_POSITIVE);
         let first = all.partition_point(|&value| value <= tolerance);
         let values = all[first..].to_vec();
         let axes = eigen.U().subcols(first, values.len());
@@ -89,28 +71,10 @@ impl Spectrum {
                 }
             }
         } else {
-            matmul(
-                rows.as_mut(),
-                Accum::Replace,
-                axes.transpose(),
-                &columns,
-                1.0,
-                Par::Seq,
-            );
+            matmul(rows.as_mut(), Accum::Replace, axes.transpose(), &columns, 1.0, Par::Seq);
         }
-        let mean_value = if trace > 0.0 {
-            trace / order as f64
-        } else {
-            1.0
-        };
-        Ok(Self {
-            rows,
-            values,
-            mean,
-            weights,
-            mean_value,
-            centred: columns,
-        })
+        let mean_value = if trace > 0.0 { trace / order as f64 } else { 1.0 };
+        Ok(Self { rows, values, mean, weights, mean_value, centred: columns })
     }
 
     /// The rows as if every sample had weight 1, `[rank, n]`; `None` where they are.
@@ -127,32 +91,14 @@ impl Spectrum {
     pub(crate) fn lift(&self, mut coefficients: Mat<f64>) -> Mat<f64> {
         let classes = coefficients.ncols();
         for c in 0..classes {
-            for (a, value) in coefficients
-                .col_as_slice_mut(c)
-                .iter_mut()
-                .zip(&self.values)
-            {
+            for (a, value) in coefficients.col_as_slice_mut(c).iter_mut().zip(&self.values) {
                 *a /= value;
             }
         }
         let mut dual = Mat::<f64>::zeros(self.rows.ncols(), classes);
-        matmul(
-            dual.as_mut(),
-            Accum::Replace,
-            self.rows.transpose(),
-            &coefficients,
-            1.0,
-            Par::Seq,
-        );
+        matmul(dual.as_mut(), Accum::Replace, self.rows.transpose(), &coefficients, 1.0, Par::Seq);
         let mut weights = Mat::<f64>::zeros(self.centred.nrows(), classes);
-        matmul(
-            weights.as_mut(),
-            Accum::Replace,
-            &self.centred,
-            &dual,
-            1.0,
-            Par::Seq,
-        );
+        matmul(weights.as_mut(), Accum::Replace, &self.centred, &dual, 1.0, Par::Seq);
         weights
     }
 }
@@ -161,19 +107,12 @@ impl Spectrum {
 /// else all 1; mean 1, `[n]`.
 pub(crate) fn balance(samples: &Samples<'_>) -> Vec<f64> {
     let counts = samples.counts();
-    let (smallest, largest) = (
-        counts.iter().min().copied().unwrap_or(0),
-        counts.iter().max().copied().unwrap_or(0),
-    );
+    let (smallest, largest) = (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
     if largest <= 3 * smallest {
         return vec![1.0; samples.rows()];
     }
     let share = samples.rows() as f64 / samples.classes() as f64;
-    samples
-        .labels()
-        .iter()
-        .map(|&label| share / counts[label] as f64)
-        .collect()
+    samples.labels().iter().map(|&label| share / counts[label] as f64).collect()
 }
 
 #[cfg(test)]
@@ -197,8 +136,7 @@ mod tests {
             let mean = (0..n).map(|k| weights[k] * x[(j, k)]).sum::<f64>() / n as f64;
             weights[i].sqrt() * (x[(j, i)] - mean)
         });
-        let difference =
-            centred.transpose() * &centred - spectrum.rows.transpose() * &spectrum.rows;
+        let difference = centred.transpose() * &centred - spectrum.rows.transpose() * &spectrum.rows;
         assert!(difference.norm_max() < 1e-9, "{}", difference.norm_max());
         let coefficients = Mat::from_fn(rank, 2, |j, c| (j + c) as f64 - 1.0);
         let lifted = spectrum.lift(coefficients.clone());

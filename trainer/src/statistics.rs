@@ -41,13 +41,7 @@ pub struct Statistics {
 impl Statistics {
     /// Statistics of nothing.
     pub fn new(dim: usize, quantisation: Quantisation) -> Self {
-        Self {
-            dim,
-            quantisation,
-            counts: Vec::new(),
-            sums: Vec::new(),
-            moment: vec![0; packed(dim)],
-        }
+        Self { dim, quantisation, counts: Vec::new(), sums: Vec::new(), moment: vec![0; packed(dim)] }
     }
 
     /// Puts stored parts together again: counts, class sums and packed second moment, as the accessors gave them.
@@ -62,43 +56,21 @@ impl Statistics {
         moment: Vec<i64>,
     ) -> Result<Self, StatisticsError> {
         let check = |part, found, expected| {
-            if found == expected {
-                Ok(())
-            } else {
-                Err(StatisticsError::Parts {
-                    part,
-                    expected,
-                    found,
-                })
-            }
+            if found == expected { Ok(()) } else { Err(StatisticsError::Parts { part, expected, found }) }
         };
         check("class sums", sums.len(), counts.len().saturating_mul(dim))?;
         check("second moment", moment.len(), packed(dim))?;
         if let Some(class) = counts.iter().position(|&n| n < 0) {
-            return Err(StatisticsError::Absent {
-                class,
-                removed: -counts[class],
-                held: 0,
-            });
+            return Err(StatisticsError::Absent { class, removed: -counts[class], held: 0 });
         }
-        Ok(Self {
-            dim,
-            quantisation,
-            counts,
-            sums,
-            moment,
-        })
+        Ok(Self { dim, quantisation, counts, sums, moment })
     }
 
     /// Adds rows of codes `[n, dim]` with their labels `[n]`; a label beyond the classes adds classes. O(n·dim²).
     ///
     /// # Errors
     /// When shapes differ or a label is absurd; nothing is added then.
-    pub fn add(
-        &mut self,
-        codes: ArrayView2<'_, u8>,
-        labels: &[usize],
-    ) -> Result<(), StatisticsError> {
+    pub fn add(&mut self, codes: ArrayView2<'_, u8>, labels: &[usize]) -> Result<(), StatisticsError> {
         let change = self.tally(codes, labels)?;
         self.grow(change.len());
         self.apply(codes, labels, 1);
@@ -109,11 +81,7 @@ impl Statistics {
     ///
     /// # Errors
     /// When shapes differ or there are not as many samples of a class; nothing is removed then.
-    pub fn remove(
-        &mut self,
-        codes: ArrayView2<'_, u8>,
-        labels: &[usize],
-    ) -> Result<(), StatisticsError> {
+    pub fn remove(&mut self, codes: ArrayView2<'_, u8>, labels: &[usize]) -> Result<(), StatisticsError> {
         let change = self.tally(codes, labels)?;
         self.check_held(&change)?;
         self.apply(codes, labels, -1);
@@ -168,22 +136,12 @@ impl Statistics {
     }
 
     /// Checks shapes and counts labels, `[largest label + 1]`.
-    fn tally(
-        &self,
-        codes: ArrayView2<'_, u8>,
-        labels: &[usize],
-    ) -> Result<Vec<i64>, StatisticsError> {
+    fn tally(&self, codes: ArrayView2<'_, u8>, labels: &[usize]) -> Result<Vec<i64>, StatisticsError> {
         if codes.ncols() != self.dim {
-            return Err(StatisticsError::Dim {
-                expected: self.dim,
-                found: codes.ncols(),
-            });
+            return Err(StatisticsError::Dim { expected: self.dim, found: codes.ncols() });
         }
         if codes.nrows() != labels.len() {
-            return Err(StatisticsError::Labels {
-                rows: codes.nrows(),
-                labels: labels.len(),
-            });
+            return Err(StatisticsError::Labels { rows: codes.nrows(), labels: labels.len() });
         }
         if let Some(&label) = labels.iter().find(|&&label| label >= MAX_CLASSES) {
             return Err(StatisticsError::ClassLimit { label });
@@ -199,11 +157,7 @@ impl Statistics {
         for (class, &removed) in change.iter().enumerate() {
             let held = self.counts.get(class).copied().unwrap_or(0);
             if removed > held {
-                return Err(StatisticsError::Absent {
-                    class,
-                    removed,
-                    held,
-                });
+                return Err(StatisticsError::Absent { class, removed, held });
             }
         }
         Ok(())
@@ -211,10 +165,7 @@ impl Statistics {
 
     fn check_alike(&self, other: &Self) -> Result<(), StatisticsError> {
         if other.dim != self.dim {
-            return Err(StatisticsError::Dim {
-                expected: self.dim,
-                found: other.dim,
-            });
+            return Err(StatisticsError::Dim { expected: self.dim, found: other.dim });
         }
         if other.quantisation != self.quantisation {
             let (expected, found) = (self.quantisation, other.quantisation);
@@ -253,19 +204,12 @@ impl Statistics {
         let mut product = vec![0.0_f32; dim * dim.min(STRIP)];
         for rows in codes.axis_chunks_iter(ndarray::Axis(0), BLOCK) {
             // One column per sample.
-            let block: Vec<f32> = rows
-                .iter()
-                .map(|&code| f32::from(self.quantisation.value(code)))
-                .collect();
+            let block: Vec<f32> = rows.iter().map(|&code| f32::from(self.quantisation.value(code))).collect();
             let x = MatRef::from_column_major_slice(&block, dim, rows.nrows());
             for first in (0..dim).step_by(STRIP) {
                 let width = STRIP.min(dim - first);
                 let height = first + width;
-                let mut strip = MatMut::from_column_major_slice_mut(
-                    &mut product[..height * width],
-                    height,
-                    width,
-                );
+                let mut strip = MatMut::from_column_major_slice_mut(&mut product[..height * width], height, width);
                 let (left, right) = (x.subrows(0, height), x.subrows(first, width).transpose());
                 matmul(strip.as_mut(), Accum::Replace, left, right, 1.0, Par::Seq);
                 for (j, column) in (first..height).zip(product.chunks_exact(height)) {
@@ -289,10 +233,7 @@ mod tests {
     use super::*;
     use ndarray::Array2;
 
-    const UNSIGNED: Quantisation = Quantisation {
-        full_scale: 0.5,
-        signed: false,
-    };
+    const UNSIGNED: Quantisation = Quantisation { full_scale: 0.5, signed: false };
 
     fn codes(rows: usize, dim: usize) -> Array2<u8> {
         Array2::from_shape_fn((rows, dim), |(i, j)| (i * 89 + j * 57 + i * j * 31) as u8)
@@ -301,10 +242,7 @@ mod tests {
     #[test]
     fn sums_are_those_of_integer_arithmetic() {
         for signed in [false, true] {
-            let quantisation = Quantisation {
-                full_scale: 0.5,
-                signed,
-            };
+            let quantisation = Quantisation { full_scale: 0.5, signed };
             let (x, dim) = (codes(300, 300), 300);
             let labels: Vec<usize> = (0..300).map(|i| i % 3).collect();
             let mut statistics = Statistics::new(dim, quantisation);
@@ -312,16 +250,9 @@ mod tests {
             let v = x.mapv(|code| i64::from(quantisation.value(code)));
             for (i, j) in [(0, 0), (3, 299), (255, 256), (299, 299), (17, 255)] {
                 let expected: i64 = (0..300).map(|row| v[(row, i)] * v[(row, j)]).sum();
-                assert_eq!(
-                    statistics.second_moment()[packed(j) + i],
-                    expected,
-                    "({i}, {j})"
-                );
+                assert_eq!(statistics.second_moment()[packed(j) + i], expected, "({i}, {j})");
             }
-            let expected: i64 = (0..300)
-                .filter(|row| row % 3 == 1)
-                .map(|row| v[(row, 7)])
-                .sum();
+            let expected: i64 = (0..300).filter(|row| row % 3 == 1).map(|row| v[(row, 7)]).sum();
             assert_eq!(statistics.sums()[dim + 7], expected);
             assert_eq!(statistics.counts(), [100, 100, 100]);
         }
@@ -342,78 +273,29 @@ mod tests {
         statistics.add(x.view(), &[0, 1]).unwrap();
         let before = statistics.clone();
         let wide = codes(2, 4);
-        assert_eq!(
-            statistics.add(wide.view(), &[0, 1]),
-            Err(StatisticsError::Dim {
-                expected: 3,
-                found: 4
-            })
-        );
-        assert_eq!(
-            statistics.add(x.view(), &[0]),
-            Err(StatisticsError::Labels { rows: 2, labels: 1 })
-        );
+        assert_eq!(statistics.add(wide.view(), &[0, 1]), Err(StatisticsError::Dim { expected: 3, found: 4 }));
+        assert_eq!(statistics.add(x.view(), &[0]), Err(StatisticsError::Labels { rows: 2, labels: 1 }));
         let label = usize::MAX;
-        assert_eq!(
-            statistics.add(x.view(), &[0, label]),
-            Err(StatisticsError::ClassLimit { label })
-        );
-        let absent = StatisticsError::Absent {
-            class: 1,
-            removed: 2,
-            held: 1,
-        };
+        assert_eq!(statistics.add(x.view(), &[0, label]), Err(StatisticsError::ClassLimit { label }));
+        let absent = StatisticsError::Absent { class: 1, removed: 2, held: 1 };
         assert_eq!(statistics.remove(x.view(), &[1, 1]), Err(absent.clone()));
         let mut other = Statistics::new(3, UNSIGNED);
         other.add(x.view(), &[1, 1]).unwrap();
         assert_eq!(statistics.subtract(&other), Err(absent));
-        let signed = Statistics::new(
-            3,
-            Quantisation {
-                signed: true,
-                ..UNSIGNED
-            },
-        );
-        assert!(matches!(
-            statistics.merge(&signed),
-            Err(StatisticsError::Quantisation { .. })
-        ));
-        assert!(matches!(
-            statistics.merge(&Statistics::new(4, UNSIGNED)),
-            Err(StatisticsError::Dim { .. })
-        ));
+        let signed = Statistics::new(3, Quantisation { signed: true, ..UNSIGNED });
+        assert!(matches!(statistics.merge(&signed), Err(StatisticsError::Quantisation { .. })));
+        assert!(matches!(statistics.merge(&Statistics::new(4, UNSIGNED)), Err(StatisticsError::Dim { .. })));
         assert_eq!(statistics, before);
     }
 
     #[test]
     fn parts_go_together_again() {
         let mut statistics = Statistics::new(3, UNSIGNED);
-        statistics
-            .add(codes(5, 3).view(), &[0, 1, 2, 0, 1])
-            .unwrap();
-        let Statistics {
-            dim,
-            quantisation,
-            counts,
-            sums,
-            moment,
-        } = statistics.clone();
-        let again = Statistics::from_parts(
-            dim,
-            quantisation,
-            counts.clone(),
-            sums.clone(),
-            moment.clone(),
-        );
+        statistics.add(codes(5, 3).view(), &[0, 1, 2, 0, 1]).unwrap();
+        let Statistics { dim, quantisation, counts, sums, moment } = statistics.clone();
+        let again = Statistics::from_parts(dim, quantisation, counts.clone(), sums.clone(), moment.clone());
         assert_eq!(again, Ok(statistics));
         let short = Statistics::from_parts(dim, quantisation, counts, sums[1..].to_vec(), moment);
-        assert_eq!(
-            short,
-            Err(StatisticsError::Parts {
-                part: "class sums",
-                expected: 9,
-                found: 8
-            })
-        );
+        assert_eq!(short, Err(StatisticsError::Parts { part: "class sums", expected: 9, found: 8 }));
     }
 }

@@ -9,17 +9,12 @@
 
 mod synthetic;
 
-use acclimate_trainer::{
-    Candidate, FitError, FitOptions, Kind, LOG_LOSS_FLOOR, Samples, fit, log_loss, select,
-};
+use acclimate_trainer::{Candidate, FitError, FitOptions, Kind, LOG_LOSS_FLOOR, Samples, fit, log_loss, select};
 use ndarray::{Array2, Axis};
 use synthetic::Synthetic;
 
 fn fit_one(kind: Kind, case: &Synthetic) -> Candidate {
-    let options = FitOptions {
-        kinds: vec![kind],
-        ..FitOptions::default()
-    };
+    let options = FitOptions { kinds: vec![kind], ..FitOptions::default() };
     fit(&case.samples(), &options).unwrap().remove(0)
 }
 
@@ -32,40 +27,14 @@ fn assert_close(kind: Kind, a: &Array2<f64>, b: &Array2<f64>) {
 fn assert_sound(kind: Kind, case: &Synthetic, what: &str) -> Candidate {
     let candidate = fit_one(kind, case);
     let head = &candidate.head;
-    assert!(
-        head.weights.iter().chain(&head.bias).all(|x| x.is_finite()),
-        "{kind}, {what}: head"
-    );
-    assert!(
-        head.temperature.is_finite() && head.temperature > 0.0,
-        "{kind}, {what}: {}",
-        head.temperature
-    );
+    assert!(head.weights.iter().chain(&head.bias).all(|x| x.is_finite()), "{kind}, {what}: head");
+    assert!(head.temperature.is_finite() && head.temperature > 0.0, "{kind}, {what}: {}", head.temperature);
     let novelty = head.novelty.as_ref().unwrap();
-    assert!(
-        novelty.threshold.is_finite() && novelty.means.iter().all(|x| x.is_finite()),
-        "{kind}, {what}: novelty"
-    );
-    assert!(
-        candidate
-            .losses
-            .iter()
-            .all(|&loss| (0.0..=-LOG_LOSS_FLOOR.ln()).contains(&loss)),
-        "{kind}, {what}"
-    );
-    assert!(
-        candidate.log_loss.is_finite() && candidate.log_loss_se.is_finite(),
-        "{kind}, {what}: loss"
-    );
-    for row in candidate
-        .leave_out
-        .outer_iter()
-        .chain(head.batch(case.x.view()).outer_iter())
-    {
-        assert!(
-            row.iter().all(|p| (0.0..=1.0).contains(p)),
-            "{kind}, {what}: {row}"
-        );
+    assert!(novelty.threshold.is_finite() && novelty.means.iter().all(|x| x.is_finite()), "{kind}, {what}: novelty");
+    assert!(candidate.losses.iter().all(|&loss| (0.0..=-LOG_LOSS_FLOOR.ln()).contains(&loss)), "{kind}, {what}");
+    assert!(candidate.log_loss.is_finite() && candidate.log_loss_se.is_finite(), "{kind}, {what}: loss");
+    for row in candidate.leave_out.outer_iter().chain(head.batch(case.x.view()).outer_iter()) {
+        assert!(row.iter().all(|p| (0.0..=1.0).contains(p)), "{kind}, {what}: {row}");
         assert!((row.sum() - 1.0).abs() < 1e-9, "{kind}, {what}: {row}");
     }
     candidate
@@ -76,14 +45,7 @@ fn the_same_samples_give_the_same_bits_on_any_number_of_threads() {
     let case = Synthetic::new(1, 60, 20, 3, 2, 1.0);
     let one = fit(&case.samples(), &FitOptions::default()).unwrap();
     for threads in [0, 1, 2, 16] {
-        let again = fit(
-            &case.samples(),
-            &FitOptions {
-                threads,
-                ..FitOptions::default()
-            },
-        )
-        .unwrap();
+        let again = fit(&case.samples(), &FitOptions { threads, ..FitOptions::default() }).unwrap();
         assert_eq!(again, one);
     }
     let kinds: Vec<Kind> = one.iter().map(|candidate| candidate.head.kind).collect();
@@ -102,11 +64,7 @@ fn the_order_of_samples_and_the_numbers_of_groups_change_nothing() {
             }
             let (a, b) = (fit_one(kind, &case), fit_one(kind, &other));
             assert_close(kind, &a.leave_out.select(Axis(0), &order), &b.leave_out);
-            assert_close(
-                kind,
-                &a.head.batch(case.x.view()),
-                &b.head.batch(case.x.view()),
-            );
+            assert_close(kind, &a.head.batch(case.x.view()), &b.head.batch(case.x.view()));
         }
     }
 }
@@ -123,18 +81,9 @@ fn the_order_of_classes_changes_the_order_of_probabilities_only() {
         let (a, b) = (fit_one(kind, &case), fit_one(kind, &other));
         if kind != Kind::Logistic {
             assert_close(kind, &a.leave_out.select(Axis(1), &[2, 0, 1]), &b.leave_out);
-            assert_close(
-                kind,
-                &a.head.batch(case.x.view()).select(Axis(1), &[2, 0, 1]),
-                &b.head.batch(case.x.view()),
-            );
+            assert_close(kind, &a.head.batch(case.x.view()).select(Axis(1), &[2, 0, 1]), &b.head.batch(case.x.view()));
         }
-        assert!(
-            (a.log_loss - b.log_loss).abs() < 0.05,
-            "{kind}: {} {}",
-            a.log_loss,
-            b.log_loss
-        );
+        assert!((a.log_loss - b.log_loss).abs() < 0.05, "{kind}: {} {}", a.log_loss, b.log_loss);
     }
 }
 
@@ -152,39 +101,16 @@ fn whatever_can_be_labelled_can_be_fitted() {
             let difference = (candidate.log_loss - fit_one(kind, &base).log_loss).abs();
             // Folds are dealt by content, so those of scaled samples are others.
             let tolerance = if kind == Kind::Logistic { 0.3 } else { 1e-3 };
-            assert!(
-                difference < tolerance,
-                "{kind} at {scale} is another head by {difference}"
-            );
+            assert!(difference < tolerance, "{kind} at {scale} is another head by {difference}");
         }
         assert_sound(kind, &changed(&|x| x.fill(0.25)), "all alike");
         assert_sound(kind, &changed(&|x| x.fill(0.0)), "all zero");
-        assert_sound(
-            kind,
-            &changed(&|x| x.column_mut(3).fill(0.5)),
-            "a constant component",
-        );
-        assert_sound(
-            kind,
-            &changed(&|x| x.slice_mut(ndarray::s![.., 1..]).fill(0.0)),
-            "one component",
-        );
-        assert_sound(
-            kind,
-            &changed(&|x| x.column_mut(0).mapv_inplace(|v| 1e6 * v)),
-            "one huge component",
-        );
-        assert_sound(
-            kind,
-            &changed(&|x| x.row_mut(0).fill(0.0)),
-            "a zero feature",
-        );
+        assert_sound(kind, &changed(&|x| x.column_mut(3).fill(0.5)), "a constant component");
+        assert_sound(kind, &changed(&|x| x.slice_mut(ndarray::s![.., 1..]).fill(0.0)), "one component");
+        assert_sound(kind, &changed(&|x| x.column_mut(0).mapv_inplace(|v| 1e6 * v)), "one huge component");
+        assert_sound(kind, &changed(&|x| x.row_mut(0).fill(0.0)), "a zero feature");
         let order: Vec<usize> = (0..36).map(|i| i % 12).collect();
-        assert_sound(
-            kind,
-            &base.permuted(&order),
-            "every sample three times in a group",
-        );
+        assert_sound(kind, &base.permuted(&order), "every sample three times in a group");
         let mut loose = base.permuted(&order);
         loose.groups = (0..36).collect();
         assert_sound(kind, &loose, "every sample three times on its own");
@@ -201,10 +127,7 @@ fn few_samples_and_lopsided_classes_are_fitted() {
             let case = Synthetic::new(5, n, dim, classes, 1, 1.0);
             let candidate = assert_sound(kind, &case, "few");
             let single = case.samples().counts().contains(&1);
-            assert_eq!(
-                candidate.ungrouped, single,
-                "{kind}: {n} samples, {classes} classes"
-            );
+            assert_eq!(candidate.ungrouped, single, "{kind}: {n} samples, {classes} classes");
         }
         let mut lopsided = Synthetic::new(6, 40, 10, 2, 1, 1.0);
         lopsided.labels = (0..40).map(|i| usize::from(i == 17)).collect();
@@ -221,46 +144,21 @@ fn few_samples_and_lopsided_classes_are_fitted() {
 #[test]
 fn leave_out_scores_predict_scores_on_fresh_samples() {
     for kind in Kind::ALL {
-        let (case, fresh) = (
-            Synthetic::new(8, 200, 40, 4, 2, 0.5),
-            Synthetic::new(9, 2000, 40, 4, 2, 0.5),
-        );
+        let (case, fresh) = (Synthetic::new(8, 200, 40, 4, 2, 0.5), Synthetic::new(9, 2000, 40, 4, 2, 0.5));
         let candidate = fit_one(kind, &case);
         let p = candidate.head.batch(fresh.x.view());
-        let loss = p
-            .outer_iter()
-            .zip(&fresh.labels)
-            .map(|(p, &label)| log_loss(p, label))
-            .sum::<f64>()
-            / 2000.0;
-        let confidence = p
-            .outer_iter()
-            .map(|p| p.iter().copied().fold(0.0, f64::max))
-            .sum::<f64>()
-            / 2000.0;
-        let best = |p: ndarray::ArrayView1<'_, f64>| {
-            (0..4).max_by(|&a, &b| p[a].total_cmp(&p[b])).unwrap()
-        };
-        let right = p
-            .outer_iter()
-            .zip(&fresh.labels)
-            .filter(|(p, label)| best(*p) == **label)
-            .count();
+        let loss = p.outer_iter().zip(&fresh.labels).map(|(p, &label)| log_loss(p, label)).sum::<f64>() / 2000.0;
+        let confidence = p.outer_iter().map(|p| p.iter().copied().fold(0.0, f64::max)).sum::<f64>() / 2000.0;
+        let best = |p: ndarray::ArrayView1<'_, f64>| (0..4).max_by(|&a, &b| p[a].total_cmp(&p[b])).unwrap();
+        let right = p.outer_iter().zip(&fresh.labels).filter(|(p, label)| best(*p) == **label).count();
         let accuracy = right as f64 / 2000.0;
         assert!(
             (candidate.log_loss - loss).abs() < 3.0 * candidate.log_loss_se + 0.05,
             "{kind}: {loss}, {}",
             candidate.log_loss
         );
-        assert!(
-            (candidate.accuracy - accuracy).abs() < 0.1,
-            "{kind}: {accuracy}, {}",
-            candidate.accuracy
-        );
-        assert!(
-            (confidence - accuracy).abs() < 0.06,
-            "{kind}: confident {confidence}, right {accuracy}"
-        );
+        assert!((candidate.accuracy - accuracy).abs() < 0.1, "{kind}: {accuracy}, {}", candidate.accuracy);
+        assert!((confidence - accuracy).abs() < 0.06, "{kind}: confident {confidence}, right {accuracy}");
         assert!(accuracy > 0.6, "{kind} learns nothing: {accuracy}");
     }
 }
@@ -271,27 +169,18 @@ fn labels_that_mean_nothing_score_chance_even_with_near_duplicates() {
         // Five near-duplicates each: left out one by one they would give the label away.
         let singles = Synthetic::new(10, 60, 200, 3, 1, 0.0);
         let case = Synthetic {
-            x: Array2::from_shape_fn((300, 200), |(i, j)| {
-                singles.x[(i / 5, j)] + 1e-3 * ((i * 3 + j) % 5) as f32
-            }),
+            x: Array2::from_shape_fn((300, 200), |(i, j)| singles.x[(i / 5, j)] + 1e-3 * ((i * 3 + j) % 5) as f32),
             labels: (0..300).map(|i| singles.labels[i / 5]).collect(),
             groups: (0..300).map(|i| i / 5).collect(),
             classes: 3,
         };
         let candidate = fit_one(kind, &case);
         assert!(candidate.accuracy < 0.5, "{kind}: {}", candidate.accuracy);
-        assert!(
-            candidate.log_loss > 1.0,
-            "{kind} claims to know: {}",
-            candidate.log_loss
-        );
+        assert!(candidate.log_loss > 1.0, "{kind} claims to know: {}", candidate.log_loss);
         let mut split = case;
         split.groups = (0..300).collect();
         let trapped = fit_one(kind, &split).accuracy;
-        assert!(
-            trapped > candidate.accuracy + 0.2,
-            "{kind}: left out one by one, {trapped}"
-        );
+        assert!(trapped > candidate.accuracy + 0.2, "{kind}: left out one by one, {trapped}");
     }
 }
 
@@ -299,15 +188,9 @@ fn labels_that_mean_nothing_score_chance_even_with_near_duplicates() {
 fn what_cannot_be_fitted_is_an_error() {
     let x = Array2::<f32>::ones((3, 2));
     let samples = Samples::new(x.view(), &[0; 3], &[0, 1, 2], 1).unwrap();
-    assert_eq!(
-        fit(&samples, &FitOptions::default()),
-        Err(FitError::OneClass)
-    );
+    assert_eq!(fit(&samples, &FitOptions::default()), Err(FitError::OneClass));
     let case = Synthetic::new(11, 12, 4, 2, 1, 1.0);
-    let none = FitOptions {
-        kinds: Vec::new(),
-        ..FitOptions::default()
-    };
+    let none = FitOptions { kinds: Vec::new(), ..FitOptions::default() };
     assert_eq!(fit(&case.samples(), &none), Err(FitError::NoKinds));
     for lambda in [0.0, -1.0, f64::INFINITY] {
         let got = acclimate_trainer::solve(Kind::Ridge, &case.samples(), Some(lambda), &none);

@@ -5,8 +5,7 @@
 
 use acclimate_trainer::Evaluation;
 use acclimate_trainer::interval::{
-    GroupedMean, clustered_interval, fisher_greater, student_t_cdf, student_t_quantile,
-    student_t_survival, wilson,
+    GroupedMean, clustered_interval, fisher_greater, student_t_cdf, student_t_quantile, student_t_survival, wilson,
 };
 use ndarray::Array2;
 use rand::{RngExt, SeedableRng};
@@ -73,10 +72,7 @@ fn reference() -> Reference {
 fn assert_close(got: f64, expected: f64, what: &str) {
     // Relative, so that a far tail is held to as many digits as the middle; ln Γ of 50,000 leaves ten of them.
     let tolerance = 1e-9 * expected.abs().max(1e-12);
-    assert!(
-        (got - expected).abs() <= tolerance,
-        "{what}: {got}, scipy says {expected}"
-    );
+    assert!((got - expected).abs() <= tolerance, "{what}: {got}, scipy says {expected}");
 }
 
 #[test]
@@ -105,11 +101,7 @@ fn wilson_agrees_with_scipy() {
 #[test]
 fn fisher_agrees_with_scipy_on_one_table_and_several() {
     for case in reference().fisher {
-        assert_close(
-            fisher_greater(&case.tables),
-            case.p,
-            &format!("{:?}", case.tables),
-        );
+        assert_close(fisher_greater(&case.tables), case.p, &format!("{:?}", case.tables));
     }
 }
 
@@ -131,18 +123,11 @@ fn evaluation_agrees_with_scikit_learn() {
         let groups: Vec<usize> = (0..n).collect();
         let got = Evaluation::new(p.view(), &case.labels, &groups, false).unwrap();
         assert_close(got.accuracy, case.accuracy, "accuracy");
-        assert_close(
-            got.balanced_accuracy,
-            case.balanced_accuracy,
-            "balanced accuracy",
-        );
+        assert_close(got.balanced_accuracy, case.balanced_accuracy, "balanced accuracy");
         assert_close(got.macro_f1, case.macro_f1, "macro-F1");
         assert_close(got.log_loss, case.log_loss, "log-loss");
         assert_close(got.ece, case.ece, "calibration error");
-        assert_eq!(
-            got.confusion.into_raw_vec_and_offset().0,
-            case.confusion.concat()
-        );
+        assert_eq!(got.confusion.into_raw_vec_and_offset().0, case.confusion.concat());
     }
 }
 
@@ -170,14 +155,9 @@ fn coverage(accuracy: f64, groups: usize, largest: usize, alike: f64) -> f64 {
 #[test]
 fn the_accuracy_interval_holds_the_truth_19_times_in_20() {
     for accuracy in [0.6, 0.85, 0.97] {
-        for (groups, largest, alike) in [
-            (180, 1, 0.0),
-            (60, 5, 0.0),
-            (60, 5, 0.3),
-            (60, 5, 1.0),
-            (12, 8, 0.3),
-            (12, 8, 1.0),
-        ] {
+        for (groups, largest, alike) in
+            [(180, 1, 0.0), (60, 5, 0.0), (60, 5, 0.3), (60, 5, 1.0), (12, 8, 0.3), (12, 8, 1.0)]
+        {
             let held = coverage(accuracy, groups, largest, alike);
             println!("{accuracy} {groups} {largest} {alike}: {held}");
             assert!(
@@ -200,24 +180,16 @@ fn mean_calibration_error(gap: f64) -> f64 {
     for _ in 0..DRAWS {
         let confidence: Vec<f64> = groups.iter().map(|_| rng.random_range(0.6..1.0)).collect();
         let p = Array2::from_shape_fn((180, 2), |(i, c)| (confidence[i] - c as f64).abs());
-        let labels: Vec<usize> = confidence
-            .iter()
-            .map(|c| usize::from(!rng.random_bool(c - gap)))
-            .collect();
-        sum += Evaluation::new(p.view(), &labels, &groups, false)
-            .unwrap()
-            .ece;
+        let labels: Vec<usize> = confidence.iter().map(|c| usize::from(!rng.random_bool(c - gap))).collect();
+        sum += Evaluation::new(p.view(), &labels, &groups, false).unwrap().ece;
     }
     sum / DRAWS as f64
 }
 
 #[test]
 fn the_calibration_error_is_nearly_free_of_the_noise_of_small_bins() {
-    let (calibrated, slight, gross) = (
-        mean_calibration_error(0.0),
-        mean_calibration_error(0.05),
-        mean_calibration_error(0.2),
-    );
+    let (calibrated, slight, gross) =
+        (mean_calibration_error(0.0), mean_calibration_error(0.05), mean_calibration_error(0.2));
     println!("{calibrated:.4} {slight:.4} {gross:.4}");
     // The plain estimator reads about 0.07 where there is no error at all.
     assert!(calibrated < 0.03, "{calibrated}");

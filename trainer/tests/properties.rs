@@ -12,10 +12,7 @@ const DIM: usize = 5;
 const NAMES: [&str; 4] = ["d", "b", "a", "c"];
 
 fn quantisation(signed: bool) -> Quantisation {
-    Quantisation {
-        full_scale: 0.5,
-        signed,
-    }
+    Quantisation { full_scale: 0.5, signed }
 }
 
 /// Rows of codes and labels.
@@ -39,20 +36,10 @@ fn statistics(rows: &[([u8; DIM], usize)], signed: bool, block: usize) -> Statis
 
 /// Ridge with a free intercept by Gaussian elimination on the weighted normal equations: the slow and obvious way.
 /// Returns scores of `at` from a fit of the rows that `sees` admits.
-fn refit(
-    case: &Synthetic,
-    weights: &[f64],
-    lambda: f64,
-    sees: impl Fn(usize) -> bool,
-    at: usize,
-) -> Vec<f64> {
+fn refit(case: &Synthetic, weights: &[f64], lambda: f64, sees: impl Fn(usize) -> bool, at: usize) -> Vec<f64> {
     let (dim, classes) = (case.x.ncols(), case.classes);
     let extended = |i: usize, j: usize| {
-        if j < dim {
-            f64::from(case.x[(i, j)])
-        } else {
-            1.0
-        }
+        if j < dim { f64::from(case.x[(i, j)]) } else { 1.0 }
     };
     let mut a = Array2::<f64>::zeros((dim + 1, dim + 1 + classes));
     for j in 0..dim {
@@ -74,23 +61,12 @@ fn refit(
         }
         a.row_mut(pivot).assign(&row);
     }
-    (0..classes)
-        .map(|c| {
-            (0..=dim)
-                .map(|j| extended(at, j) * a[(j, dim + 1 + c)])
-                .sum()
-        })
-        .collect()
+    (0..classes).map(|c| (0..=dim).map(|j| extended(at, j) * a[(j, dim + 1 + c)]).sum()).collect()
 }
 
 /// A fixed seed: a failure is the change's, never the day's.
 fn config() -> ProptestConfig {
-    ProptestConfig {
-        cases: 192,
-        rng_seed: RngSeed::Fixed(2),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
+    ProptestConfig { cases: 192, rng_seed: RngSeed::Fixed(2), failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {

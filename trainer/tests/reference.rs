@@ -43,11 +43,7 @@ struct Probabilities {
 
 impl Case {
     fn features(&self) -> Array2<f32> {
-        let x = self
-            .codes
-            .iter()
-            .map(|&code| f32::from(code) / 256.0)
-            .collect();
+        let x = self.codes.iter().map(|&code| f32::from(code) / 256.0).collect();
         Array2::from_shape_vec((self.labels.len(), self.dim), x).unwrap()
     }
 
@@ -63,49 +59,24 @@ impl Case {
 
     fn compare(&self, what: &str, got: ArrayView2<'_, f64>, expected: &[f64], tolerance: f64) {
         assert_eq!(got.len(), expected.len(), "{}: {what}", self.name);
-        let worst = got
-            .iter()
-            .zip(expected)
-            .map(|(a, b)| (a - b).abs())
-            .fold(0.0, f64::max);
-        assert!(
-            worst < tolerance,
-            "{}: {what} differs by {worst}",
-            self.name
-        );
+        let worst = got.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(worst < tolerance, "{}: {what} differs by {worst}", self.name);
     }
 
     fn compare_scores(&self, kind: Kind, expected: &Scores, tolerance: f64) -> Solution {
         let singles: Vec<usize> = (0..self.labels.len()).collect();
         let what = |what: &str| format!("{kind} {what} at {:?}", expected.penalty);
         let by_group = self.solve(kind, &self.groups, expected.penalty);
-        self.compare(
-            &what("scores"),
-            self.logits(&by_group).view(),
-            &expected.scores,
-            tolerance,
-        );
-        self.compare(
-            &what("leave group out"),
-            by_group.scores.view(),
-            &expected.leave_group_out,
-            tolerance,
-        );
+        self.compare(&what("scores"), self.logits(&by_group).view(), &expected.scores, tolerance);
+        self.compare(&what("leave group out"), by_group.scores.view(), &expected.leave_group_out, tolerance);
         let by_one = self.solve(kind, &singles, expected.penalty);
-        self.compare(
-            &what("leave one out"),
-            by_one.scores.view(),
-            &expected.leave_one_out,
-            tolerance,
-        );
+        self.compare(&what("leave one out"), by_one.scores.view(), &expected.leave_one_out, tolerance);
         by_one
     }
 }
 
 fn cases() -> Vec<Case> {
-    serde_json::from_str::<Reference>(include_str!("reference/reference.json"))
-        .unwrap()
-        .cases
+    serde_json::from_str::<Reference>(include_str!("reference/reference.json")).unwrap().cases
 }
 
 #[test]
@@ -120,19 +91,12 @@ fn ridge_agrees_with_refits_and_with_ridge_cv() {
     for case in cases() {
         for expected in &case.ridge {
             let by_one = case.compare_scores(Kind::Ridge, expected, 1e-7);
-            let targets = Array2::from_shape_fn(by_one.scores.raw_dim(), |(i, c)| {
-                f64::from(case.labels[i] == c)
-            });
+            let targets = Array2::from_shape_fn(by_one.scores.raw_dim(), |(i, c)| f64::from(case.labels[i] == c));
             if expected.squared_errors.is_empty() {
                 continue; // weighted samples
             }
             let squares = (&by_one.scores - &targets).mapv(|error| error * error);
-            case.compare(
-                "squared errors",
-                squares.view(),
-                &expected.squared_errors,
-                1e-7,
-            );
+            case.compare("squared errors", squares.view(), &expected.squared_errors, 1e-7);
         }
     }
 }

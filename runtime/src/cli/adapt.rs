@@ -12,11 +12,8 @@ use super::{Context, Outcome, args};
 /// Runs `acclimate adapt`.
 pub fn run(context: &Context, args: &args::Adapt) -> anyhow::Result<Outcome> {
     let mut tasks = context.tasks(Access::Write { command: "acclimate adapt".into() })?;
-    let mut options = Options {
-        trust_labels: args.trust_labels,
-        group_by: args.group_by.map(Into::into),
-        ..context.adapt_options()
-    };
+    let mut options =
+        Options { trust_labels: args.trust_labels, group_by: args.group_by.map(Into::into), ..context.adapt_options() };
     if !args.head.is_empty() {
         options.kinds = args.head.iter().map(|&kind| kind.into()).collect();
     }

@@ -75,7 +75,13 @@ pub fn run(context: &Context, args: &args::Demo) -> anyhow::Result<Outcome> {
     demo.tasks.rollback(TASK, "demo", Timestamp::now())?;
     let rolled_back = demo.in_service()?;
     demo.say(&format!("   rolled back to generation {rolled_back}"))?;
-    demo.tasks.activate(TASK, acclimate::store::Generation(second.generation.unwrap_or_default()), "demo", false, Timestamp::now())?;
+    demo.tasks.activate(
+        TASK,
+        acclimate::store::Generation(second.generation.unwrap_or_default()),
+        "demo",
+        false,
+        Timestamp::now(),
+    )?;
     ensure!(fingerprint == demo.fingerprint()?, "a bug: a head that came back is not the head that went");
     demo.say(&format!("   and forward again to generation {}: the same bytes, the same answers", demo.in_service()?))?;
     demo.say("\nNext, with your own pictures: acclimate init TASK && acclimate add TASK FOLDER --labels-from-folders && acclimate adapt TASK")?;
@@ -188,7 +194,13 @@ impl<'a> Demo<'a> {
             probabilities.row_mut(turn).assign(&ndarray::ArrayView1::from(&answer));
             let name = CLASSES[turn % CLASSES.len()];
             labels.push(head.file.classes.iter().position(|class| class == name).context("a bug: a class is missing")?);
-            inputs.push(GroupInput { seq: turn as i64, phash: Some(phash), source: turn.to_string(), taken: None, group_key: None });
+            inputs.push(GroupInput {
+                seq: turn as i64,
+                phash: Some(phash),
+                source: turn.to_string(),
+                taken: None,
+                group_key: None,
+            });
             bar.inc(1);
         }
         bar.finish_and_clear();
@@ -211,8 +223,12 @@ fn figure(evaluation: &Evaluation) -> String {
 }
 
 fn indent(words: &str) -> String {
-    words.lines().fold(String::new(), |mut all, line| {
-        let _ = writeln!(all, "   {line}");
-        all
-    }).trim_end().to_owned()
+    words
+        .lines()
+        .fold(String::new(), |mut all, line| {
+            let _ = writeln!(all, "   {line}");
+            all
+        })
+        .trim_end()
+        .to_owned()
 }

@@ -73,7 +73,11 @@ fn disk(context: &Context) -> Found {
         Ok(disk) => {
             let free = disk.f_bavail * disk.f_frsize;
             let words = format!("{} MiB free at {}", free >> 20, existing.display());
-            if free < LOW_SPACE { Found::Poor(words, "free some space, or choose another --data-dir") } else { Found::Fine(words) }
+            if free < LOW_SPACE {
+                Found::Poor(words, "free some space, or choose another --data-dir")
+            } else {
+                Found::Fine(words)
+            }
         }
         Err(error) => Found::Poor(format!("cannot tell the free space: {error}"), "check --data-dir"),
     }
@@ -113,6 +117,7 @@ fn engine(context: &Context, engine: EngineChoice) -> Found {
 fn models(context: &Context) -> Found {
     let entries = context.library.list();
     let found = entries.iter().filter(|entry| entry.file.is_some()).count();
-    let words = format!("the built-in one and the files of {found} of {} in the catalogue", entries.len().saturating_sub(1));
+    let words =
+        format!("the built-in one and the files of {found} of {} in the catalogue", entries.len().saturating_sub(1));
     Found::Fine(words)
 }

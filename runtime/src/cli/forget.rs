@@ -38,10 +38,14 @@ pub fn run(context: &Context, args: &args::Forget) -> anyhow::Result<Outcome> {
     record.digest_before = Some(receipt.before.to_string());
     record.digest_after = Some(receipt.after.to_string());
     if receipt.scrub.pending {
-        tracing::warn!("a reader held an old state: the bytes leave the files when the store is next opened for writing");
+        tracing::warn!(
+            "a reader held an old state: the bytes leave the files when the store is next opened for writing"
+        );
     }
     context.print(&record, || {
-        let refitted = record.refitted.map_or_else(String::new, |g| format!("\ngeneration {g}, fitted without them, is in service"));
+        let refitted = record
+            .refitted
+            .map_or_else(String::new, |g| format!("\ngeneration {g}, fitted without them, is in service"));
         format!(
             "{}{refitted}\nstatistics digest before {}\nstatistics digest after  {}",
             words(&record),

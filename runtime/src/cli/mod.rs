@@ -4,7 +4,7 @@ mod adapt;
 mod add;
 pub mod args;
 mod classify;
-//DEMO mod demo;
+mod demo;
 mod doctor;
 mod forget;
 mod head;
@@ -82,7 +82,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             clap_complete::generate(*shell, &mut Cli::command(), "acclimate", &mut std::io::stdout());
             Ok(Outcome::Done)
         }
-        Command::Demo(_) => Ok(Outcome::Done), //DEMO
+        Command::Demo(args) => demo::run(&context, args),
         Command::Doctor => doctor::run(&context),
         Command::Evaluate(args) => classify::evaluate(&context, args),
         Command::Forget(args) => forget::run(&context, args),
@@ -209,7 +209,8 @@ pub fn causes(error: &dyn std::error::Error) -> String {
 
 /// Whether an error says that nobody reads our output any more.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|cause| {
-        cause.kind() == std::io::ErrorKind::BrokenPipe
-    })
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }

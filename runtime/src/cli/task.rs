@@ -113,7 +113,11 @@ fn list(context: &Context) -> anyhow::Result<Outcome> {
                 if r.classes.is_empty() { "none".to_owned() } else { r.classes.join(", ") }
             );
         }
-        if words.is_empty() { "no tasks: make one with `acclimate init TASK`".to_owned() } else { words.trim_end().to_owned() }
+        if words.is_empty() {
+            "no tasks: make one with `acclimate init TASK`".to_owned()
+        } else {
+            words.trim_end().to_owned()
+        }
     })?;
     Ok(Outcome::Done)
 }

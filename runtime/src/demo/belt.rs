@@ -275,7 +275,8 @@ impl Scene {
         // Bevel: the edge leans outwards, towards the light or away from it.
         if distance > -0.06 {
             let step = 0.02;
-            let slope = [self.distance([at[0] + step, at[1]]) - distance, self.distance([at[0], at[1] + step]) - distance];
+            let slope =
+                [self.distance([at[0] + step, at[1]]) - distance, self.distance([at[0], at[1] + step]) - distance];
             let facing = (slope[0] * lit[0] + slope[1] * lit[1]) / step;
             value += 0.3 * facing.clamp(-1.0, 1.0) * (distance + 0.06) / 0.06;
         }
@@ -297,7 +298,10 @@ impl Scene {
                 // A groove: one wall faces the light, the other hides from it.
                 let facing = lit[1] * scratch.along[0] - lit[0] * scratch.along[1];
                 let wall = across / scratch.width;
-                value += scratch.depth * (0.5 * wall * facing - 0.2) * (1.0 - wall * wall).max(0.0) * (4.0 * along * (1.0 - along)).min(1.0);
+                value += scratch.depth
+                    * (0.5 * wall * facing - 0.2)
+                    * (1.0 - wall * wall).max(0.0)
+                    * (4.0 * along * (1.0 - along)).min(1.0);
             }
         }
         for (channel, tint) in tone.iter_mut().zip([0.98, 1.0, 1.03]) {
@@ -309,7 +313,8 @@ impl Scene {
     fn value_noise(&self, x: f32, y: f32, layer: u32) -> f32 {
         let corner = |dx: i32, dy: i32| {
             let (x, y) = ((x.floor() as i32 + dx) as u32, (y.floor() as i32 + dy) as u32);
-            let mut hash = self.seed ^ layer.wrapping_mul(0x9E37_79B9) ^ x.wrapping_mul(0x85EB_CA6B) ^ y.wrapping_mul(0xC2B2_AE35);
+            let mut hash =
+                self.seed ^ layer.wrapping_mul(0x9E37_79B9) ^ x.wrapping_mul(0x85EB_CA6B) ^ y.wrapping_mul(0xC2B2_AE35);
             hash = (hash ^ (hash >> 15)).wrapping_mul(0x2C1B_3C6D);
             hash = (hash ^ (hash >> 12)).wrapping_mul(0x297A_2D39);
             ((hash ^ (hash >> 15)) >> 8) as f32 / (1 << 24) as f32

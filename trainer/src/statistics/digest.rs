@@ -18,16 +18,8 @@ impl Statistics {
     pub fn digest(&self, names: &[&str]) -> Result<[u8; 32], StatisticsError> {
         let mut present: Vec<(&str, usize)> = Vec::new();
         for class in (0..self.counts.len()).filter(|&class| self.counts[class] != 0) {
-            let name = names
-                .get(class)
-                .filter(|name| present.iter().all(|(other, _)| other != *name));
-            present.push((
-                name.ok_or(StatisticsError::Names {
-                    class,
-                    names: names.len(),
-                })?,
-                class,
-            ));
+            let name = names.get(class).filter(|name| present.iter().all(|(other, _)| other != *name));
+            present.push((name.ok_or(StatisticsError::Names { class, names: names.len() })?, class));
         }
         present.sort_unstable();
         let mut sha = Sha256::new();
@@ -58,10 +50,7 @@ mod tests {
     use crate::Quantisation;
     use ndarray::Array2;
 
-    const UNSIGNED: Quantisation = Quantisation {
-        full_scale: 0.5,
-        signed: false,
-    };
+    const UNSIGNED: Quantisation = Quantisation { full_scale: 0.5, signed: false };
 
     /// If this fails, do not edit the bytes: fleets compare digests made by earlier versions. Add a format version.
     #[test]
@@ -95,21 +84,9 @@ mod tests {
         let digest = one.digest(&["ok", "scratch"]).unwrap();
         assert_eq!(other.digest(&["scratch", "empty", "ok"]).unwrap(), digest);
         assert_ne!(one.digest(&["scratch", "ok"]).unwrap(), digest);
-        assert_eq!(
-            one.digest(&["ok"]),
-            Err(StatisticsError::Names { class: 1, names: 1 })
-        );
-        assert_eq!(
-            one.digest(&["ok", "ok"]),
-            Err(StatisticsError::Names { class: 1, names: 2 })
-        );
-        let rest = Statistics {
-            quantisation: Quantisation {
-                full_scale: 0.6,
-                ..UNSIGNED
-            },
-            ..one
-        };
+        assert_eq!(one.digest(&["ok"]), Err(StatisticsError::Names { class: 1, names: 1 }));
+        assert_eq!(one.digest(&["ok", "ok"]), Err(StatisticsError::Names { class: 1, names: 2 }));
+        let rest = Statistics { quantisation: Quantisation { full_scale: 0.6, ..UNSIGNED }, ..one };
         assert_ne!(rest.digest(&["ok", "scratch"]).unwrap(), digest);
     }
 }

@@ -49,9 +49,7 @@ pub enum StatisticsError {
         names: usize,
     },
     /// Stored parts do not fit together.
-    #[error(
-        "stored {part} has {found} entries, expected {expected}: rebuild the statistics from the stored samples"
-    )]
+    #[error("stored {part} has {found} entries, expected {expected}: rebuild the statistics from the stored samples")]
     Parts {
         /// Which part.
         part: &'static str,

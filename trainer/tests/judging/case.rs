@@ -22,11 +22,7 @@ pub(crate) fn on(classes: usize, rows: impl IntoIterator<Item = (usize, f64)>) -
     let rows: Vec<_> = rows.into_iter().collect();
     Array2::from_shape_fn((rows.len(), classes), |(i, class)| {
         let (favoured, p) = rows[i];
-        if class == favoured {
-            p
-        } else {
-            (1.0 - p) / (classes as f64 - 1.0)
-        }
+        if class == favoured { p } else { (1.0 - p) / (classes as f64 - 1.0) }
     })
 }
 
@@ -50,35 +46,20 @@ impl Case {
     /// The same, with a head in service that was fitted on all and gives `p` too.
     pub(crate) fn in_service(classes: usize, n: usize, p: f64) -> Self {
         let case = Self::recognised(classes, n, p);
-        let in_service = (
-            case.candidate.clone(),
-            vec![true; n * classes],
-            (0..classes).collect(),
-        );
-        Self {
-            in_service: Some(in_service),
-            ..case
-        }
+        let in_service = (case.candidate.clone(), vec![true; n * classes], (0..classes).collect());
+        Self { in_service: Some(in_service), ..case }
     }
 
     /// Adds a new sample, scored plainly by the head in service.
-    pub(crate) fn add(
-        &mut self,
-        label: usize,
-        group: usize,
-        candidate: (usize, f64),
-        in_service: (usize, f64),
-    ) {
+    pub(crate) fn add(&mut self, label: usize, group: usize, candidate: (usize, f64), in_service: (usize, f64)) {
         self.labels.push(label);
         self.groups.push(group);
         self.new.push(true);
         for own in [&mut self.candidate, &mut self.prototype] {
-            own.append(ndarray::Axis(0), on(self.classes, [candidate]).view())
-                .unwrap();
+            own.append(ndarray::Axis(0), on(self.classes, [candidate]).view()).unwrap();
         }
         if let Some((p, fitted_on, classes)) = &mut self.in_service {
-            p.append(ndarray::Axis(0), on(classes.len(), [in_service]).view())
-                .unwrap();
+            p.append(ndarray::Axis(0), on(classes.len(), [in_service]).view()).unwrap();
             fitted_on.push(false);
         }
     }
@@ -92,14 +73,11 @@ impl Case {
             ungrouped: false,
             new: &self.new,
             prototype: self.prototype.view(),
-            in_service: self
-                .in_service
-                .as_ref()
-                .map(|(p, fitted_on, classes)| InService {
-                    probabilities: p.view(),
-                    fitted_on,
-                    classes,
-                }),
+            in_service: self.in_service.as_ref().map(|(p, fitted_on, classes)| InService {
+                probabilities: p.view(),
+                fitted_on,
+                classes,
+            }),
             trust_labels: self.trust_labels,
         })
     }

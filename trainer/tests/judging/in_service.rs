@@ -7,23 +7,11 @@ use crate::case::{Case, on, tokens};
 #[test]
 fn an_equal_candidate_is_activated() {
     let verdict = Case::in_service(3, 10, 0.9).judge();
-    assert_eq!(
-        (verdict.outcome, verdict.unproved),
-        (Outcome::Activated, false)
-    );
+    assert_eq!((verdict.outcome, verdict.unproved), (Outcome::Activated, false));
     let comparison = verdict.comparison.unwrap();
-    assert_eq!(
-        (comparison.samples, comparison.groups, comparison.excluded),
-        (30, 30, 0)
-    );
-    assert_eq!(
-        (comparison.difference, comparison.p_worse),
-        (0.0, Some(0.5))
-    );
-    assert_eq!(
-        (comparison.accuracy, comparison.accuracy_in_service),
-        (1.0, 1.0)
-    );
+    assert_eq!((comparison.samples, comparison.groups, comparison.excluded), (30, 30, 0));
+    assert_eq!((comparison.difference, comparison.p_worse), (0.0, Some(0.5)));
+    assert_eq!((comparison.accuracy, comparison.accuracy_in_service), (1.0, 1.0));
 }
 
 #[test]
@@ -46,23 +34,11 @@ fn a_significantly_worse_candidate_is_rejected_within_the_margin() {
 #[test]
 fn a_candidate_worse_by_more_than_the_margin_is_rejected_without_significance() {
     let mut case = Case::in_service(2, 10, 0.9);
-    case.candidate = on(
-        2,
-        case.labels
-            .iter()
-            .enumerate()
-            .map(|(i, &l)| (l, if i == 0 { 0.3 } else { 0.9 })),
-    );
+    case.candidate = on(2, case.labels.iter().enumerate().map(|(i, &l)| (l, if i == 0 { 0.3 } else { 0.9 })));
     let verdict = case.judge();
     assert!(verdict.comparison.unwrap().p_worse.unwrap() > 0.05);
     assert_eq!(tokens(&verdict), ["worse_by_margin"]);
-    assert_eq!(
-        verdict.next,
-        [Advice::LabelGroups {
-            class: 0,
-            groups: 5
-        }]
-    );
+    assert_eq!(verdict.next, [Advice::LabelGroups { class: 0, groups: 5 }]);
 }
 
 #[test]
@@ -89,10 +65,7 @@ fn too_few_groups_are_said_and_leave_the_head_unproved() {
     let mut case = Case::in_service(2, 10, 0.9);
     case.groups.iter_mut().for_each(|group| *group %= 4);
     let verdict = case.judge();
-    assert_eq!(
-        (verdict.outcome, verdict.unproved),
-        (Outcome::Activated, true)
-    );
+    assert_eq!((verdict.outcome, verdict.unproved), (Outcome::Activated, true));
     assert_eq!(tokens(&verdict), ["not_worse", "too_few_groups"]);
     assert_eq!(verdict.comparison.unwrap().p_worse, None);
 }
@@ -108,10 +81,7 @@ fn a_later_sample_in_the_group_of_a_fitted_one_is_left_out() {
     let verdict = case.judge();
     let comparison = verdict.comparison.unwrap();
     assert_eq!((comparison.samples, comparison.excluded), (21, 6));
-    assert_eq!(
-        (verdict.outcome, comparison.difference),
-        (Outcome::Activated, 0.0)
-    );
+    assert_eq!((verdict.outcome, comparison.difference), (Outcome::Activated, 0.0));
 }
 
 #[test]
@@ -122,14 +92,8 @@ fn rows_without_a_kept_score_are_left_out_and_none_at_all_makes_a_first_head() {
     assert_eq!(case.judge().comparison.unwrap().excluded, 1);
     case.in_service.as_mut().unwrap().0.fill(f64::NAN);
     let verdict = case.judge();
-    assert_eq!(
-        (verdict.outcome, verdict.unproved),
-        (Outcome::Activated, true)
-    );
-    assert_eq!(
-        tokens(&verdict),
-        ["nothing_to_compare", "better_than_chance"]
-    );
+    assert_eq!((verdict.outcome, verdict.unproved), (Outcome::Activated, true));
+    assert_eq!(tokens(&verdict), ["nothing_to_compare", "better_than_chance"]);
     assert_eq!(verdict.comparison, None);
 }
 
@@ -137,18 +101,9 @@ fn rows_without_a_kept_score_are_left_out_and_none_at_all_makes_a_first_head() {
 fn with_contradictions(wrong: usize) -> Case {
     let mut case = Case::in_service(2, 50, 0.9);
     let miss = |i: usize, label: usize| {
-        if (i / 2).is_multiple_of(10) {
-            1 - label
-        } else {
-            label
-        }
+        if (i / 2).is_multiple_of(10) { 1 - label } else { label }
     };
-    let rows: Vec<_> = case
-        .labels
-        .iter()
-        .enumerate()
-        .map(|(i, &l)| (miss(i, l), 0.9))
-        .collect();
+    let rows: Vec<_> = case.labels.iter().enumerate().map(|(i, &l)| (miss(i, l), 0.9)).collect();
     case.candidate = on(2, rows.clone());
     case.in_service.as_mut().unwrap().0 = on(2, rows);
     for i in 0..20 {
@@ -163,26 +118,11 @@ fn new_labels_that_contradict_the_older_ones_are_rejected_unless_trusted() {
     let mut case = with_contradictions(8);
     let verdict = case.judge();
     assert_eq!(verdict.outcome, Outcome::Rejected);
-    let Reason::LabelsContradict(found) = verdict.reasons[0] else {
-        panic!("{:?}", verdict.reasons)
-    };
-    assert_eq!(
-        (found.new_wrong, found.new, found.older_wrong, found.older),
-        (8, 20, 5, 50)
-    );
+    let Reason::LabelsContradict(found) = verdict.reasons[0] else { panic!("{:?}", verdict.reasons) };
+    assert_eq!((found.new_wrong, found.new, found.older_wrong, found.older), (8, 20, 5, 50));
     assert!(found.p < 0.01, "{}", found.p);
     let rows = (100..108).collect();
-    assert_eq!(
-        verdict.next,
-        [
-            Advice::Review {
-                class: 0,
-                looks_like: 1,
-                rows
-            },
-            Advice::TrustLabels
-        ]
-    );
+    assert_eq!(verdict.next, [Advice::Review { class: 0, looks_like: 1, rows }, Advice::TrustLabels]);
 
     case.trust_labels = true;
     let trusted = case.judge();
@@ -208,12 +148,7 @@ fn new_labels_of_a_hard_class_are_compared_with_older_ones_of_that_class() {
     // Class 0 is always recognised, class 1 half of the time, before and after.
     let mut case = Case::in_service(2, 100, 0.9);
     let seen = |i: usize, label: usize| if label == 1 && i % 4 < 2 { 0 } else { label };
-    let rows: Vec<_> = case
-        .labels
-        .iter()
-        .enumerate()
-        .map(|(i, &l)| (seen(i, l), 0.6))
-        .collect();
+    let rows: Vec<_> = case.labels.iter().enumerate().map(|(i, &l)| (seen(i, l), 0.6)).collect();
     case.candidate = on(2, rows.clone());
     case.in_service.as_mut().unwrap().0 = on(2, rows);
     for i in 0..30 {
@@ -255,27 +190,14 @@ fn a_new_class_below_its_floor_is_rejected() {
     let verdict = with_new_class(3).judge();
     assert_eq!(verdict.outcome, Outcome::Rejected);
     assert_eq!(tokens(&verdict), ["new_class_weak", "not_worse"]);
-    assert!(
-        verdict.next.contains(&Advice::LabelGroups {
-            class: 2,
-            groups: 2
-        }),
-        "{:?}",
-        verdict.next
-    );
+    assert!(verdict.next.contains(&Advice::LabelGroups { class: 2, groups: 2 }), "{:?}", verdict.next);
 }
 
 #[test]
 fn a_new_class_that_swallows_an_old_one_is_rejected() {
     let mut case = with_new_class(10);
     // Every sample of class 1 goes to the new class, though rightly ordered among the old ones.
-    for (mut row, _) in case
-        .candidate
-        .rows_mut()
-        .into_iter()
-        .zip(&case.labels)
-        .filter(|(_, label)| **label == 1)
-    {
+    for (mut row, _) in case.candidate.rows_mut().into_iter().zip(&case.labels).filter(|(_, label)| **label == 1) {
         row.assign(&ndarray::aview1(&[0.01, 0.29, 0.7]));
     }
     assert_eq!(tokens(&case.judge()), ["new_class_takes_old", "not_worse"]);

@@ -24,20 +24,10 @@ fn one_class_is_not_enough() {
 #[test]
 fn a_class_with_one_sample_asks_for_another() {
     let mut case = Case::recognised(3, 4, 0.9);
-    case.labels
-        .iter_mut()
-        .filter(|label| **label == 2)
-        .skip(1)
-        .for_each(|label| *label = 0);
+    case.labels.iter_mut().filter(|label| **label == 2).skip(1).for_each(|label| *label = 0);
     let verdict = case.judge();
     assert_eq!(verdict.outcome, Outcome::NotEnoughSamples);
-    assert_eq!(
-        verdict.next,
-        [Advice::LabelGroups {
-            class: 2,
-            groups: 1
-        }]
-    );
+    assert_eq!(verdict.next, [Advice::LabelGroups { class: 2, groups: 1 }]);
 }
 
 #[test]
@@ -54,10 +44,7 @@ fn a_first_head_is_unproved_until_each_class_has_five_groups() {
     assert_eq!(few.next, [wanted(0), wanted(1)]);
 
     let enough = Case::recognised(2, 5, 0.9).judge();
-    assert_eq!(
-        (enough.outcome, enough.unproved),
-        (Outcome::Activated, false)
-    );
+    assert_eq!((enough.outcome, enough.unproved), (Outcome::Activated, false));
     assert_eq!(enough.next, [Advice::Nothing]);
 
     // Ten samples of a class, but in two groups.
@@ -80,27 +67,12 @@ fn a_first_head_no_better_than_chance_is_rejected() {
 #[test]
 fn a_first_head_significantly_worse_than_prototype_is_rejected() {
     let mut case = Case::recognised(2, 8, 0.9);
-    case.candidate = on(
-        2,
-        case.labels
-            .iter()
-            .enumerate()
-            .map(|(i, &l)| (l, 0.7 + 0.001 * i as f64)),
-    );
+    case.candidate = on(2, case.labels.iter().enumerate().map(|(i, &l)| (l, 0.7 + 0.001 * i as f64)));
     let verdict = case.judge();
     assert_eq!(verdict.outcome, Outcome::Rejected);
-    assert_eq!(
-        tokens(&verdict),
-        ["worse_than_prototype", "better_than_chance"]
-    );
+    assert_eq!(tokens(&verdict), ["worse_than_prototype", "better_than_chance"]);
     // As good on average, better here and worse there: no reason against it.
-    case.candidate = on(
-        2,
-        case.labels
-            .iter()
-            .enumerate()
-            .map(|(i, &l)| (l, if i % 4 < 2 { 0.95 } else { 0.86 })),
-    );
+    case.candidate = on(2, case.labels.iter().enumerate().map(|(i, &l)| (l, if i % 4 < 2 { 0.95 } else { 0.86 })));
     assert_eq!(case.judge().outcome, Outcome::Activated);
 }
 
@@ -113,34 +85,13 @@ fn inputs_that_do_not_fit_are_errors_that_name_them() {
         case.try_judge().unwrap_err().to_string()
     };
     for (message, expected) in [
-        (
-            error(&|c| c.labels[4] = 2),
-            "the label of sample 4 is class 2, expected one of 0..2",
-        ),
-        (
-            error(&|c| c.groups.truncate(3)),
-            "group ids number 3, expected 20",
-        ),
-        (
-            error(&|c| c.new.truncate(3)),
-            "marks of new labels number 3, expected 20",
-        ),
-        (
-            error(&|c| c.classes = 3),
-            "the candidate's classes number 2, expected 3",
-        ),
-        (
-            error(&|c| c.candidate[[7, 0]] = f64::NAN),
-            "of the candidate are not finite for sample 7",
-        ),
-        (
-            error(&|c| c.in_service.as_mut().unwrap().2 = vec![1, 1]),
-            "in-service class 1 is class 1",
-        ),
-        (
-            error(&|c| c.in_service.as_mut().unwrap().1.clear()),
-            "was fitted on number 0, expected 20",
-        ),
+        (error(&|c| c.labels[4] = 2), "the label of sample 4 is class 2, expected one of 0..2"),
+        (error(&|c| c.groups.truncate(3)), "group ids number 3, expected 20"),
+        (error(&|c| c.new.truncate(3)), "marks of new labels number 3, expected 20"),
+        (error(&|c| c.classes = 3), "the candidate's classes number 2, expected 3"),
+        (error(&|c| c.candidate[[7, 0]] = f64::NAN), "of the candidate are not finite for sample 7"),
+        (error(&|c| c.in_service.as_mut().unwrap().2 = vec![1, 1]), "in-service class 1 is class 1"),
+        (error(&|c| c.in_service.as_mut().unwrap().1.clear()), "was fitted on number 0, expected 20"),
     ] {
         assert!(message.contains(expected), "{message}");
     }

@@ -33,9 +33,7 @@ fn synthetic(n: usize, seed: u64) -> Pool {
     }
     let alike = 0.45 * &means.row(0) + 0.9 * &means.row(1);
     means.row_mut(1).assign(&alike);
-    let scale: Vec<f64> = (0..DIM)
-        .map(|j| SCATTER / (1.0 + j as f64).powf(0.25))
-        .collect();
+    let scale: Vec<f64> = (0..DIM).map(|j| SCATTER / (1.0 + j as f64).powf(0.25)).collect();
     let mut pool = Pool {
         features: Array2::zeros((n, DIM)),
         labels: Vec::with_capacity(n),
@@ -45,11 +43,7 @@ fn synthetic(n: usize, seed: u64) -> Pool {
     let mut last = vec![0.0; DIM];
     for row in 0..n {
         let duplicate = row > 0 && rng.random_bool(0.04);
-        let label = if duplicate {
-            pool.labels[row - 1]
-        } else {
-            rng.random_range(0..CLASSES)
-        };
+        let label = if duplicate { pool.labels[row - 1] } else { rng.random_range(0..CLASSES) };
         let raw: Vec<f64> = (0..DIM)
             .map(|j| {
                 if duplicate {
@@ -59,14 +53,10 @@ fn synthetic(n: usize, seed: u64) -> Pool {
                 }
             })
             .collect();
-        let feature =
-            Feature::from_raw(&raw.iter().map(|&x| x as f32).collect::<Vec<f32>>()).unwrap();
-        pool.features
-            .row_mut(row)
-            .assign(&ndarray::aview1(feature.as_slice()));
+        let feature = Feature::from_raw(&raw.iter().map(|&x| x as f32).collect::<Vec<f32>>()).unwrap();
+        pool.features.row_mut(row).assign(&ndarray::aview1(feature.as_slice()));
         pool.labels.push(label);
-        pool.groups
-            .push(if duplicate { pool.groups[row - 1] } else { row });
+        pool.groups.push(if duplicate { pool.groups[row - 1] } else { row });
         last = raw;
     }
     pool
@@ -78,20 +68,13 @@ fn soak() -> bool {
 }
 
 fn rejected(verdicts: &[Verdict]) -> f64 {
-    let rejected = verdicts
-        .iter()
-        .filter(|v| v.outcome == Outcome::Rejected)
-        .count();
+    let rejected = verdicts.iter().filter(|v| v.outcome == Outcome::Rejected).count();
     rejected as f64 / verdicts.len() as f64
 }
 
 #[test]
 fn mislabelled_additions_are_rejected_and_clean_ones_are_not() {
-    const ADDITIONS: [Addition; 3] = [
-        Addition::Clean,
-        Addition::LabelledOtherwise,
-        Addition::OthersLabelledSo,
-    ];
+    const ADDITIONS: [Addition; 3] = [Addition::Clean, Addition::LabelledOtherwise, Addition::OthersLabelledSo];
     let draws = if soak() { 200 } else { 20 };
     let pool = synthetic(1200, 1);
     let mut verdicts: [Vec<Verdict>; 3] = Default::default();
@@ -103,27 +86,16 @@ fn mislabelled_additions_are_rejected_and_clean_ones_are_not() {
             all.push(verdict);
         }
     }
-    println!(
-        "{draws} draws, 540 samples in service, accuracy {accuracy:.3}, {NEW} new, {BAD} of them mislabelled"
-    );
+    println!("{draws} draws, 540 samples in service, accuracy {accuracy:.3}, {NEW} new, {BAD} of them mislabelled");
     for (addition, verdicts) in ADDITIONS.iter().zip(&verdicts) {
         let mut reasons = std::collections::BTreeMap::new();
         for verdict in verdicts {
             *reasons.entry(verdict.reasons[0].token()).or_insert(0) += 1;
         }
-        println!(
-            "{addition:?}: rejected {:.3}; first reasons {reasons:?}",
-            rejected(verdicts)
-        );
+        println!("{addition:?}: rejected {:.3}; first reasons {reasons:?}", rejected(verdicts));
     }
-    assert!(
-        (0.8..0.9).contains(&accuracy),
-        "the features are not like the real ones: {accuracy}"
-    );
-    assert!(
-        rejected(&verdicts[0]) <= 0.05,
-        "clean additions are rejected"
-    );
+    assert!((0.8..0.9).contains(&accuracy), "the features are not like the real ones: {accuracy}");
+    assert!(rejected(&verdicts[0]) <= 0.05, "clean additions are rejected");
     assert!(rejected(&verdicts[1]) >= 0.6, "mislabelled additions pass");
     assert!(rejected(&verdicts[2]) >= 0.6, "mislabelled additions pass");
 }
@@ -135,10 +107,7 @@ fn adapting_without_real_gain_does_not_walk_downhill() {
     let chain = chain(&pool, size, adaptations, held_out);
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
     let tenth = adaptations / 10;
-    let (first, last) = (
-        mean(&chain.log_loss[..tenth]),
-        mean(&chain.log_loss[adaptations - tenth..]),
-    );
+    let (first, last) = (mean(&chain.log_loss[..tenth]), mean(&chain.log_loss[adaptations - tenth..]));
     println!(
         "{adaptations} adaptations without real gain: activated {:.3}; candidates truly worse by more than the margin \
          {:.3}, of which activated {}; true log-loss in service {first:.3} at first, {last:.3} at last",
@@ -146,12 +115,6 @@ fn adapting_without_real_gain_does_not_walk_downhill() {
         chain.truly_worse as f64 / adaptations as f64,
         chain.worse_activated,
     );
-    assert!(
-        last - first < acclimate_trainer::MARGIN,
-        "{first} to {last}"
-    );
-    assert!(
-        chain.worse_activated as f64 <= 0.05 * adaptations as f64,
-        "{chain:?}"
-    );
+    assert!(last - first < acclimate_trainer::MARGIN, "{first} to {last}");
+    assert!(chain.worse_activated as f64 <= 0.05 * adaptations as f64, "{chain:?}");
 }

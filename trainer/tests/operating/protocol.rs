@@ -12,8 +12,7 @@
 //!   same classes, so that no candidate is expected to be better than the head in service. What is activated serves on.
 
 use acclimate_trainer::{
-    Candidate, FitOptions, InService, JudgeInput, Kind, Outcome, Samples, Verdict, fit, judge,
-    log_loss, select,
+    Candidate, FitOptions, InService, JudgeInput, Kind, Outcome, Samples, Verdict, fit, judge, log_loss, select,
 };
 use ndarray::{Array2, Axis};
 use rand::seq::SliceRandom;
@@ -62,21 +61,12 @@ pub(crate) struct Served {
 }
 
 /// Fits and selects on a snapshot, judges against the head in service if there is one.
-pub(crate) fn adapt(
-    pool: &Pool,
-    snapshot: &Snapshot,
-    served: Option<&Served>,
-) -> (Candidate, Verdict) {
+pub(crate) fn adapt(pool: &Pool, snapshot: &Snapshot, served: Option<&Served>) -> (Candidate, Verdict) {
     let features = pool.features.select(Axis(0), &snapshot.rows);
     let groups: Vec<usize> = snapshot.rows.iter().map(|&row| pool.groups[row]).collect();
     let samples = Samples::new(features.view(), &snapshot.labels, &groups, pool.classes).unwrap();
     let mut candidates = fit(&samples, &FitOptions::default()).unwrap();
-    let prototype = candidates
-        .iter()
-        .find(|c| c.head.kind == Kind::Prototype)
-        .unwrap()
-        .leave_out
-        .clone();
+    let prototype = candidates.iter().find(|c| c.head.kind == Kind::Prototype).unwrap().leave_out.clone();
     let candidate = candidates.swap_remove(select(&candidates));
 
     let mut new = vec![true; groups.len()];
@@ -87,9 +77,7 @@ pub(crate) fn adapt(
         probabilities = served.candidate.head.batch(features.view());
         for (index, (row, label)) in snapshot.rows.iter().zip(&snapshot.labels).enumerate() {
             if let Some(kept) = served.snapshot.rows.iter().position(|fitted| fitted == row) {
-                probabilities
-                    .row_mut(index)
-                    .assign(&served.candidate.leave_out.row(kept));
+                probabilities.row_mut(index).assign(&served.candidate.leave_out.row(kept));
                 fitted_on[index] = true;
                 new[index] = served.snapshot.labels[kept] != *label;
             }
@@ -114,23 +102,14 @@ pub(crate) fn adapt(
 }
 
 /// One draw: the verdicts on each of the additions, and the accuracy in leave-out of the head in service.
-pub(crate) fn draw(
-    pool: &Pool,
-    number: usize,
-    older: usize,
-    additions: &[Addition],
-) -> (f64, Vec<Verdict>) {
+pub(crate) fn draw(pool: &Pool, number: usize, older: usize, additions: &[Addition]) -> (f64, Vec<Verdict>) {
     let mut rng = ChaCha8Rng::seed_from_u64(number as u64);
     let class = number % pool.classes;
     let mut order: Vec<usize> = (0..pool.labels.len()).collect();
     order.shuffle(&mut rng);
     let (mut snapshot, mut left) = (Snapshot::default(), Vec::new());
     for each in 0..pool.classes {
-        let members: Vec<usize> = order
-            .iter()
-            .copied()
-            .filter(|&row| pool.labels[row] == each)
-            .collect();
+        let members: Vec<usize> = order.iter().copied().filter(|&row| pool.labels[row] == each).collect();
         // Enough of the draw's class for the addition, and a few of the others to mislabel.
         let spare = if each == class { NEW } else { BAD };
         let (kept, rest) = members.split_at((older / pool.classes).min(members.len() - spare));
@@ -142,10 +121,7 @@ pub(crate) fn draw(
     snapshot.labels = snapshot.rows.iter().map(|&row| pool.labels[row]).collect();
     let (candidate, first) = adapt(pool, &snapshot, None);
     assert_eq!(first.outcome, Outcome::Activated, "{:?}", first.reasons);
-    let served = Served {
-        candidate,
-        snapshot,
-    };
+    let served = Served { candidate, snapshot };
     let verdicts = additions.iter().map(|&addition| {
         let mut snapshot = served.snapshot.clone();
         for (row, label) in add(pool, &left, class, addition, &mut rng) {
@@ -159,21 +135,9 @@ pub(crate) fn draw(
 }
 
 /// The new samples of a draw with their labels.
-fn add(
-    pool: &Pool,
-    left: &[usize],
-    class: usize,
-    addition: Addition,
-    rng: &mut impl Rng,
-) -> Vec<(usize, usize)> {
-    let of_class = left
-        .iter()
-        .copied()
-        .filter(|&row| pool.labels[row] == class);
-    let others = left
-        .iter()
-        .copied()
-        .filter(|&row| pool.labels[row] != class);
+fn add(pool: &Pool, left: &[usize], class: usize, addition: Addition, rng: &mut impl Rng) -> Vec<(usize, usize)> {
+    let of_class = left.iter().copied().filter(|&row| pool.labels[row] == class);
+    let others = left.iter().copied().filter(|&row| pool.labels[row] != class);
     let mut new: Vec<(usize, usize)> = match addition {
         Addition::Clean => of_class.take(NEW).map(|row| (row, class)).collect(),
         Addition::LabelledOtherwise => of_class
@@ -184,11 +148,9 @@ fn add(
                 (row, if i < BAD { other } else { class })
             })
             .collect(),
-        Addition::OthersLabelledSo => of_class
-            .take(NEW - BAD)
-            .chain(others.take(BAD))
-            .map(|row| (row, class))
-            .collect(),
+        Addition::OthersLabelledSo => {
+            of_class.take(NEW - BAD).chain(others.take(BAD)).map(|row| (row, class)).collect()
+        }
     };
     assert_eq!(new.len(), NEW, "the pool is too small");
     new.shuffle(rng);
@@ -216,24 +178,15 @@ pub(crate) fn chain(pool: &Pool, size: usize, adaptations: usize, held_out: usiz
     let truth_features = pool.features.slice(ndarray::s![truth.., ..]);
     let true_loss = |candidate: &Candidate| {
         let p = candidate.head.batch(truth_features);
-        let losses = p
-            .rows()
-            .into_iter()
-            .zip(&pool.labels[truth..])
-            .map(|(row, &label)| log_loss(row, label));
+        let losses = p.rows().into_iter().zip(&pool.labels[truth..]).map(|(row, &label)| log_loss(row, label));
         losses.sum::<f64>() / held_out as f64
     };
-    let of = |rows: &[usize]| Snapshot {
-        rows: rows.to_vec(),
-        labels: rows.iter().map(|&row| pool.labels[row]).collect(),
-    };
+    let of =
+        |rows: &[usize]| Snapshot { rows: rows.to_vec(), labels: rows.iter().map(|&row| pool.labels[row]).collect() };
     let mut rows: Vec<usize> = (0..size).collect();
     let mut fresh = size..truth;
     let snapshot = of(&rows);
-    let mut served = Served {
-        candidate: adapt(pool, &snapshot, None).0,
-        snapshot,
-    };
+    let mut served = Served { candidate: adapt(pool, &snapshot, None).0, snapshot };
     let mut loss = true_loss(&served.candidate);
     let mut chain = Chain::default();
     for _ in 0..adaptations {
@@ -249,10 +202,7 @@ pub(crate) fn chain(pool: &Pool, size: usize, adaptations: usize, held_out: usiz
         if verdict.outcome == Outcome::Activated {
             chain.activated += 1;
             chain.worse_activated += usize::from(worse);
-            served = Served {
-                candidate,
-                snapshot,
-            };
+            served = Served { candidate, snapshot };
             loss = its_loss;
         }
         chain.log_loss.push(loss);

@@ -20,14 +20,7 @@ pub(crate) struct Synthetic {
 impl Synthetic {
     /// `n` samples in groups of `group`, classes in turn; `spread` is the distance between class means in units of a
     /// sample's deviation, 0 for labels that say nothing. Another `seed` gives other samples of the same classes.
-    pub(crate) fn new(
-        seed: u64,
-        n: usize,
-        dim: usize,
-        classes: usize,
-        group: usize,
-        spread: f64,
-    ) -> Self {
+    pub(crate) fn new(seed: u64, n: usize, dim: usize, classes: usize, group: usize, spread: f64) -> Self {
         let mut world = ChaCha8Rng::seed_from_u64(0);
         let means = Array2::from_shape_simple_fn((classes, dim), || spread * normal(&mut world));
         let mut rng = ChaCha8Rng::seed_from_u64(seed + 1);
@@ -40,18 +33,12 @@ impl Synthetic {
             if i % group == 0 && group > 1 {
                 shift.fill_with(|| 0.7 * normal(&mut rng));
             }
-            let raw =
-                (0..dim).map(|j| (means[(labels[i], j)] + shift[j] + normal(&mut rng)) as f32);
+            let raw = (0..dim).map(|j| (means[(labels[i], j)] + shift[j] + normal(&mut rng)) as f32);
             let feature = Feature::from_raw(&raw.collect::<Vec<_>>()).unwrap();
             let decoded = quantisation.decode(&quantisation.encode(&feature).codes);
             x.row_mut(i).assign(&aview1(&decoded));
         }
-        Self {
-            x,
-            labels,
-            groups,
-            classes,
-        }
+        Self { x, labels, groups, classes }
     }
 
     pub(crate) fn samples(&self) -> Samples<'_> {

@@ -16,7 +16,7 @@
 pub mod adaptation;
 pub mod cbor;
 pub mod config;
-pub mod demo;
+//DEMO pub mod demo;
 pub mod embedding;
 pub mod group;
 pub mod head_file;

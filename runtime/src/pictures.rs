@@ -112,21 +112,14 @@ impl Walk<'_> {
         // A stack of our own: depth is bounded by the disk, not by the thread's stack.
         let mut stack = vec![start.to_path_buf()];
         while let Some(path) = stack.pop() {
-            match path.canonicalize() {
-                Ok(canonical) if !self.visited.insert(canonical) => continue,
-                Ok(_) => {}
-                Err(error) => {
-                    self.found.failed.push((path, error.to_string()));
-                    continue;
-                }
-            }
-            let mut entries: Vec<PathBuf> = match std::fs::read_dir(&path) {
-                Ok(entries) => entries.filter_map(|entry| entry.ok().map(|e| e.path())).collect(),
-                Err(error) => {
-                    self.found.failed.push((path, error.to_string()));
-                    continue;
-                }
-            };
+            let listed = path.canonicalize().and_then(|canonical| match self.visited.insert(canonical) {
+                true => std::fs::read_dir(&path)?.map(|entry| Ok(entry?.path())).collect(),
+                false => Ok(Vec::new()),
+            });
+            let mut entries: Vec<PathBuf> = listed.unwrap_or_else(|error| {
+                self.found.failed.push((path, error.to_string()));
+                Vec::new()
+            });
             entries.sort();
             let mut folders = Vec::new();
             for entry in entries {

@@ -262,3 +262,24 @@ pub(crate) fn clustered_mean(values: &[f64], groups: &[usize]) -> (f64, f64) {
     let squares: f64 = sums.iter().map(|sum| sum * sum).sum();
     (mean, (count / (count - 1.0) * squares).sqrt() / n)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_standard_error_of_single_samples_is_the_textbooks() {
+        // Deviations 1, 1, 1, 1 around 2: s² = 4/3, and the error of the mean √(s²/4).
+        let (mean, se) = clustered_mean(&[1.0, 3.0, 1.0, 3.0], &[0, 1, 2, 3]);
+        assert_eq!(mean, 2.0);
+        assert!((se - (1.0_f64 / 3.0).sqrt()).abs() < 1e-12, "{se}");
+    }
+
+    #[test]
+    fn copies_of_a_sample_in_its_group_add_no_certainty() {
+        let (_, one) = clustered_mean(&[1.0, 3.0], &[0, 1]);
+        let (_, thrice) = clustered_mean(&[1.0, 3.0, 1.0, 3.0, 1.0, 3.0], &[0, 1, 0, 1, 0, 1]);
+        assert!((one - thrice).abs() < 1e-12, "{one} {thrice}");
+        assert_eq!(clustered_mean(&[1.0, 3.0], &[0, 0]).1, f64::INFINITY);
+    }
+}

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use ndarray::{Array1, ArrayView1};
 
-use crate::evaluation::{log_loss, most_probable};
+use crate::evaluation::most_probable;
 use crate::interval::GroupedMean;
+use crate::log_loss;
 use crate::verdict::{FORGOTTEN, InService, JudgeInput};
 
 /// Fewer groups than this are not tested: with four degrees of freedom and less, a few unlike groups decide.
@@ -25,7 +26,7 @@ pub struct Comparison {
     pub excluded: usize,
     /// Mean log-loss difference, candidate minus in service: below zero is better.
     pub difference: f64,
-    /// Its standard error by group sums; infinite with one group.
+    /// Its standard error by group ([`GroupedMean::standard_error`]); infinite with one group.
     pub standard_error: f64,
     /// One-sided p-value of "the candidate is worse", Student's t with `groups − 1` degrees of freedom; none with
     /// fewer than [`GROUPS_TO_TEST`] groups.

@@ -5,20 +5,7 @@
 
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
-use crate::interval::clustered_interval;
-
-/// Probabilities count as at least this in a log-loss, so that one impossible sample costs 27.6 and not infinity.
-const PROBABILITY_FLOOR: f64 = 1e-12;
-
-/// `−ln p[label]`, with `p` at least the floor; a probability that is missing or not a number counts as the floor.
-pub(crate) fn log_loss(probabilities: ArrayView1<'_, f64>, label: usize) -> f64 {
-    -probabilities
-        .get(label)
-        .copied()
-        .unwrap_or(0.0)
-        .max(PROBABILITY_FLOOR)
-        .ln()
-}
+use crate::{interval::clustered_interval, log_loss};
 
 /// Largest number of bins of the calibration error; each holds at least [`SAMPLES_PER_BIN`] samples where there are as many.
 const BINS: usize = 10;
@@ -41,7 +28,7 @@ pub struct Evaluation {
     pub balanced_accuracy: f64,
     /// Mean F1 over the classes that have samples or were predicted.
     pub macro_f1: f64,
-    /// Mean of −ln of the label's probability, floored at 1e-12.
+    /// Mean of −ln of the label's probability, floored as in [`log_loss`].
     pub log_loss: f64,
     /// Calibration error of the top probability, debiased: `√max(0, Σ_b n_b/n · (d_b² − ȳ_b(1−ȳ_b)/(n_b−1)))`, where `d_b`
     /// is mean confidence minus accuracy and `ȳ_b` the accuracy of bin `b` (Kumar, Liang & Ma 2019, "Verified
@@ -211,4 +198,116 @@ fn calibration_error(confident: &mut [(f64, bool)]) -> f64 {
         })
         .sum::<f64>();
     squared.max(0.0).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+    use ndarray::array;
+
+    fn finite(evaluation: &Evaluation) -> bool {
+        let (low, high) = evaluation.accuracy_interval;
+        let numbers = [
+            evaluation.accuracy,
+            low,
+            high,
+            evaluation.balanced_accuracy,
+            evaluation.macro_f1,
+            evaluation.log_loss,
+            evaluation.ece,
+        ];
+        numbers.iter().all(|x| x.is_finite())
+            && low <= evaluation.accuracy
+            && evaluation.accuracy <= high
+    }
+
+    #[test]
+    fn one_sample_has_finite_numbers_and_tells_nothing_of_the_accuracy() {
+        let evaluation = Evaluation::new(array![[0.7, 0.3]].view(), &[0], &[4], true).unwrap();
+        assert!(finite(&evaluation), "{evaluation:?}");
+        assert_eq!(evaluation.accuracy, 1.0);
+        assert_eq!(evaluation.accuracy_interval, (0.0, 1.0));
+        assert!((evaluation.ece - 0.3).abs() < 1e-12);
+        assert!(evaluation.ungrouped);
+    }
+
+    #[test]
+    fn classes_without_samples_do_not_count() {
+        let p = array![[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.6, 0.4, 0.0]];
+        let evaluation = Evaluation::new(p.view(), &[0, 1, 1], &[0, 1, 2], false).unwrap();
+        assert!((evaluation.balanced_accuracy - 0.75).abs() < 1e-12);
+        assert!((evaluation.macro_f1 - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!(
+            evaluation.confusion,
+            array![[1, 0, 0], [1, 1, 0], [0, 0, 0]]
+        );
+        let one_class =
+            Evaluation::new(array![[1.0], [1.0]].view(), &[0, 0], &[0, 1], false).unwrap();
+        assert!(finite(&one_class), "{one_class:?}");
+        assert_eq!((one_class.accuracy, one_class.log_loss), (1.0, 0.0));
+    }
+
+    #[test]
+    fn scores_that_are_not_numbers_are_wrong_and_not_contagious() {
+        let p = array![[f64::NAN, f64::NAN], [0.1, 0.9], [f64::INFINITY, 0.0]];
+        let evaluation = Evaluation::new(p.view(), &[1, 1, 1], &[0, 1, 2], false).unwrap();
+        assert!(finite(&evaluation), "{evaluation:?}");
+    }
+
+    #[test]
+    fn near_duplicates_widen_the_interval() {
+        let p = Array2::from_shape_fn(
+            (40, 2),
+            |(i, c)| {
+                if (i % 10 < 8) == (c == 0) { 0.9 } else { 0.1 }
+            },
+        );
+        let single: Vec<usize> = (0..40).collect();
+        let bursts: Vec<usize> = (0..40).map(|i| i % 10).collect();
+        let width = |groups: &[usize]| {
+            let (low, high) = Evaluation::new(p.view(), &[0; 40], groups, false)
+                .unwrap()
+                .accuracy_interval;
+            high - low
+        };
+        assert!(
+            width(&bursts) > 1.5 * width(&single),
+            "{} {}",
+            width(&bursts),
+            width(&single)
+        );
+    }
+
+    #[test]
+    fn mistaken_inputs_are_refused() {
+        let p = array![[0.5, 0.5], [0.5, 0.5]];
+        let refused = |labels: &[usize], groups: &[usize]| {
+            Evaluation::new(p.view(), labels, groups, false).unwrap_err()
+        };
+        assert_eq!(
+            refused(&[0], &[0, 1]),
+            EvaluationError::Rows {
+                rows: 2,
+                labels: 1,
+                groups: 2
+            }
+        );
+        assert_eq!(
+            refused(&[0, 2], &[0, 1]),
+            EvaluationError::Label {
+                row: 1,
+                label: 2,
+                classes: 2
+            }
+        );
+        let none = Evaluation::new(Array2::zeros((0, 2)).view(), &[], &[], false);
+        assert_eq!(
+            none,
+            Err(EvaluationError::Empty {
+                samples: 0,
+                classes: 2
+            })
+        );
+    }
 }

@@ -133,22 +133,21 @@ impl<'a> Facts<'a> {
     /// The candidate's leave-out F1 of a class.
     pub(crate) fn f1(&self, class: usize) -> f64 {
         let predicted = self.predicted.iter().filter(|&&p| p == class).count();
-        2.0 * self.recognised(class) as f64 / (self.samples[class] + predicted).max(1) as f64
+        2.0 * self.taken(class, class) as f64 / (self.samples[class] + predicted).max(1) as f64
     }
 
-    fn recognised(&self, class: usize) -> usize {
-        self.input
-            .labels
-            .iter()
-            .zip(&self.predicted)
-            .filter(|&(&l, &p)| l == class && p == class)
+    /// Samples of a class that the candidate takes for another, or for itself.
+    pub(crate) fn taken(&self, class: usize, taken_for: usize) -> usize {
+        let pairs = self.input.labels.iter().zip(&self.predicted);
+        pairs
+            .filter(|&(&label, &predicted)| label == class && predicted == taken_for)
             .count()
     }
 
     pub(crate) fn balanced_accuracy(&self) -> f64 {
         let recalls = (0..self.input.classes)
             .filter(|&class| self.samples[class] > 0)
-            .map(|class| self.recognised(class) as f64 / self.samples[class] as f64);
+            .map(|class| self.taken(class, class) as f64 / self.samples[class] as f64);
         recalls.sum::<f64>() / self.present().max(1) as f64
     }
 

@@ -14,9 +14,9 @@ use ndarray::{ArrayView2, Axis};
 
 use crate::advice::{Advice, Reason};
 use crate::comparison::{Compared, Comparison, GROUPS_TO_TEST, compare, tested};
-use crate::evaluation::log_loss;
 use crate::facts::Facts;
 use crate::interval::GroupedMean;
+use crate::log_loss;
 use crate::verdict::{JudgeError, JudgeInput, Outcome, Verdict, check};
 
 /// A candidate is not activated when its mean log-loss is worse than this by the head in service's, significant or not.
@@ -81,22 +81,7 @@ pub fn judge<'a>(input: &'a JudgeInput<'a>) -> Result<Verdict, JudgeError> {
                 next.push(Advice::TrustLabels);
             }
         }
-        for class in (0..input.classes)
-            .filter(|class| facts.samples[*class] > 0 && !served.classes.contains(class))
-        {
-            let f1 = facts.f1(class);
-            if f1 < NEW_CLASS_F1 {
-                against.push(Reason::NewClassWeak {
-                    class,
-                    f1,
-                    needed: NEW_CLASS_F1,
-                });
-                next.push(Advice::LabelGroups {
-                    class,
-                    groups: GROUPS_PROVED.saturating_sub(facts.groups[class]).max(2),
-                });
-            }
-        }
+        weigh_new_classes(&facts, served.classes, &mut against, &mut next);
         if !against.is_empty() {
             next.splice(0..0, facts.reviews());
         }
@@ -149,6 +134,41 @@ fn weigh_comparison(
         });
     }
     difference > MARGIN || !against.is_empty()
+}
+
+/// The floor of classes that the head in service does not know: each is recognised (F1), and none takes more than half
+/// of an old class. The comparison cannot see the latter, since it is between the old classes only.
+fn weigh_new_classes(
+    facts: &Facts<'_>,
+    known: &[usize],
+    against: &mut Vec<Reason>,
+    next: &mut Vec<Advice>,
+) {
+    let present = (0..facts.input.classes).filter(|&class| facts.samples[class] > 0);
+    let (old, new): (Vec<usize>, Vec<usize>) = present.partition(|class| known.contains(class));
+    for &class in &new {
+        let f1 = facts.f1(class);
+        if f1 < NEW_CLASS_F1 {
+            let needed = NEW_CLASS_F1;
+            against.push(Reason::NewClassWeak { class, f1, needed });
+            let groups = GROUPS_PROVED.saturating_sub(facts.groups[class]).max(2);
+            next.push(Advice::LabelGroups { class, groups });
+        }
+    }
+    for class in old {
+        let of = facts.samples[class];
+        let counts = new.iter().map(|&taker| (facts.taken(class, taker), taker));
+        let taken = counts.clone().map(|(count, _)| count).sum();
+        if let Some((samples, taken_for)) = counts.max().filter(|_| 2 * taken > of) {
+            against.push(Reason::NewClassTakesOld { class, taken, of });
+            next.push(Advice::LabelConfused {
+                class,
+                taken_for,
+                samples,
+                of,
+            });
+        }
+    }
 }
 
 /// The rules of a first head: better than chance, and not significantly worse than `prototype`. While the head is

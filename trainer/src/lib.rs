@@ -1,7 +1,18 @@
 //! Classifier heads on frozen features. Pure numbers: no files, no clock, no async; randomness comes in as a seed.
-
-#![cfg_attr(test, allow(clippy::float_cmp, reason = "exact answers are compared exactly"))]
-#![allow(clippy::needless_pass_by_value, reason = "array views are handles and are passed by value")]
+//!
+//! Read next: `head.rs` (what is deployed), `candidate.rs` (how it is fitted), `ridge.rs` (the closed form), `judge.rs`
+//! (whether it goes into service).
+//! Invariant: the same samples in the same order give the same bits, on any number of threads.
+//!
+#![doc = include_str!("../README.md")]
+#![cfg_attr(
+    test,
+    allow(clippy::float_cmp, reason = "exact answers are compared exactly")
+)]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "array views are handles and are passed by value"
+)]
 
 mod advice;
 pub mod calibration;
@@ -34,7 +45,8 @@ pub use evaluation::{Evaluation, EvaluationError};
 pub use feature::{Feature, FeatureError};
 pub use head::{Head, Kind, KindError, LOG_LOSS_FLOOR, log_loss, softmax};
 pub use judge::{
-    CONTRADICTION, GROUPS_PROVED, MARGIN, NEGLIGIBLE, NEW_CLASS_F1, SAMPLES_PER_CLASS, SIGNIFICANCE, judge,
+    CONTRADICTION, GROUPS_PROVED, MARGIN, NEGLIGIBLE, NEW_CLASS_F1, SAMPLES_PER_CLASS,
+    SIGNIFICANCE, judge,
 };
 pub use novelty::{FALSE_UNKNOWN_RATE, Novelty};
 pub use quantisation::{Encoded, Quantisation, QuantisationError};

@@ -165,3 +165,47 @@ pub(crate) fn balance(samples: &Samples<'_>) -> Vec<f64> {
         .map(|&label| share / counts[label] as f64)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    /// Products of samples' coordinates are those of the samples, and lifted weights say what coordinates said.
+    fn assert_faithful(dim: usize, n: usize, rank: usize) {
+        // The first component repeats the third, the fourth is constant.
+        let x = Mat::from_fn(dim, n, |j, i| match j {
+            3 => 2.5,
+            2 => 1.0 / (1 + i) as f64,
+            _ => 1.0 / (1 + i + j) as f64 + ((i * j + i * i) % 7) as f64,
+        });
+        let x = Mat::from_fn(dim, n, |j, i| x[(if j == 0 { 2 } else { j }, i)]);
+        let weights: Vec<f64> = (0..n).map(|i| if i % 2 == 0 { 0.5 } else { 1.5 }).collect();
+        let spectrum = Spectrum::new(x.clone(), weights.clone()).unwrap();
+        assert_eq!(spectrum.values.len(), rank, "{:?}", spectrum.values);
+        let centred = Mat::from_fn(dim, n, |j, i| {
+            let mean = (0..n).map(|k| weights[k] * x[(j, k)]).sum::<f64>() / n as f64;
+            weights[i].sqrt() * (x[(j, i)] - mean)
+        });
+        let difference =
+            centred.transpose() * &centred - spectrum.rows.transpose() * &spectrum.rows;
+        assert!(difference.norm_max() < 1e-9, "{}", difference.norm_max());
+        let coefficients = Mat::from_fn(rank, 2, |j, c| (j + c) as f64 - 1.0);
+        let lifted = spectrum.lift(coefficients.clone());
+        let difference = lifted.transpose() * &centred - coefficients.transpose() * &spectrum.rows;
+        assert!(difference.norm_max() < 1e-8, "{}", difference.norm_max());
+    }
+
+    #[test]
+    fn coordinates_are_faithful_and_drop_what_repeats() {
+        assert_faithful(6, 12, 4);
+        assert_faithful(12, 6, 5);
+    }
+
+    #[test]
+    fn samples_without_variance_have_no_axes() {
+        let spectrum = Spectrum::new(Mat::from_fn(4, 3, |_, _| 0.25), vec![1.0; 3]).unwrap();
+        assert!(spectrum.values.is_empty());
+        assert_eq!(spectrum.mean_value, 1.0);
+    }
+}

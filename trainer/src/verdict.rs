@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use ndarray::{ArrayView2, Axis};
+use ndarray::{ArrayView1, ArrayView2, Axis};
 
 use crate::advice::{Advice, Reason};
 use crate::comparison::Comparison;
@@ -23,6 +23,19 @@ pub struct InService<'a> {
     pub fitted_on: &'a [bool],
     /// The snapshot's class for each class of the head in service, or [`FORGOTTEN`].
     pub classes: &'a [usize],
+}
+
+impl InService<'_> {
+    /// `[n]`: whether the head in service is scored fairly on a sample: out-of-sample, and not after a look at its
+    /// group.
+    pub fn fair(&self, groups: &[usize]) -> Vec<bool> {
+        let seen: BTreeSet<usize> =
+            groups.iter().zip(self.fitted_on).filter(|&(_, &fitted)| fitted).map(|(&group, _)| group).collect();
+        let fair = |((row, group), &fitted): ((ArrayView1<'_, f64>, &usize), &bool)| {
+            (fitted || !seen.contains(group)) && row.iter().all(|p| p.is_finite())
+        };
+        self.probabilities.axis_iter(Axis(0)).zip(groups).zip(self.fitted_on).map(fair).collect()
+    }
 }
 
 /// What a verdict rests on.

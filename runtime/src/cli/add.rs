@@ -1,7 +1,5 @@
 //! `add`: pictures in, features computed, every sample acknowledged once it is safe on the disk.
 
-use std::io::Write as _;
-
 use acclimate::embedding::{self, Embedded, InputError};
 use acclimate::pictures::{self, Found, Labels};
 use acclimate::record::AddRecord;

@@ -2,7 +2,7 @@
 
 use acclimate::record::CheckRecord;
 use acclimate::store::{Access, StoreError, Tasks};
-use acclimate_backbone::{Backbone, EngineChoice, EngineOptions, Manifest, Picture, builtin};
+use acclimate_backbone::{Backbone, EngineChoice, EngineOptions, Picture};
 use anyhow::Context as _;
 
 use super::{Context, Outcome, chain, line};
@@ -57,7 +57,7 @@ fn store(context: &Context) -> Found {
     let dir = &context.data_dir;
     match Tasks::open(dir, &Access::Read).and_then(|tasks| tasks.list()) {
         Ok(tasks) => Found::Fine(format!("{} tasks in {}", tasks.len(), dir.display())),
-        Err(StoreError::Missing { .. }) => {
+        Err(StoreError::NoStore { .. }) => {
             Found::Fine(format!("none yet; the first `acclimate init` makes it in {}", dir.display()))
         }
         Err(error) => Found::Broken(
@@ -94,8 +94,7 @@ fn clock() -> Found {
 fn engine(context: &Context, engine: EngineChoice) -> Found {
     let options = EngineOptions { engine, ..context.engine_options() };
     let tried = || -> anyhow::Result<String> {
-        let manifest = Manifest::parse(builtin::MANIFEST)?;
-        let mut backbone = Backbone::from_bytes(&manifest, builtin::MODEL, &options)?;
+        let mut backbone = Backbone::builtin(&options)?;
         let picture = Picture::from_rgb(64, 64, (0..64 * 64 * 3).map(|i| (i % 251) as u8).collect())?;
         let start = std::time::Instant::now();
         backbone.features(&[picture]).context("it loads, but a picture does not get through")?;

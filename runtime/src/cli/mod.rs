@@ -4,7 +4,7 @@ mod adapt;
 mod add;
 pub mod args;
 mod classify;
-mod demo;
+//DEMO mod demo;
 mod doctor;
 mod forget;
 mod head;
@@ -16,11 +16,13 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use acclimate::adaptation::Options;
 use acclimate::config::{Config, EngineName};
 use acclimate::place::Environment;
 use acclimate::record::AddRecord;
 use acclimate::store::{Access, Tasks};
 use acclimate_backbone::{Backbone, EngineChoice, EngineOptions, Library};
+use acclimate_trainer::Kind;
 use anyhow::Context as _;
 use clap::CommandFactory as _;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -80,7 +82,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             clap_complete::generate(*shell, &mut Cli::command(), "acclimate", &mut std::io::stdout());
             Ok(Outcome::Done)
         }
-        Command::Demo(args) => demo::run(&context, args),
+        Command::Demo(_) => Ok(Outcome::Done), //DEMO
         Command::Doctor => doctor::run(&context),
         Command::Evaluate(args) => classify::evaluate(&context, args),
         Command::Forget(args) => forget::run(&context, args),
@@ -115,6 +117,18 @@ impl Context {
             engine,
             threads: self.global.threads.map_or(cores, usize::from),
             ort_library: Some(self.data_dir.join("lib")),
+        }
+    }
+
+    /// An adaptation that leaves everything to the trainer.
+    pub fn adapt_options(&self) -> Options {
+        Options {
+            kinds: Kind::ALL.to_vec(),
+            trust_labels: false,
+            group_by: None,
+            threads: self.engine_options().threads,
+            who: who(),
+            device: self.config.device_id(),
         }
     }
 

@@ -1,0 +1,104 @@
+//! Golden pairs: whole models give the reference outputs of onnxruntime 1.31 on both engines, and both engines give the
+//! same features.
+
+use std::collections::BTreeSet;
+
+use acclimate_backbone::{Backbone, ElementType, Ends, EngineChoice, Network, Picture, Tensor};
+
+use crate::{assets, npz};
+
+/// Components of two unit features differ by at most this much: the tolerance to which the engines agree. Measured on
+/// the three models that both run, 12 pictures each: 4e-7.
+const FEATURES: f32 = 2e-6;
+
+/// Largest difference of outputs, relative to the largest output. Two engines, and the reference without graph
+/// optimisation, sum in different orders.
+const F32_OUTPUTS: f32 = 2e-5;
+/// Quantised graphs round at every layer: a sum on the edge of two codes moves by a whole code, here 1 of some 50.
+const INT8_OUTPUTS: f32 = 0.1;
+
+fn check(model: &str, golden: &str, tolerance: f32) {
+    let Some((manifest, file)) = assets::model(model) else { return };
+    let arrays = npz::read(&assets::assets().unwrap().join("golden").join(golden));
+    let input = &arrays[&format!("in:{}", manifest.input.tensor)];
+    let (output, expected) = arrays.iter().find_map(|(name, array)| Some((name.strip_prefix("out:")?, array))).unwrap();
+    let Tensor::F32(expected) = expected else { panic!("{output} is not f32") };
+    let largest = expected.iter().fold(0.0_f32, |largest, number| largest.max(number.abs()));
+    let [_, shape @ ..] = manifest.input.shape(1);
+    let ends = Ends { output: None, input: &manifest.input.tensor, shape: &shape, element: manifest.input.dtype };
+    for engine in assets::engines() {
+        if model == "mobilenetv2-12-int8" && engine == EngineChoice::Tract {
+            continue; // see `engines::tract_names_the_operators_that_it_lacks`
+        }
+        let mut network = Network::open(std::fs::read(&file).unwrap(), &ends, &assets::options(engine)).unwrap();
+        let found = network.run(input).unwrap();
+        assert_eq!(found.shape(), expected.shape());
+        let worst = found.iter().zip(expected).fold(0.0_f32, |worst, (a, b)| worst.max((a - b).abs())) / largest;
+        println!("{model}, {engine}: {worst:.1e} of the largest output");
+        assert!(worst <= tolerance, "{model}, {engine}: {worst}");
+    }
+}
+
+#[test]
+fn mobilenetv2_gives_the_reference_outputs() {
+    check("mobilenetv2-1.0-224", "mobilenetv2-1.0-224__mobilenetv2_1.0_224_fp32.npz", F32_OUTPUTS);
+}
+
+#[test]
+fn mobilenetv2_int8_gives_the_reference_outputs() {
+    check("mobilenetv2-12-int8", "mobilenetv2-int8-onnxzoo__mobilenetv2-12-int8.npz", INT8_OUTPUTS);
+}
+
+#[test]
+fn mcunet_gives_the_reference_outputs() {
+    check("mcunet-5fps", "mcunet__mcunet-5fps_fp32.npz", F32_OUTPUTS);
+}
+
+#[test]
+fn squeezenet_gives_the_reference_outputs() {
+    check("squeezenet1.0", "squeezenet1.0__squeezenet1.0_fp32.npz", F32_OUTPUTS);
+}
+
+/// Bytes in, batch last: the other layout and element type, on a graph of QuantizeLinear and DequantizeLinear.
+#[test]
+fn a_graph_of_bytes_in_nhwc_gives_the_reference_outputs() {
+    let Some(assets) = assets::assets() else { return };
+    let arrays = npz::read(&assets.join("golden/mobilenetv2-1.0-224__mobilenetv2_1.0_224_uint8_qdq_nhwc.npz"));
+    let bytes =
+        std::fs::read(assets.join("models/mobilenetv2-1.0-224/mobilenetv2_1.0_224_uint8_qdq_nhwc.onnx")).unwrap();
+    let Tensor::U8(expected) = &arrays["out:MobilenetV2/Predictions/Softmax"] else { panic!("not bytes") };
+    for engine in assets::engines() {
+        let ends = Ends { output: None, input: "input", shape: &[224, 224, 3], element: ElementType::U8 };
+        let mut network = Network::open(bytes.clone(), &ends, &assets::options(engine)).unwrap();
+        let found = network.run(&arrays["in:input"]).unwrap();
+        let worst = found.iter().zip(expected).fold(0.0_f32, |worst, (a, b)| worst.max((a - f32::from(*b)).abs()));
+        println!("{engine}: {worst} of 255");
+        assert!(worst <= 4.0, "{engine}: {worst} of 255");
+    }
+}
+
+#[test]
+fn both_engines_agree_on_features() {
+    let Some(assets) = assets::assets() else { return };
+    if assets::engines() != [EngineChoice::Ort, EngineChoice::Tract] {
+        println!("skipped: two engines are needed");
+        return;
+    }
+    let files: BTreeSet<_> = std::fs::read_dir(assets.join("data/imagenet-verify/images"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    let pictures: Vec<_> =
+        files.iter().filter_map(|path| Picture::decode(&std::fs::read(path).ok()?).ok()).take(12).collect();
+    assert_eq!(pictures.len(), 12);
+    for name in ["mobilenetv2-1.0-224", "mcunet-5fps", "squeezenet1.0"] {
+        let (manifest, file) = assets::model(name).unwrap();
+        let [ort, tract] = [EngineChoice::Ort, EngineChoice::Tract].map(|engine| {
+            Backbone::open(&manifest, &file, &assets::options(engine)).unwrap().features(&pictures).unwrap()
+        });
+        let pairs = ort.iter().zip(&tract).flat_map(|(a, b)| a.as_slice().iter().zip(b.as_slice()));
+        let worst = pairs.fold(0.0_f32, |worst, (a, b)| worst.max((a - b).abs()));
+        println!("{name}: {worst:.1e}");
+        assert!(worst <= FEATURES, "{name}: {worst}");
+    }
+}

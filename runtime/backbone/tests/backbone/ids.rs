@@ -1,0 +1,58 @@
+//! Ids of backbones.
+
+use acclimate_backbone::{BackboneId, Library, Manifest};
+
+use crate::manifests::MINIMAL;
+
+/// If this fails, do not edit it: features in the field are recorded under these ids. Raise the version that changed
+/// (of preprocessing, say) and add the new ids.
+#[test]
+fn ids_of_the_catalogue_are_what_they_were() {
+    let ids: Vec<_> = Library::new(Vec::new())
+        .list()
+        .into_iter()
+        .map(|entry| format!("{} {}", entry.manifest.name, BackboneId::of(&entry.manifest)))
+        .collect();
+    assert_eq!(ids, ["GOLDEN"]);
+}
+
+#[test]
+fn whatever_changes_features_changes_the_id_and_nothing_else_does() {
+    let id = |text: &str| BackboneId::of(&Manifest::parse(text).unwrap());
+    let minimal = id(MINIMAL);
+    for (from, to) in [
+        ("sha256 = \"00", "sha256 = \"01"),
+        ("tensor = \"image\"", "tensor = \"image\"\ncolor = \"bgr\""),
+        ("tensor = \"image\"", "tensor = \"image\"\nmean = [0.5, 0.5, 0.25]"),
+        ("tensor = \"image\"", "tensor = \"image\"\nresize_to = 9"),
+        ("tensor = \"image\"", "tensor = \"image\"\nresize = \"stretch\""),
+        ("tensor = \"image\"", "tensor = \"image\"\nresize = \"letterbox\""),
+        ("tensor = \"image\"", "tensor = \"image\"\nresize = \"letterbox\"\npad_value = 114"),
+        ("tensor = \"image\"", "tensor = \"image\"\ninterpolation = \"bicubic\""),
+        ("tensor = \"image\"", "tensor = \"image\"\nantialias = false"),
+        ("tensor = \"image\"", "tensor = \"image\"\ndecode = \"scaled\""),
+        ("range = 1", "range = 255"),
+        ("tensor = \"feature\"", "tensor = \"pooled\""),
+        ("dim = 4", "dim = 4\npool = \"flatten\""),
+        ("dim = 4", "dim = 4\nsigned = false"),
+        ("dim = 4", "dim = 4\nfull_scale = 0.5"),
+    ] {
+        let changed = MINIMAL.replacen(from, to, 1);
+        assert_ne!(changed, MINIMAL, "{from}");
+        assert_ne!(id(&changed), minimal, "{to}");
+    }
+    for (from, to) in [
+        ("name = \"tiny\"", "name = \"other\""),
+        ("licence = \"MIT\"", "licence = \"Apache-2.0\""),
+        ("[file]", "[file]\nurl = \"https://example.com/x.onnx\""),
+        // No letterbox, no padding.
+        ("tensor = \"image\"", "tensor = \"image\"\npad_value = 114"),
+        // Defaults written out.
+        ("tensor = \"image\"", "tensor = \"image\"\nresize = \"shortest-edge\"\nresize_to = 8\ncrop = \"center\""),
+        ("dim = 4", "dim = 4\nbits = 8\nfull_scale = 1.0\nsigned = true\npool = \"none\""),
+    ] {
+        let changed = MINIMAL.replacen(from, to, 1);
+        assert_ne!(changed, MINIMAL, "{from}");
+        assert_eq!(id(&changed), minimal, "{to}");
+    }
+}

@@ -1,0 +1,18 @@
+//! Tests of the crate from outside: real models where assets are found, small ones of `models/make.py` always.
+//!
+//! One binary, to link the engines once.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod assets;
+mod catalogue;
+mod cuts;
+mod engines;
+mod fallback;
+mod golden;
+mod ids;
+mod inspection;
+mod library;
+mod manifests;
+mod npz;
+mod refusals;

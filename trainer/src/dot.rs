@@ -15,11 +15,7 @@ pub(crate) fn dot<A: Copy + Into<f64>, B: Copy + Into<f64>>(a: &[A], b: &[B]) ->
             lanes[lane] += a[lane].into() * b[lane].into();
         }
     }
-    let rest: f64 = a_rest
-        .iter()
-        .zip(b_rest)
-        .map(|(&a, &b)| a.into() * b.into())
-        .sum();
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(&a, &b)| a.into() * b.into()).sum();
     lanes.iter().sum::<f64>() + rest
 }
 

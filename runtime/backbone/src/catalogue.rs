@@ -1,9 +1,10 @@
 //! The catalogue: manifests that ship with the binary. Knows their text and nothing else.
 
-use crate::manifest::Manifest;
+use crate::{builtin, manifest::Manifest};
 
 /// The manifests of `models/`, as TOML.
-pub(crate) const MANIFESTS: [&str; 4] = [
+pub(crate) const MANIFESTS: [&str; 5] = [
+    builtin::MANIFEST,
     include_str!("../../../models/mcunet-5fps.toml"),
     include_str!("../../../models/mobilenetv2-1.0-224.toml"),
     include_str!("../../../models/mobilenetv2-12-int8.toml"),

@@ -96,13 +96,14 @@ impl<'a> Problem<'a> {
         trust_labels: bool,
     ) -> Result<Verdict, AdaptError> {
         let none = Array2::zeros((self.labels.len(), self.names.len()));
+        let every_one = vec![true; self.labels.len()];
         Ok(judge(&JudgeInput {
             candidate: proposal.map_or(none.view(), |proposal| proposal.selected().leave_out.view()),
             labels: &self.labels,
             groups: &self.groups,
             classes: self.names.len(),
             ungrouped: proposal.is_some_and(|proposal| proposal.selected().ungrouped),
-            new: service.map_or(&[], |service| &service.new),
+            new: service.map_or(&every_one, |service| &service.new),
             prototype: proposal.map_or(none.view(), |p| p.candidates[p.prototype].leave_out.view()),
             in_service: service.map(Service::as_input),
             trust_labels,

@@ -5,15 +5,16 @@
 use std::fmt::Write as _;
 
 use acclimate::adaptation::{self, Adapted, Options};
-use acclimate::demo::belt::{Belt, CLASSES, Light};
+use acclimate::demo::belt::{Belt, Class, Light};
 use acclimate::embedding;
 use acclimate::group::{GroupBy, GroupInput, groups};
 use acclimate::record::{AdaptationRecord, DemoRecord, EvaluationRecord};
 use acclimate::store::{Access, Model, NewSample, NewTask, Tasks};
 use acclimate_backbone::{Backbone, builtin};
-use acclimate_trainer::{Evaluation, Feature};
+use acclimate_trainer::Evaluation;
 use anyhow::{Context as _, ensure};
-use indicatif::ProgressBar;
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder as _};
 use jiff::Timestamp;
 use ndarray::Array2;
 
@@ -36,19 +37,19 @@ pub fn run(context: &Context, args: &args::Demo) -> anyhow::Result<Outcome> {
     demo.say(&format!(
         "A camera over a belt: is each part {}? The built-in backbone ({}, frozen) sees {} numbers in a picture;\n\
          what is learnt here, on this machine, is the head behind it.\n",
-        CLASSES.join(" or "),
+        classes().join(" or "),
         demo.backbone.extractor(),
         demo.backbone.dim()
     ))?;
 
     demo.say(&format!("1. By day, someone labels {DAY} parts of each class."))?;
-    demo.teach(Light::Day, DAY, None)?;
+    demo.teach(Light::DAY, DAY)?;
     let first = demo.adapt()?;
     demo.say(&indent(&verdict(&first)))?;
-    let day = demo.measure(Light::Day)?;
+    let day = demo.measure(Light::DAY)?;
     demo.say(&format!("   On {} other parts by day:       {}\n", day.samples, figure(&day)))?;
 
-    let before = demo.measure(Light::Evening)?;
+    let before = demo.measure(Light::EVENING)?;
     demo.say(&format!(
         "2. Evening: lamps, long shadows. The same head on {} parts in that light: {}\n",
         before.samples,
@@ -56,16 +57,16 @@ pub fn run(context: &Context, args: &args::Demo) -> anyhow::Result<Outcome> {
     ))?;
 
     demo.say(&format!("3. Someone labels {EVENING} evening parts of each class, and the device adapts."))?;
-    demo.teach(Light::Evening, EVENING, None)?;
+    demo.teach(Light::EVENING, EVENING)?;
     let second = demo.adapt()?;
     demo.say(&indent(&verdict(&second)))?;
-    let after = demo.measure(Light::Evening)?;
-    let day_after = demo.measure(Light::Day)?;
+    let after = demo.measure(Light::EVENING)?;
+    let day_after = demo.measure(Light::DAY)?;
     demo.say(&format!("   On the same unseen evening parts: {}  →  {}", figure(&before), figure(&after)))?;
     demo.say(&format!("   And by day, nothing is lost:      {}  →  {}\n", figure(&day), figure(&day_after)))?;
 
-    demo.say(&format!("4. At shift's end someone in a hurry calls {HURRIED} damaged parts `{}`.", CLASSES[0]))?;
-    demo.teach(Light::Evening, HURRIED, Some(CLASSES[0]))?;
+    demo.say(&format!("4. At shift's end someone in a hurry calls {HURRIED} damaged parts `{}`.", Class::Ok.name()))?;
+    demo.hurry(Light::EVENING)?;
     let third = demo.adapt()?;
     demo.say(&indent(&verdict(&third)))?;
     demo.say("   The head in service stays as it was.\n")?;
@@ -90,10 +91,10 @@ pub fn run(context: &Context, args: &args::Demo) -> anyhow::Result<Outcome> {
         let record = DemoRecord {
             seed: args.seed,
             extractor: demo.backbone.extractor().to_string(),
-            day: EvaluationRecord::new(&day, &demo.classes()),
-            evening_before: EvaluationRecord::new(&before, &demo.classes()),
-            evening_after: EvaluationRecord::new(&after, &demo.classes()),
-            day_after: EvaluationRecord::new(&day_after, &demo.classes()),
+            day: EvaluationRecord::new(&day, &classes()),
+            evening_before: EvaluationRecord::new(&before, &classes()),
+            evening_after: EvaluationRecord::new(&after, &classes()),
+            day_after: EvaluationRecord::new(&day_after, &classes()),
             verdicts: vec![first, second, third],
             rolled_back_to: rolled_back,
         };
@@ -124,7 +125,7 @@ impl<'a> Demo<'a> {
             dim: backbone.dim(),
             quantisation: backbone.quantisation(),
             group_by: GroupBy::Auto,
-            classes: CLASSES.iter().map(ToString::to_string).collect(),
+            classes: classes(),
         };
         tasks.create_task(&new, Timestamp::now())?;
         Ok(Self { context, backbone, belt: Belt::new(seed), seed, tasks, taught: 0 })
@@ -135,40 +136,43 @@ impl<'a> Demo<'a> {
         if self.context.global.json { Ok(()) } else { line(words) }
     }
 
-    fn classes(&self) -> Vec<String> {
-        CLASSES.iter().map(ToString::to_string).collect()
+    /// Draws parts of every class and stores them, rightly labelled.
+    fn teach(&mut self, light: Light, each: usize) -> anyhow::Result<()> {
+        (0..each).flat_map(|_| Class::ALL).try_for_each(|class| self.label(class, light, class))
     }
 
-    /// Draws parts and stores them labelled; with `called`, damaged parts only, all called that.
-    fn teach(&mut self, light: Light, each: usize, called: Option<&str>) -> anyhow::Result<()> {
-        let damaged = |class: &&usize| called.is_none() || **class > 0;
-        let classes: Vec<usize> = (0..CLASSES.len()).collect();
-        let classes: Vec<usize> = classes.iter().filter(damaged).copied().collect();
-        let number = if called.is_some() { each } else { each * classes.len() };
-        let bar = self.context.progress(number, "labelling");
-        for turn in 0..number {
-            let class = classes[turn % classes.len()];
-            let png = self.belt.part(class, light).to_png()?;
-            let embedded = embedding::embed_bytes(&mut self.backbone, png)?;
-            let encoded = self.backbone.quantisation().encode(&embedded.feature);
-            self.taught += 1;
-            let new = NewSample {
-                payload: &embedded.payload,
-                media: embedded.media,
-                source: &format!("belt/{}", self.taught),
-                taken: None,
-                group_key: None,
-                phash: Some(embedded.phash),
-                codes: &encoded.codes,
-                saturated: encoded.saturated,
-                extractor: &self.backbone.extractor().to_string(),
-                label: Some(called.unwrap_or(CLASSES[class])),
-                who: "demo",
-            };
-            self.tasks.add_sample(TASK, &new, Timestamp::now())?;
-            bar.inc(1);
-        }
-        bar.finish_and_clear();
+    /// Draws damaged parts and calls them all right.
+    fn hurry(&mut self, light: Light) -> anyhow::Result<()> {
+        let damaged = [Class::Chipped, Class::Scratch].into_iter().cycle();
+        damaged.take(HURRIED).try_for_each(|class| self.label(class, light, Class::Ok))
+    }
+
+    fn label(&mut self, class: Class, light: Light, called: Class) -> anyhow::Result<()> {
+        let picture = self.belt.part(class, light);
+        let mut png = Vec::new();
+        PngEncoder::new(&mut png).write_image(
+            picture.rgb(),
+            picture.width(),
+            picture.height(),
+            ExtendedColorType::Rgb8,
+        )?;
+        let embedded = embedding::embed_bytes(&mut self.backbone, png)?;
+        let encoded = self.backbone.quantisation().encode(&embedded.feature);
+        self.taught += 1;
+        let new = NewSample {
+            payload: &embedded.payload,
+            media: embedded.media,
+            source: &format!("belt/{}", self.taught),
+            taken: None,
+            group_key: None,
+            phash: Some(embedded.phash),
+            codes: &encoded.codes,
+            saturated: encoded.saturated,
+            extractor: &self.backbone.extractor().to_string(),
+            label: Some(called.name()),
+            who: "demo",
+        };
+        self.tasks.add_sample(TASK, &new, Timestamp::now())?;
         Ok(())
     }
 
@@ -180,27 +184,22 @@ impl<'a> Demo<'a> {
 
     /// The head in service on parts that nothing was fitted on: the same ones every time for a light.
     fn measure(&mut self, light: Light) -> anyhow::Result<Evaluation> {
-        let mut belt = Belt::new(self.seed ^ 0x5eed ^ (light as u64 + 1) << 32);
+        let unseen = if light == Light::DAY { 1 } else { 2 };
+        let mut belt = Belt::new(self.seed.wrapping_add(unseen << 32));
         let head = self.tasks.in_service(TASK)?.context("a bug: the demo has no head in service")?;
-        let number = UNSEEN * CLASSES.len();
-        let bar: ProgressBar = self.context.progress(number, "measuring");
+        let classes: Vec<Class> = (0..UNSEEN).flat_map(|_| Class::ALL).collect();
+        let bar = self.context.progress(classes.len(), "measuring");
         let (mut labels, mut inputs) = (Vec::new(), Vec::new());
-        let mut probabilities = Array2::zeros((number, head.file.classes.len()));
-        for turn in 0..number {
-            let picture = belt.part(turn % CLASSES.len(), light);
-            let phash = picture.perceptual_hash();
-            let feature: Vec<Feature> = self.backbone.features(&[picture])?;
-            let answer = head.file.head.probabilities(feature[0].as_slice());
+        let mut probabilities = Array2::zeros((classes.len(), head.file.classes.len()));
+        for (turn, class) in classes.into_iter().enumerate() {
+            let picture = belt.part(class, light);
+            let phash = Some(picture.perceptual_hash());
+            let features = self.backbone.features(&[picture])?;
+            let answer = head.file.head.probabilities(features[0].as_slice());
             probabilities.row_mut(turn).assign(&ndarray::ArrayView1::from(&answer));
-            let name = CLASSES[turn % CLASSES.len()];
-            labels.push(head.file.classes.iter().position(|class| class == name).context("a bug: a class is missing")?);
-            inputs.push(GroupInput {
-                seq: turn as i64,
-                phash: Some(phash),
-                source: turn.to_string(),
-                taken: None,
-                group_key: None,
-            });
+            let known = head.file.classes.iter().position(|name| name == class.name());
+            labels.push(known.context("a bug: the head in service lacks a class")?);
+            inputs.push(GroupInput { seq: turn as i64, phash, source: turn.to_string(), taken: None, group_key: None });
             bar.inc(1);
         }
         bar.finish_and_clear();
@@ -215,6 +214,10 @@ impl<'a> Demo<'a> {
     fn fingerprint(&self) -> anyhow::Result<Vec<u8>> {
         Ok(self.tasks.in_service(TASK)?.context("a bug: the demo has no head in service")?.file.encode()?)
     }
+}
+
+fn classes() -> Vec<String> {
+    Class::ALL.iter().map(|class| class.name().to_owned()).collect()
 }
 
 fn figure(evaluation: &Evaluation) -> String {

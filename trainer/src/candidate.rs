@@ -5,10 +5,11 @@
 
 use std::cell::OnceCell;
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayViewMut1, Axis};
 
 use crate::{
     FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Samples, Solution, calibration,
+    evaluation::most_probable,
     leave_out::LeaveOut,
     log_loss, logistic,
     prototype::Directions,
@@ -16,6 +17,9 @@ use crate::{
     solution::columns,
     spectrum::{Spectrum, balance},
 };
+
+/// Folds of the cross-validation that selection and logistic regression rest on.
+const FOLDS: usize = 10;
 
 /// A fitted head with the evidence for it.
 ///
@@ -28,12 +32,13 @@ pub struct Candidate {
     /// Calibrated out-of-sample probabilities, `[n, classes]`, in the samples' order. A class the rest holds no sample
     /// of has probability 0, which [`log_loss`] bounds.
     pub leave_out: Array2<f64>,
-    /// Log-loss per sample, `[n]`, in nats.
-    pub losses: Vec<f64>,
+    /// Log-loss per sample, `[n]`, in nats, with the sample's whole fold left out: what [`select`](crate::select())
+    /// compares. Leaving out less flatters a kind, and not every kind can leave out one group at a time.
+    pub fold_losses: Vec<f64>,
     /// The group each sample was left out with, `[n]`, numbered from 0: the samples' own, or single ones where
     /// `ungrouped`.
     pub groups: Vec<usize>,
-    /// Mean of `losses`.
+    /// Mean log-loss of `leave_out`, in nats.
     pub log_loss: f64,
     /// Standard error of `log_loss`, clustered by group.
     pub log_loss_se: f64,
@@ -99,7 +104,7 @@ pub fn fit(samples: &Samples<'_>, options: &FitOptions) -> Result<Vec<Candidate>
     let fitter = Fitter::new(samples, options);
     let novelty = Novelty::from_directions(&fitter.directions, samples, FALSE_UNKNOWN_RATE);
     let wanted = Kind::ALL.into_iter().filter(|kind| options.kinds.contains(kind));
-    wanted.map(|kind| Ok(Candidate::new(fitter.solve(kind, None)?, samples, &fitter.leave_out, &novelty))).collect()
+    wanted.map(|kind| fitter.candidate(kind, &novelty)).collect()
 }
 
 /// Solves one kind at one penalty (where the kind has one; chosen as in [`fit`] if `None`), in f64 and uncalibrated:
@@ -127,6 +132,8 @@ struct Fitter<'a, 'b> {
     samples: &'a Samples<'b>,
     options: &'a FitOptions,
     leave_out: LeaveOut,
+    /// The same groups, dealt into few folds.
+    folds: LeaveOut,
     directions: Directions,
     spectrum: OnceCell<Spectrum>,
 }
@@ -134,16 +141,28 @@ struct Fitter<'a, 'b> {
 impl<'a, 'b> Fitter<'a, 'b> {
     fn new(samples: &'a Samples<'b>, options: &'a FitOptions) -> Self {
         let leave_out = LeaveOut::new(samples);
+        let folds = leave_out.folds(samples, FOLDS, options.seed);
         let directions = Directions::new(samples, &leave_out, &columns(samples));
-        Self { samples, options, leave_out, directions, spectrum: OnceCell::new() }
+        Self { samples, options, leave_out, folds, directions, spectrum: OnceCell::new() }
+    }
+
+    /// Fits one kind and scores it twice: without each sample's group, and without its fold.
+    fn candidate(&self, kind: Kind, novelty: &Novelty) -> Result<Candidate, FitError> {
+        let Self { samples, folds, .. } = self;
+        let solution = self.solve(kind, None)?;
+        let mut by_fold = match kind {
+            Kind::Logistic => solution.scores.clone(),
+            Kind::Prototype => Directions::new(samples, folds, &columns(samples)).solution().scores,
+            Kind::Ridge => ridge::solve(samples, folds, self.spectrum()?, solution.lambda).scores,
+        };
+        let (_, fold_losses) = calibrate(&mut by_fold, samples.labels());
+        Ok(Candidate::new(solution, fold_losses, samples, &self.leave_out, novelty))
     }
 
     fn solve(&self, kind: Kind, lambda: Option<f64>) -> Result<Solution, FitError> {
-        let Self { samples, options, leave_out, .. } = self;
+        let Self { samples, options, leave_out, folds, .. } = self;
         Ok(match kind {
-            Kind::Logistic => {
-                logistic::solve(samples, leave_out, self.spectrum()?, lambda, options.seed, options.threads)
-            }
+            Kind::Logistic => logistic::solve(samples, folds, self.spectrum()?, lambda, options.threads),
             Kind::Prototype => self.directions.solution(),
             Kind::Ridge => ridge::solve(samples, leave_out, self.spectrum()?, lambda),
         })
@@ -160,21 +179,17 @@ impl<'a, 'b> Fitter<'a, 'b> {
 
 impl Candidate {
     /// Calibrates a solution and weighs it.
-    fn new(solution: Solution, samples: &Samples<'_>, leave_out: &LeaveOut, novelty: &Novelty) -> Self {
+    fn new(
+        solution: Solution,
+        fold_losses: Vec<f64>,
+        samples: &Samples<'_>,
+        leave_out: &LeaveOut,
+        novelty: &Novelty,
+    ) -> Self {
         let Solution { kind, weights, bias, mut scores, lambda } = solution;
-        let temperature = calibration::temperature(scores.view(), samples.labels());
-        let mut right = 0;
-        let mut losses = Vec::with_capacity(samples.rows());
-        for (mut row, &label) in scores.axis_iter_mut(Axis(0)).zip(samples.labels()) {
-            let mut p = row.to_vec();
-            softmax(&mut p, temperature);
-            row.assign(&ndarray::aview1(&p));
-            losses.push(log_loss(row.view(), label));
-            right += usize::from(p.iter().enumerate().all(|(class, &other)| {
-                // The first of equals is the answer.
-                if class < label { other < p[label] } else { other <= p[label] }
-            }));
-        }
+        let (temperature, losses) = calibrate(&mut scores, samples.labels());
+        let right = scores.axis_iter(Axis(0)).zip(samples.labels()).filter(|(p, label)| most_probable(*p) == **label);
+        let right = right.count();
         let (mean, se) = clustered_mean(&losses, &leave_out.of);
         Self {
             head: Head {
@@ -186,7 +201,7 @@ impl Candidate {
                 novelty: Some(novelty.clone()),
             },
             leave_out: scores,
-            losses,
+            fold_losses,
             groups: leave_out.of.clone(),
             log_loss: mean,
             log_loss_se: se,
@@ -194,6 +209,19 @@ impl Candidate {
             accuracy: right as f64 / samples.rows() as f64,
         }
     }
+}
+
+/// Turns scores `[n, classes]` into probabilities at their best temperature; gives it, and the log-losses `[n]`.
+fn calibrate(scores: &mut Array2<f64>, labels: &[usize]) -> (f64, Vec<f64>) {
+    let temperature = calibration::temperature(scores.view(), labels);
+    let calibrated = |(mut row, &label): (ArrayViewMut1<'_, f64>, &usize)| {
+        let mut p = row.to_vec();
+        softmax(&mut p, temperature);
+        row.assign(&ndarray::aview1(&p));
+        log_loss(row.view(), label)
+    };
+    let losses = scores.axis_iter_mut(Axis(0)).zip(labels).map(calibrated).collect();
+    (temperature, losses)
 }
 
 /// The mean of `values` and its standard error when those of a group (numbered from 0) vary together: the

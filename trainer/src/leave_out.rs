@@ -43,8 +43,8 @@ impl LeaveOut {
 
     /// Deals the groups into at most `folds` folds so that each class is spread as evenly as it goes: the rarest
     /// classes' groups first, large before small, each to the fold that has the smallest share of its classes.
-    /// Ties are broken by a hash of the content and the seed. Returns the fold of each row.
-    pub(crate) fn folds(&self, samples: &Samples<'_>, folds: usize, seed: u64) -> Vec<usize> {
+    /// Ties are broken by a hash of the content and the seed. Returns the folds as groups, numbered from 0.
+    pub(crate) fn folds(&self, samples: &Samples<'_>, folds: usize, seed: u64) -> Self {
         let folds = folds.min(self.members.len()).max(1);
         let counts = samples.counts();
         let mut groups_of_class = vec![0_usize; samples.classes()];
@@ -82,7 +82,9 @@ impl LeaveOut {
                 fold_of[row] = fold;
             }
         }
-        fold_of
+        let mut members = vec![Vec::new(); folds];
+        fold_of.iter().enumerate().for_each(|(row, &fold)| members[fold].push(row));
+        Self { of: fold_of, members, ungrouped: self.ungrouped }
     }
 }
 
@@ -143,7 +145,7 @@ mod tests {
         let labels: Vec<usize> = (0..60).map(|i| usize::from(i >= 48)).collect();
         let groups: Vec<usize> = (0..60).map(|i| i / 2).collect();
         with(&labels, &groups, |samples, leave_out| {
-            let folds = leave_out.folds(samples, 5, 7);
+            let folds = leave_out.folds(samples, 5, 7).of;
             for pair in folds.chunks(2) {
                 assert_eq!(pair[0], pair[1]);
             }
@@ -152,7 +154,7 @@ mod tests {
                 assert!((8..=10).contains(&of_class(0)), "{}", of_class(0));
                 assert!((2..=4).contains(&of_class(1)), "{}", of_class(1));
             }
-            assert_ne!(folds, leave_out.folds(samples, 5, 8));
+            assert_ne!(folds, leave_out.folds(samples, 5, 8).of);
         });
     }
 }

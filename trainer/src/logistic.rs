@@ -18,8 +18,6 @@ use crate::{
     spectrum::Spectrum,
 };
 
-/// Folds of the cross-validation.
-const FOLDS: usize = 5;
 /// Penalties tried, in units of the mean eigenvalue: 10 from 10^1.5 down to 10^-3.
 const PATH: usize = 10;
 /// The path ends when so many penalties in a row did no better than the best.
@@ -35,23 +33,22 @@ const STEPS: usize = 300;
 /// Weights on principal coordinates `[rank, classes]`, column by column, then the intercept `[classes]`.
 type Parameters = Vec<f64>;
 
-/// Solves at `lambda`, or where there is none at the best of the path. Leave-out scores are those of the folds' fits.
+/// Solves at `lambda`, or where there is none at the best of the path. Leave-out scores are those of fits without each
+/// group of `folds`.
 /// O(n·rank·classes) per step.
 pub(crate) fn solve(
     samples: &Samples<'_>,
-    leave_out: &LeaveOut,
+    folds: &LeaveOut,
     spectrum: &Spectrum,
     lambda: Option<f64>,
-    seed: u64,
     threads: usize,
 ) -> Solution {
     let (n, classes) = (samples.rows(), samples.classes());
     // Principal coordinates may be weighted; here every sample counts once.
     let unweighted = spectrum.unweighted();
     let rows = unweighted.as_ref().unwrap_or(&spectrum.rows);
-    let fold_of = leave_out.folds(samples, FOLDS, seed);
-    let folds = fold_of.iter().max().map_or(0, |&last| last + 1);
-    let problems: Vec<Problem<'_>> = (0..folds)
+    let fold_of = &folds.of;
+    let problems: Vec<Problem<'_>> = (0..folds.members.len())
         .map(|fold| Problem::new(samples.labels(), classes, rows, &spectrum.values, |i| fold_of[i] != fold))
         .collect();
     let mut fits: Vec<Parameters> = problems.iter().map(Problem::start).collect();

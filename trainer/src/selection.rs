@@ -1,17 +1,19 @@
-//! Which candidate is proposed. Knows only their leave-out losses.
+//! Which candidate is proposed. Knows only their losses out of sample.
 
 use crate::{Candidate, candidate::clustered_mean};
 
-/// The index of the first candidate (they come cheapest first) whose leave-out log-loss is within one standard error of
-/// the smallest; the standard error is that of the paired differences, clustered by group. 0 where there are none.
+/// The index of the first candidate (they come cheapest first) whose log-loss, with whole folds left out, is within one
+/// standard error of the smallest; the standard error is that of the paired differences, clustered by group. 0 where
+/// there are none.
 ///
 /// The one-standard-error rule: Breiman, Friedman, Olshen and Stone 1984, "Classification and Regression Trees", 3.4.3.
 pub fn select(candidates: &[Candidate]) -> usize {
-    let Some(best) = candidates.iter().min_by(|a, b| a.log_loss.total_cmp(&b.log_loss)) else {
+    let loss = |candidate: &Candidate| clustered_mean(&candidate.fold_losses, &candidate.groups).0;
+    let Some(best) = candidates.iter().min_by(|a, b| loss(a).total_cmp(&loss(b))) else {
         return 0;
     };
     let close = |candidate: &Candidate| {
-        let differences: Vec<f64> = candidate.losses.iter().zip(&best.losses).map(|(a, b)| a - b).collect();
+        let differences: Vec<f64> = candidate.fold_losses.iter().zip(&best.fold_losses).map(|(a, b)| a - b).collect();
         let (mean, se) = clustered_mean(&differences, &best.groups);
         mean <= se
     };
@@ -34,9 +36,9 @@ mod tests {
             novelty: None,
         };
         let (log_loss, log_loss_se) = clustered_mean(losses, groups);
-        let (losses, groups) = (losses.to_vec(), groups.to_vec());
+        let (fold_losses, groups) = (losses.to_vec(), groups.to_vec());
         let leave_out = Array2::zeros((losses.len(), 2));
-        Candidate { head, leave_out, losses, groups, log_loss, log_loss_se, ungrouped: false, accuracy: 0.0 }
+        Candidate { head, leave_out, fold_losses, groups, log_loss, log_loss_se, ungrouped: false, accuracy: 0.0 }
     }
 
     #[test]

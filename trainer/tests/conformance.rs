@@ -31,7 +31,7 @@ fn assert_sound(kind: Kind, case: &Synthetic, what: &str) -> Candidate {
     assert!(head.temperature.is_finite() && head.temperature > 0.0, "{kind}, {what}: {}", head.temperature);
     let novelty = head.novelty.as_ref().unwrap();
     assert!(novelty.threshold.is_finite() && novelty.means.iter().all(|x| x.is_finite()), "{kind}, {what}: novelty");
-    assert!(candidate.losses.iter().all(|&loss| (0.0..=-LOG_LOSS_FLOOR.ln()).contains(&loss)), "{kind}, {what}");
+    assert!(candidate.fold_losses.iter().all(|&loss| (0.0..=-LOG_LOSS_FLOOR.ln()).contains(&loss)), "{kind}, {what}");
     assert!(candidate.log_loss.is_finite() && candidate.log_loss_se.is_finite(), "{kind}, {what}: loss");
     for row in candidate.leave_out.outer_iter().chain(head.batch(case.x.view()).outer_iter()) {
         assert!(row.iter().all(|p| (0.0..=1.0).contains(p)), "{kind}, {what}: {row}");
@@ -134,7 +134,7 @@ fn few_samples_and_lopsided_classes_are_fitted() {
         let candidate = assert_sound(kind, &lopsided, "one of forty");
         // Left out, nobody knows its class: probability 0, counted at the floor.
         assert!(candidate.leave_out[(17, 1)] <= 0.0);
-        assert!((candidate.losses[17] + LOG_LOSS_FLOOR.ln()).abs() < 1e-12);
+        assert!((candidate.fold_losses[17] + LOG_LOSS_FLOOR.ln()).abs() < 1e-12);
         let mut one_group_each = Synthetic::new(7, 20, 6, 2, 10, 1.0);
         one_group_each.groups.fill(3);
         assert!(assert_sound(kind, &one_group_each, "one group").ungrouped);

@@ -124,6 +124,18 @@ impl Running {
         self.child.id()
     }
 
+    /// Waits until something that it does can be seen.
+    ///
+    /// # Panics
+    /// When it ends first, or takes a minute.
+    pub fn wait_until(&self, seen: impl Fn() -> bool) {
+        while !seen() {
+            let patience = self.started.elapsed() < Duration::from_mins(1);
+            let runs = self.ended.recv_timeout(Duration::from_millis(2)) == Err(RecvTimeoutError::Timeout);
+            assert!(runs && patience, "the program ended, or took a minute, before it did what is waited for");
+        }
+    }
+
     /// Waits until it ends.
     ///
     /// # Panics

@@ -1,6 +1,7 @@
 //! Every JSON output has one example in `tests/golden/`: documentation for whoever parses it, and a promise. Compared are
 //! keys, types, and tokens, not numbers. `UPDATE_GOLDEN=1` writes the examples anew; a changed one is a changed contract.
 
+use std::collections::HashSet;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,9 +22,9 @@ pub(crate) fn adapted() -> Device {
     device
 }
 
-/// Adds pictures of one class under the other's name.
+/// Adds pictures of one class under the other's name: fewer than it has, so that the majority is still right.
 pub(crate) fn contradicted(device: &Device) {
-    let folder = device.draw("contradicting", 14, 5).join(picture::CLASSES[0]);
+    let folder = device.draw("contradicting", 6, 5).join(picture::CLASSES[0]);
     let add = ["add".as_ref(), "parts".as_ref(), folder.as_os_str(), "--label".as_ref(), picture::CLASSES[1].as_ref()];
     let _ = device.run(add).expect(0);
 }
@@ -40,6 +41,8 @@ fn every_json_output_is_like_its_example() {
     fs::write(device.path("first/broken.png"), b"").unwrap();
     golden.check(&device, 1, "add", &["add", "parts", folder, "--labels-from-folders"]);
     fs::remove_file(device.path("first/broken.png")).unwrap();
+    let _ = device.run(["adapt", "parts"]).expect(0);
+    device.add_folders(&device.draw("second", 3, 2));
     golden.check(&device, 0, "adapt-activated", &["adapt", "parts"]);
     golden.check(&device, 0, "task-list", &["task", "list"]);
 
@@ -60,8 +63,8 @@ fn every_json_output_is_like_its_example() {
     golden.check(&device, 0, "head-list", &["head", "list", "parts"]);
     golden.check(&device, 0, "head-show", &["head", "show", "parts"]);
     golden.check(&device, 0, "head-export", &["head", "export", "parts", "--output", file]);
-    golden.check(&device, 0, "head-import", &["head", "import", "parts", file]);
-    golden.check(&device, 0, "head-activate", &["head", "activate", "parts", "2", "--force"]);
+    golden.check(&Device::with_task(), 0, "head-import", &["head", "import", "parts", file]);
+    golden.check(&device, 0, "head-activate", &["head", "activate", "parts", "1"]);
     golden.check(&device, 0, "head-rollback", &["head", "rollback", "parts"]);
 
     contradicted(&device);
@@ -109,12 +112,15 @@ impl Golden {
     }
 }
 
-/// Writes an example, with the paths of this machine replaced, and of several like results the first of each status.
+/// Writes an example, with the paths of this machine replaced, and of several like results the first of each kind.
 fn write(path: &PathBuf, device: &Device, printed: &Value) {
     let mut example = printed.clone();
     if let Some(several) = example.as_array_mut() {
-        several.dedup_by_key(|one| one["status"].clone());
-        several.truncate(8);
+        let mut kinds = HashSet::new();
+        several.retain(|one| {
+            let keys: Vec<String> = one.as_object().into_iter().flat_map(|one| one.keys().cloned()).collect();
+            kinds.insert((one["status"].to_string(), keys))
+        });
     }
     let text = serde_json::to_string_pretty(&example).unwrap();
     let root = device.data_dir();

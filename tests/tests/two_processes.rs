@@ -1,5 +1,6 @@
 //! One process writes at a time. The second is told at once who holds the store; readers are not kept out.
 
+use std::fs;
 use std::process::Stdio;
 
 use acclimate_tests::device::Device;
@@ -16,9 +17,9 @@ fn the_second_writer_is_told_who_holds_the_store() {
     // The first writer waits for a picture on its standard input, with the store in its hands.
     let mut command = device.command(["add", "parts", "-"]);
     let first = Running::start(command.stdin(Stdio::piped()));
-    // How soon it has the store is not ours to know: the second, which changes nothing, tries until it is refused.
-    let refused = (0..500).map(|_| device.run(add)).find(|second| second.code != Some(0));
-    let refused = refused.expect("the first writer takes the store").expect(1);
+    let holder = || fs::read_to_string(device.data_dir().join("lock")).unwrap_or_default();
+    first.wait_until(|| holder().contains(&first.id().to_string()));
+    let refused = device.run(add).expect(1);
     for part in [first.id().to_string().as_str(), "acclimate add"] {
         assert!(refused.stderr.contains(part), "`{part}` in:\n{}", refused.stderr);
     }

@@ -202,7 +202,11 @@ impl Backbone {
 fn preprocess_all(pictures: &[Picture], input: &ImageInput, threads: usize) -> Vec<f32> {
     let work = |chunk: &[Picture]| {
         let mut numbers = Vec::with_capacity(input.shape(chunk.len()).iter().product());
-        chunk.iter().for_each(|picture| preprocess(picture, input, &mut numbers));
+        let mut one = Vec::new();
+        for picture in chunk {
+            preprocess(picture, input, &mut one);
+            numbers.extend_from_slice(&one);
+        }
         numbers
     };
     if threads == 1 || pictures.len() == 1 {

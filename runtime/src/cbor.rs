@@ -126,7 +126,6 @@ impl Scan<'_> {
         }
         let (major, argument) = self.header()?;
         match major {
-            0 | 1 => {}
             2 | 3 => {
                 let content = self.take(start, argument)?;
                 if major == 3 && std::str::from_utf8(&self.bytes[content]).is_err() {
@@ -155,6 +154,7 @@ impl Scan<'_> {
             6 => {
                 self.item(depth + 1)?;
             }
+            // Integers, floats and simple values are their header.
             _ => {}
         }
         Ok(start..self.at)
@@ -208,6 +208,113 @@ impl Scan<'_> {
         match usize::try_from(items) {
             Ok(count) if count <= left / least => Ok(count),
             _ => Err(CborError::Length { at: start, promised: items, left }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn refused(bytes: &[u8]) -> String {
+        read(bytes).unwrap_err().to_string()
+    }
+
+    /// Levels of one-element arrays around a zero.
+    fn nested(levels: usize) -> Vec<u8> {
+        let mut bytes = vec![0x81; levels];
+        bytes.push(0);
+        bytes
+    }
+
+    #[test]
+    fn sixteen_levels_are_read_and_seventeen_refused() {
+        assert!(read(&nested(MAX_DEPTH)).is_ok());
+        assert!(refused(&nested(MAX_DEPTH + 1)).contains("deeper than 16"));
+        let tags: Vec<u8> = [vec![0xc1; MAX_DEPTH + 1], vec![0]].concat();
+        assert!(refused(&tags).contains("deeper than 16"));
+        assert!(refused(&vec![0x81; 1 << 20]).contains("deeper than 16"), "and the stack stays whole");
+    }
+
+    #[test]
+    fn trailing_bytes_are_refused() {
+        assert!(refused(&[0x00, 0x00]).contains("ends at byte 1, but 1 more"));
+    }
+
+    #[test]
+    fn duplicate_keys_are_refused_however_they_are_spelt() {
+        assert!(refused(&[0xa2, 0x61, b'a', 1, 0x61, b'a', 2]).contains("a key twice"));
+        assert!(refused(&[0xa2, 0x01, 1, 0x18, 0x01, 2]).contains("longer integer"));
+        assert!(read(&[0xa2, 0x01, 1, 0x61, 0x01, 2]).is_ok(), "a number and a text are two keys");
+    }
+
+    #[test]
+    fn a_promise_that_the_input_cannot_keep_is_refused_before_anything_is_built() {
+        for major in [0x5b, 0x7b, 0x9b, 0xbb] {
+            let bomb = [major, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            assert!(refused(&bomb).contains("only 3 bytes are left"), "{major:x}");
+        }
+        assert!(refused(&[0xb8, 0x20, 0, 0]).contains("promises 32"));
+        let many: Vec<u8> = [vec![0x99, 0x40, 0x00], vec![0; 0x4000]].concat();
+        assert!(refused(&many).contains("more than 16384 items"));
+    }
+
+    #[test]
+    fn what_has_several_spellings_is_refused() {
+        assert!(refused(&[0x9f, 0xff]).contains("indefinite"));
+        assert!(refused(&[0x18, 0x17]).contains("longer integer"));
+        assert!(refused(&[0x58, 0x01, 0x00]).contains("longer integer"));
+        assert!(refused(&[0xf7]).contains("simple value"));
+        assert!(refused(&[0x1c]).contains("reserved"));
+        assert!(refused(&[0x61, 0xff]).contains("UTF-8"));
+        assert!(refused(&[]).contains("only 0 bytes are left"));
+    }
+
+    #[test]
+    fn maps_are_written_in_the_order_of_their_keys_bytes() {
+        let text = |key: &str| (Value::Text(key.into()), Value::Null);
+        let map = Value::Map(vec![text("bb"), text("c"), (Value::Integer(30.into()), Value::Null), text("a")]);
+        assert_eq!(write(&map), [0xa4, 0x18, 30, 0xf6, 0x61, b'a', 0xf6, 0x61, b'c', 0xf6, 0x62, b'b', b'b', 0xf6]);
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<i64>().prop_map(|n| Value::Integer(n.into())),
+            any::<u64>().prop_map(|n| Value::Integer(n.into())),
+            prop::num::f64::NORMAL.prop_map(Value::Float),
+            any::<bool>().prop_map(Value::Bool),
+            Just(Value::Null),
+            ".{0,8}".prop_map(Value::Text),
+            prop::collection::vec(any::<u8>(), 0..40).prop_map(Value::Bytes),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
+                prop::collection::btree_map(".{0,4}", inner.clone(), 0..6).prop_map(|map| Value::Map(
+                    map.into_iter().map(|(key, value)| (Value::Text(key), value)).collect()
+                )),
+                // 2 and 3 would be big integers.
+                (4..100_000_u64, inner).prop_map(|(tag, value)| Value::Tag(tag, Box::new(value))),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_and_written_alike(value in values()) {
+            let bytes = write(&value);
+            let again = read(&bytes).unwrap();
+            prop_assert_eq!(&again, &sorted(&value));
+            prop_assert_eq!(write(&again), bytes);
+        }
+
+        #[test]
+        fn noise_is_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read(&bytes);
         }
     }
 }

@@ -7,8 +7,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use acclimate_backbone::{
-    Backbone, BackboneError, EngineOptions, Library, LibraryError, Manifest, ManifestError, Picture, PictureError,
-    Prepared, builtin,
+    Backbone, BackboneError, EngineOptions, ImageInput, Library, LibraryError, Manifest, ManifestError, Picture,
+    PictureError, Prepared, builtin,
 };
 use acclimate_trainer::Feature;
 
@@ -34,7 +34,9 @@ pub enum OpenError {
         source: BackboneError,
     },
     /// What opened is not what the task's features were computed with.
-    #[error("backbone `{name}` has id {found}, the task's features were computed by {expected}: restore the model file and manifest that the task was made with")]
+    #[error(
+        "backbone `{name}` has id {found}, the task's features were computed by {expected}: restore the model file and manifest that the task was made with"
+    )]
     Changed {
         /// The backbone.
         name: String,
@@ -69,11 +71,10 @@ pub enum OpenError {
 /// When the model file is gone or another one, or no engine can run it.
 pub fn open(task: &Task, library: &Library, options: &EngineOptions) -> Result<Backbone, OpenError> {
     let name = || task.backbone.clone();
-    let manifest =
-        Manifest::parse(&task.manifest).map_err(|source| OpenError::Manifest { name: name(), source })?;
+    let manifest = Manifest::parse(&task.manifest).map_err(|source| OpenError::Manifest { name: name(), source })?;
     let wrap = |source| OpenError::Backbone { name: name(), source };
     let backbone = match &task.model {
-        Model::Builtin => Backbone::from_bytes(&manifest, builtin::MODEL, options).map_err(wrap)?,
+        Model::Builtin => Backbone::from_bytes(&manifest, builtin::MODEL.to_vec(), options).map_err(wrap)?,
         Model::File(path) if path.is_file() => Backbone::open(&manifest, path, options).map_err(wrap)?,
         Model::File(_) => {
             let entry = library.find(&task.backbone).map_err(|source| OpenError::Find { name: name(), source })?;
@@ -140,7 +141,7 @@ pub fn embed<E>(
 ) -> Result<(), E> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     for chunk in items.chunks(CHUNK) {
-        let ready = prepare(backbone, chunk, threads);
+        let ready = prepare(&backbone.manifest().input, chunk, threads);
         take(chunk.iter().zip(run(backbone, ready)).collect())?;
     }
     Ok(())
@@ -151,19 +152,19 @@ pub fn embed<E>(
 /// # Errors
 /// When it cannot be decoded, or the engine fails.
 pub fn embed_bytes(backbone: &mut Backbone, payload: Vec<u8>) -> Result<Embedded, InputError> {
-    let ready = decode(backbone, payload)?;
+    let ready = decode(&backbone.manifest().input, payload)?;
     run(backbone, vec![Ok(ready)]).pop().expect("a bug: one picture in, one result out")
 }
 
 /// Decodes and preprocesses a chunk on all threads; each holds one decoded picture at a time.
-fn prepare(backbone: &Backbone, chunk: &[Item], threads: usize) -> Vec<Result<Ready, InputError>> {
+fn prepare(input: &ImageInput, chunk: &[Item], threads: usize) -> Vec<Result<Ready, InputError>> {
     let next = std::sync::atomic::AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
         loop {
             let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let Some(item) = chunk.get(index) else { return done };
-            done.push((index, read(&item.path).and_then(|payload| decode(backbone, payload))));
+            done.push((index, read(&item.path).and_then(|payload| decode(input, payload))));
         }
     };
     let mut results: Vec<(usize, Result<Ready, InputError>)> = std::thread::scope(|scope| {
@@ -178,9 +179,9 @@ fn prepare(backbone: &Backbone, chunk: &[Item], threads: usize) -> Vec<Result<Re
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-fn decode(backbone: &Backbone, payload: Vec<u8>) -> Result<Ready, InputError> {
+fn decode(input: &ImageInput, payload: Vec<u8>) -> Result<Ready, InputError> {
     let picture = Picture::decode(&payload)?;
-    let (phash, prepared) = (picture.perceptual_hash(), backbone.prepare(&picture));
+    let (phash, prepared) = (picture.perceptual_hash(), Prepared::new(&picture, input));
     Ok(Ready { media: media(&payload), payload, phash, prepared })
 }
 
@@ -189,10 +190,7 @@ fn run(backbone: &mut Backbone, ready: Vec<Result<Ready, InputError>>) -> Vec<Re
     let batch: Vec<&Prepared> = ready.iter().flatten().map(|ready| &ready.prepared).collect();
     let mut features = match backbone.embed(&batch) {
         Ok(features) => features.into_iter().map(Ok).collect::<Vec<_>>(),
-        Err(_) => batch
-            .iter()
-            .map(|one| backbone.embed(&[one]).map(|mut features| features.swap_remove(0)))
-            .collect(),
+        Err(_) => batch.iter().map(|one| backbone.embed(&[one]).map(|mut features| features.swap_remove(0))).collect(),
     }
     .into_iter();
     let finish = |ready: Result<Ready, InputError>| {

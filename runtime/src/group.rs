@@ -254,7 +254,9 @@ mod tests {
     #[test]
     fn without_hash_or_time_every_sample_is_alone() {
         let mut samples = pictures(&[0, 0]);
-        samples.iter_mut().for_each(|sample| sample.phash = None);
+        for sample in &mut samples {
+            sample.phash = None;
+        }
         assert_eq!(groups(&samples, GroupBy::Auto), [0, 1]);
     }
 

@@ -217,3 +217,6 @@ fn finite(field: &str, numbers: impl IntoIterator<Item = f64>) -> Result<(), Hea
         Some(x) => expect(field, "finite", false, || x.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 //!
 //! What the commands do lies in `cli/`, what they are made of in the library. Read `cli/mod.rs` next.
 
+#![expect(unreachable_pub, reason = "nothing outside a binary reaches into it")]
+
 mod cli;
 
 use std::process::ExitCode;

@@ -112,21 +112,14 @@ impl Walk<'_> {
         // A stack of our own: depth is bounded by the disk, not by the thread's stack.
         let mut stack = vec![start.to_path_buf()];
         while let Some(path) = stack.pop() {
-            match path.canonicalize() {
-                Ok(canonical) if !self.visited.insert(canonical) => continue,
-                Ok(_) => {}
-                Err(error) => {
-                    self.found.failed.push((path, error.to_string()));
-                    continue;
-                }
-            }
-            let mut entries: Vec<PathBuf> = match std::fs::read_dir(&path) {
-                Ok(entries) => entries.filter_map(|entry| entry.ok().map(|e| e.path())).collect(),
-                Err(error) => {
-                    self.found.failed.push((path, error.to_string()));
-                    continue;
-                }
-            };
+            let listed = path.canonicalize().and_then(|canonical| match self.visited.insert(canonical) {
+                true => std::fs::read_dir(&path)?.map(|entry| Ok(entry?.path())).collect(),
+                false => Ok(Vec::new()),
+            });
+            let mut entries: Vec<PathBuf> = listed.unwrap_or_else(|error| {
+                self.found.failed.push((path, error.to_string()));
+                Vec::new()
+            });
             entries.sort();
             let mut folders = Vec::new();
             for entry in entries {
@@ -143,18 +136,17 @@ impl Walk<'_> {
 }
 
 fn named_like_a_picture(path: &Path) -> bool {
-    path.extension()
-        .and_then(|e| e.to_str())
-        .is_some_and(|e| ENDINGS.contains(&e.to_ascii_lowercase().as_str()))
+    path.extension().and_then(|e| e.to_str()).is_some_and(|e| ENDINGS.contains(&e.to_ascii_lowercase().as_str()))
 }
 
 /// Name of the folder that a file lies in.
 pub fn folder_name(path: &Path) -> Option<String> {
     let parent = path.parent()?;
     let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-    let name = parent.file_name().map(std::ffi::OsStr::to_os_string).or_else(|| {
-        parent.canonicalize().ok().and_then(|p| p.file_name().map(std::ffi::OsStr::to_os_string))
-    })?;
+    let name = parent
+        .file_name()
+        .map(std::ffi::OsStr::to_os_string)
+        .or_else(|| parent.canonicalize().ok().and_then(|p| p.file_name().map(std::ffi::OsStr::to_os_string)))?;
     Some(name.to_string_lossy().into_owned())
 }
 

@@ -28,6 +28,15 @@ pub enum Reason {
         /// The floor.
         needed: f64,
     },
+    /// A class that the head in service does not know takes more than half of one that it knows.
+    NewClassTakesOld {
+        /// The old class.
+        class: usize,
+        /// Its samples that are taken for a new class when left out.
+        taken: usize,
+        /// Its samples.
+        of: usize,
+    },
     /// No sample can be compared fairly with the head in service: the candidate was judged as a first head.
     NothingToCompare,
     /// A first head that guessing by class frequencies would equal.
@@ -150,6 +159,7 @@ impl Reason {
             Self::LabelsContradict(_) => "labels_contradict",
             Self::LabelsTrusted(_) => "labels_trusted",
             Self::NewClassWeak { .. } => "new_class_weak",
+            Self::NewClassTakesOld { .. } => "new_class_takes_old",
             Self::NothingToCompare => "nothing_to_compare",
             Self::NotBetterThanChance { .. } => "not_better_than_chance",
             Self::NotWorse { .. } => "not_worse",
@@ -165,11 +175,7 @@ impl Reason {
     /// The reason in words, with the task's class names.
     pub fn to_words(&self, names: &[String]) -> String {
         let p_words = |p: f64| {
-            if p < 0.001 {
-                "p < 0.001".to_owned()
-            } else {
-                format!("p = {p:.3}")
-            }
+            if p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") }
         };
         match *self {
             Self::BetterThanChance { log_loss, chance } => {
@@ -194,49 +200,36 @@ impl Reason {
                 "the new class {} is not recognised well enough when left out: F1 {f1:.2}, needed {needed:.2}",
                 name(class, names)
             ),
+            Self::NewClassTakesOld { class, taken, of } => {
+                format!("{taken} of {of} samples of {} are taken for a new class when left out", name(class, names))
+            }
             Self::NothingToCompare => {
-                "no sample can be compared fairly with the head in service: judged as a first head"
-                    .to_owned()
+                "no sample can be compared fairly with the head in service: judged as a first head".to_owned()
             }
             Self::NotBetterThanChance { log_loss, chance } => format!(
                 "not better than chance: log-loss {log_loss:.3} when left out, {chance:.3} for guessing by class frequency"
             ),
             Self::NotWorse { difference, p } => {
-                let test = p.map_or_else(String::new, |p| {
-                    format!(" ({} for being worse)", p_words(p))
-                });
+                let test = p.map_or_else(String::new, |p| format!(" ({} for being worse)", p_words(p)));
                 format!("not worse than the head in service: log-loss {difference:+.4}{test}")
             }
             Self::TooFewGroups { groups, needed } => format!(
                 "too few groups for a test, {groups} of {needed} needed: only the size of the difference was judged"
             ),
             Self::TooFewClasses { classes } => {
-                format!("two classes with samples are needed, {classes} has any")
+                format!("two classes with samples are needed, found {classes}")
             }
-            Self::TooFewSamples {
-                class,
-                samples,
-                needed,
-            } => {
-                format!(
-                    "{} has {samples} of the {needed} samples needed to judge it",
-                    name(class, names)
-                )
+            Self::TooFewSamples { class, samples, needed } => {
+                format!("{} has {samples} of the {needed} samples needed to judge it", name(class, names))
             }
             Self::Worse { difference, p } => {
-                format!(
-                    "worse than the head in service: log-loss {difference:+.4} ({})",
-                    p_words(p)
-                )
+                format!("worse than the head in service: log-loss {difference:+.4} ({})", p_words(p))
             }
             Self::WorseByMargin { difference, margin } => format!(
                 "worse than the head in service by more than is tolerated: log-loss {difference:+.4}, at most {margin:+.2}"
             ),
             Self::WorseThanPrototype { difference, p } => {
-                format!(
-                    "worse than nearest class means: log-loss {difference:+.4} ({})",
-                    p_words(p)
-                )
+                format!("worse than nearest class means: log-loss {difference:+.4} ({})", p_words(p))
             }
         }
     }
@@ -261,33 +254,16 @@ impl Advice {
         match self {
             Self::LabelAnotherClass => "label samples of one more class".to_owned(),
             Self::LabelGroups { class, groups } => {
-                format!(
-                    "label {groups} more group{} of {}",
-                    plural(*groups),
-                    name(*class, names)
-                )
+                format!("label {groups} more group{} of {}", plural(*groups), name(*class, names))
             }
-            Self::LabelConfused {
-                class,
-                taken_for,
-                samples,
-                of,
-            } => format!(
+            Self::LabelConfused { class, taken_for, samples, of } => format!(
                 "label more of {0} and {1}: {samples} of {of} {0} samples are taken for {1}",
                 name(*class, names),
                 name(*taken_for, names)
             ),
             Self::Nothing => "nothing: every sample is recognised when left out".to_owned(),
-            Self::Review {
-                class,
-                looks_like,
-                rows,
-            } => {
-                let (verb, pronoun) = if rows.len() == 1 {
-                    ("contradicts", "it")
-                } else {
-                    ("contradict", "them")
-                };
+            Self::Review { class, looks_like, rows } => {
+                let (verb, pronoun) = if rows.len() == 1 { ("contradicts", "it") } else { ("contradict", "them") };
                 format!(
                     "{} {} sample{} {verb} {}: review {pronoun}",
                     rows.len(),
@@ -296,9 +272,7 @@ impl Advice {
                     name(*looks_like, names)
                 )
             }
-            Self::TrustLabels => {
-                "if the labels are right, adapt again with --trust-labels".to_owned()
-            }
+            Self::TrustLabels => "if the labels are right, adapt again with --trust-labels".to_owned(),
         }
     }
 }
@@ -317,8 +291,53 @@ impl fmt::Display for Advice {
 
 /// The class's name, or its number where it has none.
 fn name(class: usize, names: &[String]) -> String {
-    names
-        .get(class)
-        .cloned()
-        .unwrap_or_else(|| format!("class {class}"))
+    names.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Vec<String> {
+        ["ok", "scratch"].map(String::from).to_vec()
+    }
+
+    #[test]
+    fn advice_reads_as_a_person_would_say_it() {
+        let review = |rows: &[usize]| Advice::Review { class: 1, looks_like: 0, rows: rows.to_vec() };
+        for (advice, words) in [
+            (Advice::LabelGroups { class: 1, groups: 4 }, "label 4 more groups of scratch"),
+            (Advice::LabelGroups { class: 0, groups: 1 }, "label 1 more group of ok"),
+            (review(&[3, 5, 6, 7, 8, 9]), "6 scratch samples contradict ok: review them"),
+            (review(&[3]), "1 scratch sample contradicts ok: review it"),
+            (
+                Advice::LabelConfused { class: 1, taken_for: 0, samples: 6, of: 20 },
+                "label more of scratch and ok: 6 of 20 scratch samples are taken for ok",
+            ),
+        ] {
+            assert_eq!(advice.to_words(&names()), words);
+        }
+    }
+
+    #[test]
+    fn a_class_without_a_name_goes_by_its_number() {
+        let advice = Advice::LabelGroups { class: 7, groups: 2 };
+        assert_eq!(advice.to_words(&names()), "label 2 more groups of class 7");
+        assert_eq!(advice.to_string(), advice.to_words(&[]));
+    }
+
+    #[test]
+    fn reasons_say_their_numbers() {
+        let contradiction = Contradiction { new_wrong: 18, new: 45, older_wrong: 9, older: 90, p: 1e-6 };
+        assert_eq!(
+            Reason::LabelsContradict(contradiction).to_words(&names()),
+            "the new labels contradict the older ones: 18 of 45 new ones are taken for another class, \
+             9 of 90 older ones of the same classes (p < 0.001)"
+        );
+        let not_worse = Reason::NotWorse { difference: -0.0123, p: Some(0.91) };
+        assert_eq!(
+            not_worse.to_string(),
+            "not worse than the head in service: log-loss -0.0123 (p = 0.910 for being worse)"
+        );
+    }
 }

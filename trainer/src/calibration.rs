@@ -18,6 +18,11 @@ const STEPS: usize = 60;
 /// "Probabilistic outputs for support vector machines": n samples cannot show more confidence than that.
 /// O(n·classes) per step.
 pub fn temperature(scores: ArrayView2<'_, f64>, labels: &[usize]) -> f64 {
+    minimise(scores, labels, None, 1e-9)
+}
+
+/// [`temperature`] to a relative `tolerance`, starting near another one.
+fn minimise(scores: ArrayView2<'_, f64>, labels: &[usize], near: Option<f64>, tolerance: f64) -> f64 {
     let mut gaps = Vec::with_capacity(scores.len());
     let mut rows = Vec::with_capacity(labels.len());
     let mut spread = 0.0;
@@ -26,18 +31,10 @@ pub fn temperature(scores: ArrayView2<'_, f64>, labels: &[usize]) -> f64 {
             continue;
         };
         let start = gaps.len();
-        gaps.extend(
-            row.iter()
-                .filter(|score| score.is_finite())
-                .map(|score| score - own),
-        );
+        gaps.extend(row.iter().filter(|score| score.is_finite()).map(|score| score - own));
         let count = (gaps.len() - start) as f64;
         let mean = gaps[start..].iter().sum::<f64>() / count;
-        spread += gaps[start..]
-            .iter()
-            .map(|gap| (gap - mean).powi(2))
-            .sum::<f64>()
-            / count;
+        spread += gaps[start..].iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / count;
         rows.push((start..gaps.len(), mean));
     }
     let n = rows.len() as f64;
@@ -71,7 +68,7 @@ pub fn temperature(scores: ArrayView2<'_, f64>, labels: &[usize]) -> f64 {
     if derivatives(low).0 >= 0.0 {
         return 1.0 / low;
     }
-    let mut beta = 1.0 / scale;
+    let mut beta = near.map_or(1.0 / scale, |near| (1.0 / near).clamp(low, high));
     for _ in 0..STEPS {
         let (slope, curvature) = derivatives(beta);
         if slope < 0.0 {
@@ -80,12 +77,8 @@ pub fn temperature(scores: ArrayView2<'_, f64>, labels: &[usize]) -> f64 {
             high = beta;
         }
         let newton = beta - slope / curvature;
-        let next = if newton > low && newton < high {
-            newton
-        } else {
-            (low * high).sqrt()
-        };
-        if (next / beta - 1.0).abs() < 1e-9 {
+        let next = if newton > low && newton < high { newton } else { (low * high).sqrt() };
+        if (next / beta - 1.0).abs() < tolerance {
             return 1.0 / next;
         }
         beta = next;
@@ -93,9 +86,12 @@ pub fn temperature(scores: ArrayView2<'_, f64>, labels: &[usize]) -> f64 {
     1.0 / beta
 }
 
-/// Mean log-loss of scores `[n, classes]` at their best temperature: what penalties are ranked by.
-pub(crate) fn loss(scores: ArrayView2<'_, f64>, labels: &[usize]) -> f64 {
-    let temperature = temperature(scores, labels);
+/// Mean log-loss of scores `[n, classes]` at their best temperature, to about 1e-9: what penalties are ranked by.
+/// `near` is the temperature of the penalty before, if any, and becomes this one's.
+pub(crate) fn loss(scores: ArrayView2<'_, f64>, labels: &[usize], near: &mut Option<f64>) -> f64 {
+    // The loss is flat at its minimum: half as many digits of the temperature do.
+    let temperature = minimise(scores, labels, *near, 1e-5);
+    *near = Some(temperature);
     let mut p = Vec::new();
     let losses = scores.axis_iter(Axis(0)).zip(labels).map(|(row, &label)| {
         p.clear();
@@ -114,10 +110,7 @@ mod tests {
     #[test]
     fn overconfident_scores_are_cooled_to_their_accuracy() {
         // Right 80 times of 100 by a margin of 50: the best two-class confidence is 0.8, smoothed by 1/102.
-        let scores = Array2::from_shape_fn(
-            (100, 2),
-            |(i, c)| if (i < 80) == (c == 0) { 50.0 } else { 0.0 },
-        );
+        let scores = Array2::from_shape_fn((100, 2), |(i, c)| if (i < 80) == (c == 0) { 50.0 } else { 0.0 });
         let t = temperature(scores.view(), &[0; 100]);
         let expected = (1.0 - 1.0 / 102.0) * 0.8 + 0.5 / 102.0;
         let confidence = 1.0 / (1.0 + (-50.0 / t).exp());
@@ -126,9 +119,8 @@ mod tests {
 
     #[test]
     fn scaling_the_scores_scales_the_temperature() {
-        let scores = Array2::from_shape_fn((40, 3), |(i, c)| {
-            ((i * 7 + c * 5) % 11) as f64 - if c == 0 { 0.0 } else { 4.0 }
-        });
+        let scores =
+            Array2::from_shape_fn((40, 3), |(i, c)| ((i * 7 + c * 5) % 11) as f64 - if c == 0 { 0.0 } else { 4.0 });
         let t = temperature(scores.view(), &[0; 40]);
         for scale in [1e-6, 1e6] {
             let scaled = temperature((&scores * scale).view(), &[0; 40]);
@@ -141,18 +133,12 @@ mod tests {
         let scores = array![[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]];
         let t = temperature(scores.view(), &[0, 1, 0]);
         let confidence = 1.0 / (1.0 + (-1.0 / t).exp());
-        assert!(
-            (confidence - 0.9).abs() < 1e-6,
-            "three samples show no more than 1 - 1/10: {confidence}"
-        );
+        assert!((confidence - 0.9).abs() < 1e-6, "three samples show no more than 1 - 1/10: {confidence}");
     }
 
     #[test]
     fn scores_that_say_nothing_have_temperature_one() {
-        assert_eq!(
-            temperature(Array2::zeros((4, 3)).view(), &[0, 1, 2, 0]),
-            1.0
-        );
+        assert_eq!(temperature(Array2::zeros((4, 3)).view(), &[0, 1, 2, 0]), 1.0);
         assert_eq!(temperature(Array2::zeros((4, 1)).view(), &[0; 4]), 1.0);
         assert_eq!(temperature(Array2::zeros((0, 2)).view(), &[]), 1.0);
         let unseen = array![[f64::NEG_INFINITY, 1.0]];

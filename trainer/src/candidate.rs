@@ -56,11 +56,7 @@ pub struct FitOptions {
 
 impl Default for FitOptions {
     fn default() -> Self {
-        Self {
-            kinds: Kind::ALL.to_vec(),
-            seed: 0,
-            threads: 1,
-        }
+        Self { kinds: Kind::ALL.to_vec(), seed: 0, threads: 1 }
     }
 }
 
@@ -74,9 +70,7 @@ pub enum FitError {
         lambda: f64,
     },
     /// The eigendecomposition did not converge.
-    #[error(
-        "eigendecomposition of {rows} samples of dim {dim} did not converge: this is a bug, please report it"
-    )]
+    #[error("eigendecomposition of {rows} samples of dim {dim} did not converge: this is a bug, please report it")]
     NoConvergence {
         /// How many samples.
         rows: usize,
@@ -87,9 +81,7 @@ pub enum FitError {
     #[error("no kind of head to fit, expected at least one")]
     NoKinds,
     /// A classifier needs something to tell apart.
-    #[error(
-        "samples are of one class, expected two or more: label samples of another class, or fit novelty only"
-    )]
+    #[error("samples are of one class, expected two or more: label samples of another class, or fit novelty only")]
     OneClass,
 }
 
@@ -106,19 +98,8 @@ pub fn fit(samples: &Samples<'_>, options: &FitOptions) -> Result<Vec<Candidate>
     }
     let fitter = Fitter::new(samples, options);
     let novelty = Novelty::from_directions(&fitter.directions, samples, FALSE_UNKNOWN_RATE);
-    let wanted = Kind::ALL
-        .into_iter()
-        .filter(|kind| options.kinds.contains(kind));
-    wanted
-        .map(|kind| {
-            Ok(Candidate::new(
-                fitter.solve(kind, None)?,
-                samples,
-                &fitter.leave_out,
-                &novelty,
-            ))
-        })
-        .collect()
+    let wanted = Kind::ALL.into_iter().filter(|kind| options.kinds.contains(kind));
+    wanted.map(|kind| Ok(Candidate::new(fitter.solve(kind, None)?, samples, &fitter.leave_out, &novelty))).collect()
 }
 
 /// Solves one kind at one penalty (where the kind has one; chosen as in [`fit`] if `None`), in f64 and uncalibrated:
@@ -154,31 +135,15 @@ impl<'a, 'b> Fitter<'a, 'b> {
     fn new(samples: &'a Samples<'b>, options: &'a FitOptions) -> Self {
         let leave_out = LeaveOut::new(samples);
         let directions = Directions::new(samples, &leave_out, &columns(samples));
-        Self {
-            samples,
-            options,
-            leave_out,
-            directions,
-            spectrum: OnceCell::new(),
-        }
+        Self { samples, options, leave_out, directions, spectrum: OnceCell::new() }
     }
 
     fn solve(&self, kind: Kind, lambda: Option<f64>) -> Result<Solution, FitError> {
-        let Self {
-            samples,
-            options,
-            leave_out,
-            ..
-        } = self;
+        let Self { samples, options, leave_out, .. } = self;
         Ok(match kind {
-            Kind::Logistic => logistic::solve(
-                samples,
-                leave_out,
-                self.spectrum()?,
-                lambda,
-                options.seed,
-                options.threads,
-            ),
+            Kind::Logistic => {
+                logistic::solve(samples, leave_out, self.spectrum()?, lambda, options.seed, options.threads)
+            }
             Kind::Prototype => self.directions.solution(),
             Kind::Ridge => ridge::solve(samples, leave_out, self.spectrum()?, lambda),
         })
@@ -195,19 +160,8 @@ impl<'a, 'b> Fitter<'a, 'b> {
 
 impl Candidate {
     /// Calibrates a solution and weighs it.
-    fn new(
-        solution: Solution,
-        samples: &Samples<'_>,
-        leave_out: &LeaveOut,
-        novelty: &Novelty,
-    ) -> Self {
-        let Solution {
-            kind,
-            weights,
-            bias,
-            mut scores,
-            lambda,
-        } = solution;
+    fn new(solution: Solution, samples: &Samples<'_>, leave_out: &LeaveOut, novelty: &Novelty) -> Self {
+        let Solution { kind, weights, bias, mut scores, lambda } = solution;
         let temperature = calibration::temperature(scores.view(), samples.labels());
         let mut right = 0;
         let mut losses = Vec::with_capacity(samples.rows());
@@ -218,11 +172,7 @@ impl Candidate {
             losses.push(log_loss(row.view(), label));
             right += usize::from(p.iter().enumerate().all(|(class, &other)| {
                 // The first of equals is the answer.
-                if class < label {
-                    other < p[label]
-                } else {
-                    other <= p[label]
-                }
+                if class < label { other < p[label] } else { other <= p[label] }
             }));
         }
         let (mean, se) = clustered_mean(&losses, &leave_out.of);
@@ -261,4 +211,25 @@ pub(crate) fn clustered_mean(values: &[f64], groups: &[usize]) -> (f64, f64) {
     }
     let squares: f64 = sums.iter().map(|sum| sum * sum).sum();
     (mean, (count / (count - 1.0) * squares).sqrt() / n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_standard_error_of_single_samples_is_the_textbooks() {
+        // Deviations 1, 1, 1, 1 around 2: s² = 4/3, and the error of the mean √(s²/4).
+        let (mean, se) = clustered_mean(&[1.0, 3.0, 1.0, 3.0], &[0, 1, 2, 3]);
+        assert_eq!(mean, 2.0);
+        assert!((se - (1.0_f64 / 3.0).sqrt()).abs() < 1e-12, "{se}");
+    }
+
+    #[test]
+    fn copies_of_a_sample_in_its_group_add_no_certainty() {
+        let (_, one) = clustered_mean(&[1.0, 3.0], &[0, 1]);
+        let (_, thrice) = clustered_mean(&[1.0, 3.0, 1.0, 3.0, 1.0, 3.0], &[0, 1, 0, 1, 0, 1]);
+        assert!((one - thrice).abs() < 1e-12, "{one} {thrice}");
+        assert_eq!(clustered_mean(&[1.0, 3.0], &[0, 0]).1, f64::INFINITY);
+    }
 }

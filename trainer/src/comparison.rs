@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use ndarray::{Array1, ArrayView1};
 
-use crate::evaluation::{log_loss, most_probable};
+use crate::evaluation::most_probable;
 use crate::interval::GroupedMean;
+use crate::log_loss;
 use crate::verdict::{FORGOTTEN, InService, JudgeInput};
 
 /// Fewer groups than this are not tested: with four degrees of freedom and less, a few unlike groups decide.
@@ -25,7 +26,7 @@ pub struct Comparison {
     pub excluded: usize,
     /// Mean log-loss difference, candidate minus in service: below zero is better.
     pub difference: f64,
-    /// Its standard error by group sums; infinite with one group.
+    /// Its standard error by group ([`GroupedMean::standard_error`]); infinite with one group.
     pub standard_error: f64,
     /// One-sided p-value of "the candidate is worse", Student's t with `groups − 1` degrees of freedom; none with
     /// fewer than [`GROUPS_TO_TEST`] groups.
@@ -48,13 +49,8 @@ pub(crate) struct Compared {
 /// of the candidate. `None` where no sample is left, or only one class is known to both.
 pub(crate) fn compare(input: &JudgeInput<'_>, in_service: &InService<'_>) -> Option<Compared> {
     // (column of the head in service, column of the candidate)
-    let shared: Vec<(usize, usize)> = in_service
-        .classes
-        .iter()
-        .copied()
-        .enumerate()
-        .filter(|&(_, class)| class != FORGOTTEN)
-        .collect();
+    let shared: Vec<(usize, usize)> =
+        in_service.classes.iter().copied().enumerate().filter(|&(_, class)| class != FORGOTTEN).collect();
     if shared.len() < 2 {
         return None;
     }
@@ -62,13 +58,8 @@ pub(crate) fn compare(input: &JudgeInput<'_>, in_service: &InService<'_>) -> Opt
     for (index, &(_, class)) in shared.iter().enumerate() {
         position[class] = Some(index);
     }
-    let fitted_groups: BTreeSet<usize> = input
-        .groups
-        .iter()
-        .zip(in_service.fitted_on)
-        .filter(|&(_, &fitted)| fitted)
-        .map(|(&group, _)| group)
-        .collect();
+    let fitted_groups: BTreeSet<usize> =
+        input.groups.iter().zip(in_service.fitted_on).filter(|&(_, &fitted)| fitted).map(|(&group, _)| group).collect();
 
     let (mut differences, mut groups) = (Vec::new(), Vec::new());
     let (mut right, mut right_in_service, mut excluded) = (0usize, 0usize, 0usize);
@@ -83,10 +74,7 @@ pub(crate) fn compare(input: &JudgeInput<'_>, in_service: &InService<'_>) -> Opt
             excluded += 1;
             continue;
         }
-        let candidate = restrict(
-            input.candidate.row(row),
-            shared.iter().map(|&(_, class)| class),
-        );
+        let candidate = restrict(input.candidate.row(row), shared.iter().map(|&(_, class)| class));
         let served = restrict(scores, shared.iter().map(|&(column, _)| column));
         let difference = log_loss(candidate.view(), target) - log_loss(served.view(), target);
         lost[label] += difference;

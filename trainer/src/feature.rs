@@ -13,9 +13,7 @@ pub enum FeatureError {
     #[error("feature has no components: the backbone returned an empty tensor")]
     Empty,
     /// NaN, infinity or overflow, usually a half-precision engine on unscaled input.
-    #[error(
-        "component {index} of the feature is not finite: check the input's scale and the engine's precision"
-    )]
+    #[error("component {index} of the feature is not finite: check the input's scale and the engine's precision")]
     NotFinite {
         /// Position of the first bad component.
         index: usize,
@@ -38,17 +36,11 @@ impl Feature {
             return Err(FeatureError::NotFinite { index });
         }
         // f64: the sum of squares of large f32 values overflows f32.
-        let norm = raw
-            .iter()
-            .map(|&x| f64::from(x).powi(2))
-            .sum::<f64>()
-            .sqrt();
+        let norm = raw.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
         if norm < 1e-12 {
             return Err(FeatureError::ZeroNorm);
         }
-        Ok(Self(
-            raw.iter().map(|&x| (f64::from(x) / norm) as f32).collect(),
-        ))
+        Ok(Self(raw.iter().map(|&x| (f64::from(x) / norm) as f32).collect()))
     }
 
     /// The components, `[dim]`.
@@ -80,13 +72,7 @@ mod tests {
     fn bad_outputs_are_named() {
         assert_eq!(Feature::from_raw(&[]), Err(FeatureError::Empty));
         assert_eq!(Feature::from_raw(&[0.0; 3]), Err(FeatureError::ZeroNorm));
-        assert_eq!(
-            Feature::from_raw(&[1.0, f32::NAN]),
-            Err(FeatureError::NotFinite { index: 1 })
-        );
-        assert_eq!(
-            Feature::from_raw(&[f32::INFINITY]),
-            Err(FeatureError::NotFinite { index: 0 })
-        );
+        assert_eq!(Feature::from_raw(&[1.0, f32::NAN]), Err(FeatureError::NotFinite { index: 1 }));
+        assert_eq!(Feature::from_raw(&[f32::INFINITY]), Err(FeatureError::NotFinite { index: 0 }));
     }
 }

@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
-use crate::Novelty;
+use crate::{Novelty, dot::dot};
 
 /// How a head was fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,10 +44,7 @@ impl FromStr for Kind {
     type Err = KindError;
 
     fn from_str(word: &str) -> Result<Self, KindError> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.to_string() == word)
-            .ok_or_else(|| KindError(word.to_owned()))
+        Self::ALL.into_iter().find(|kind| kind.to_string() == word).ok_or_else(|| KindError(word.to_owned()))
     }
 }
 
@@ -84,16 +81,10 @@ impl Head {
     /// # Panics
     /// When `feature` is not of the head's `dim`: the caller mixed up two backbones.
     pub fn probabilities(&self, feature: &[f32]) -> Vec<f64> {
-        assert_eq!(
-            feature.len(),
-            self.dim(),
-            "feature and head are of different backbones"
-        );
-        let logits = self
-            .weights
-            .axis_iter(Axis(0))
-            .zip(&self.bias)
-            .map(|(w, &b)| dot(w, feature) + f64::from(b));
+        assert_eq!(feature.len(), self.dim(), "feature and head are of different backbones");
+        let weights = self.weights.as_standard_layout();
+        let rows = weights.as_slice().unwrap_or_default().chunks_exact(self.dim().max(1));
+        let logits = rows.zip(&self.bias).map(|(w, &b)| dot(w, feature) + f64::from(b));
         let mut out: Vec<f64> = logits.collect();
         softmax(&mut out, self.temperature);
         out
@@ -110,22 +101,6 @@ impl Head {
         }
         out
     }
-}
-
-/// `w·x` summed in f64 in eight lanes: strict order would keep the compiler from using vectors.
-fn dot(w: ArrayView1<'_, f32>, x: &[f32]) -> f64 {
-    let owned = w.as_slice().is_none().then(|| w.to_vec());
-    let w = w.as_slice().or(owned.as_deref()).unwrap_or_default();
-    let mut lanes = [0.0_f64; 8];
-    let (w_blocks, x_blocks) = (w.chunks_exact(8), x.chunks_exact(8));
-    let rest = w_blocks.remainder().iter().zip(x_blocks.remainder());
-    let rest: f64 = rest.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
-    for (a, b) in w_blocks.zip(x_blocks) {
-        for lane in 0..8 {
-            lanes[lane] += f64::from(a[lane]) * f64::from(b[lane]);
-        }
-    }
-    lanes.iter().sum::<f64>() + rest
 }
 
 /// Turns logits into `softmax(logits / temperature)` in place. A logit of `-inf` becomes probability 0.
@@ -147,10 +122,7 @@ pub const LOG_LOSS_FLOOR: f64 = 1e-6;
 
 /// `-ln p[label]`, in nats, with `p` no less than [`LOG_LOSS_FLOOR`]. A label beyond the probabilities has `p = 0`.
 pub fn log_loss(probabilities: ArrayView1<'_, f64>, label: usize) -> f64 {
-    -probabilities
-        .get(label)
-        .map_or(LOG_LOSS_FLOOR, |p| p.max(LOG_LOSS_FLOOR))
-        .ln()
+    -probabilities.get(label).map_or(LOG_LOSS_FLOOR, |p| p.max(LOG_LOSS_FLOOR)).ln()
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use crate::dot::dot;
+
 /// Pairs of steps and gradient changes kept.
 const MEMORY: usize = 12;
 
@@ -49,11 +51,6 @@ impl Memory {
     }
 }
 
-/// Sum of products.
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
 /// `y += alpha x`.
 pub(crate) fn axpy(y: &mut [f64], alpha: f64, x: &[f64]) {
     for (y, x) in y.iter_mut().zip(x) {
@@ -74,17 +71,10 @@ mod tests {
         for _ in 0..4 {
             let gradient: Vec<f64> = x.iter().zip(curvatures).map(|(x, k)| k * x).collect();
             let direction = memory.direction(&gradient, &[1.0; 4]);
-            let bent: Vec<f64> = direction
-                .iter()
-                .zip(curvatures)
-                .map(|(d, k)| k * d)
-                .collect();
+            let bent: Vec<f64> = direction.iter().zip(curvatures).map(|(d, k)| k * d).collect();
             let t = -dot(&gradient, &direction) / dot(&direction, &bent);
             axpy(&mut x, t, &direction);
-            memory.learn(
-                direction.iter().map(|d| t * d).collect(),
-                bent.iter().map(|b| t * b).collect(),
-            );
+            memory.learn(direction.iter().map(|d| t * d).collect(), bent.iter().map(|b| t * b).collect());
         }
         assert!(x.iter().all(|x| x.abs() < 1e-9), "{x:?}");
     }

@@ -24,31 +24,21 @@ impl LeaveOut {
         for (&label, &group) in samples.labels().iter().zip(samples.groups()) {
             spread[label] |= *home[label].get_or_insert(group) != group;
         }
-        let split: std::collections::BTreeSet<usize> = (0..samples.classes())
-            .filter(|&class| !spread[class])
-            .filter_map(|class| home[class])
-            .collect();
+        let split: std::collections::BTreeSet<usize> =
+            (0..samples.classes()).filter(|&class| !spread[class]).filter_map(|class| home[class]).collect();
         let mut numbers = std::collections::BTreeMap::new();
         let mut members: Vec<Vec<usize>> = Vec::new();
         let mut of = Vec::with_capacity(samples.rows());
         for (row, group) in samples.groups().iter().enumerate() {
             let fresh = members.len();
-            let number = if split.contains(group) {
-                fresh
-            } else {
-                *numbers.entry(group).or_insert(fresh)
-            };
+            let number = if split.contains(group) { fresh } else { *numbers.entry(group).or_insert(fresh) };
             if number == fresh {
                 members.push(Vec::new());
             }
             members[number].push(row);
             of.push(number);
         }
-        Self {
-            of,
-            members,
-            ungrouped: !split.is_empty(),
-        }
+        Self { of, members, ungrouped: !split.is_empty() }
     }
 
     /// Deals the groups into at most `folds` folds so that each class is spread as evenly as it goes: the rarest
@@ -72,10 +62,7 @@ impl LeaveOut {
             queue.push((tally, members, mix(key ^ seed)));
         }
         queue.sort_by_key(|(tally, members, key)| {
-            let rarest = tally
-                .keys()
-                .map(|&class| (groups_of_class[class], class))
-                .min();
+            let rarest = tally.keys().map(|&class| (groups_of_class[class], class)).min();
             (rarest, std::cmp::Reverse(members.len()), *key)
         });
         let mut share = vec![vec![0_usize; samples.classes()]; folds];
@@ -83,13 +70,9 @@ impl LeaveOut {
         let mut fold_of = vec![0; samples.rows()];
         for (tally, members, _) in queue {
             let cost = |fold: usize| -> f64 {
-                tally
-                    .keys()
-                    .map(|&class| share[fold][class] as f64 / counts[class] as f64)
-                    .sum()
+                tally.keys().map(|&class| share[fold][class] as f64 / counts[class] as f64).sum()
             };
-            let better =
-                |a: &usize, b: &usize| cost(*a).total_cmp(&cost(*b)).then(size[*a].cmp(&size[*b]));
+            let better = |a: &usize, b: &usize| cost(*a).total_cmp(&cost(*b)).then(size[*a].cmp(&size[*b]));
             let fold = (0..folds).min_by(better).unwrap_or(0);
             for (class, count) in tally {
                 share[fold][class] += count;
@@ -108,23 +91,13 @@ pub(crate) fn unseen(samples: &Samples<'_>) -> Vec<(usize, usize)> {
     // A class spread over two groups survives the loss of one, and the groups of any other class were split.
     let counts = samples.counts();
     let single = |&(_, &label): &(usize, &usize)| counts[label] == 1;
-    samples
-        .labels()
-        .iter()
-        .enumerate()
-        .filter(single)
-        .map(|(row, &label)| (row, label))
-        .collect()
+    samples.labels().iter().enumerate().filter(single).map(|(row, &label)| (row, label)).collect()
 }
 
 /// A number that equal samples share and others most likely do not.
 fn content_hash(samples: &Samples<'_>, row: usize) -> u64 {
     let start = mix(samples.labels()[row] as u64);
-    samples
-        .features()
-        .row(row)
-        .iter()
-        .fold(start, |hash, x| mix(hash ^ u64::from(x.to_bits())))
+    samples.features().row(row).iter().fold(start, |hash, x| mix(hash ^ u64::from(x.to_bits())))
 }
 
 /// The output function of `SplitMix64` (Steele, Lea and Flood 2014).
@@ -141,11 +114,7 @@ mod tests {
     use super::*;
     use ndarray::Array2;
 
-    fn with<T>(
-        labels: &[usize],
-        groups: &[usize],
-        check: impl Fn(&Samples<'_>, &LeaveOut) -> T,
-    ) -> T {
+    fn with<T>(labels: &[usize], groups: &[usize], check: impl Fn(&Samples<'_>, &LeaveOut) -> T) -> T {
         let x = Array2::from_shape_fn((labels.len(), 2), |(i, j)| (i * 2 + j) as f32);
         let classes = labels.iter().max().unwrap() + 1;
         let samples = Samples::new(x.view(), labels, groups, classes).unwrap();
@@ -163,10 +132,7 @@ mod tests {
     #[test]
     fn the_groups_of_a_class_with_one_group_are_split() {
         with(&[0, 0, 0, 1, 1, 0], &[9, 9, 8, 4, 4, 4], |_, leave_out| {
-            assert_eq!(
-                leave_out.members,
-                [vec![0, 1], vec![2], vec![3], vec![4], vec![5]]
-            );
+            assert_eq!(leave_out.members, [vec![0, 1], vec![2], vec![3], vec![4], vec![5]]);
             assert_eq!(leave_out.of, [0, 0, 1, 2, 3, 4]);
             assert!(leave_out.ungrouped);
         });
@@ -182,11 +148,7 @@ mod tests {
                 assert_eq!(pair[0], pair[1]);
             }
             for fold in 0..5 {
-                let of_class = |class| {
-                    (0..60)
-                        .filter(|&i| folds[i] == fold && labels[i] == class)
-                        .count()
-                };
+                let of_class = |class| (0..60).filter(|&i| folds[i] == fold && labels[i] == class).count();
                 assert!((8..=10).contains(&of_class(0)), "{}", of_class(0));
                 assert!((2..=4).contains(&of_class(1)), "{}", of_class(1));
             }

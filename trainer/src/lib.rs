@@ -1,5 +1,10 @@
 //! Classifier heads on frozen features. Pure numbers: no files, no clock, no async; randomness comes in as a seed.
-
+//!
+//! Read next: `head.rs` (what is deployed), `candidate.rs` (how it is fitted), `ridge.rs` (the closed form), `judge.rs`
+//! (whether it goes into service).
+//! Invariant: the same samples in the same order give the same bits, on any number of threads.
+//!
+#![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::float_cmp, reason = "exact answers are compared exactly"))]
 #![allow(clippy::needless_pass_by_value, reason = "array views are handles and are passed by value")]
 
@@ -7,6 +12,7 @@ mod advice;
 pub mod calibration;
 mod candidate;
 mod comparison;
+mod dot;
 mod evaluation;
 mod facts;
 mod feature;

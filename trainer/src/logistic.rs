@@ -3,23 +3,25 @@
 //! problem at most `n` wide.
 //!
 //! Minimises `Σᵢ -ln softmax(V zᵢ + b)[yᵢ] + λ/2 ‖V‖²` with a free intercept: scikit-learn's `LogisticRegression` at
-//! `C = 1/λ`. At small weights the Hessian in principal coordinates is diagonal, `values/classes + λ` (Böhning 1992), so
-//! L-BFGS starts from that and needs tens of steps where plain coordinates need hundreds.
+//! `C = 1/λ` (`2/λ` for two classes, where it penalises one vector for two). At small weights the Hessian in principal
+//! coordinates is diagonal, `values/classes + λ` (Böhning 1992), so L-BFGS starts from that and needs tens of steps
+//! where plain coordinates need hundreds.
 
 use faer::{Accum, Mat, Par, linalg::matmul::matmul};
 use ndarray::{Array1, Array2};
 
 use crate::{
     Kind, Samples, Solution, calibration,
-    lbfgs::{Memory, axpy, dot},
+    dot::dot,
+    lbfgs::{Memory, axpy},
     leave_out::LeaveOut,
     spectrum::Spectrum,
 };
 
 /// Folds of the cross-validation.
 const FOLDS: usize = 5;
-/// Penalties tried, in units of the mean eigenvalue: 12 from 10^1.5 down to 10^-4.
-const PATH: usize = 12;
+/// Penalties tried, in units of the mean eigenvalue: 10 from 10^1.5 down to 10^-3.
+const PATH: usize = 10;
 /// The path ends when so many penalties in a row did no better than the best.
 const PATIENCE: usize = 2;
 /// Losses closer than this are equal, and the larger penalty wins.
@@ -45,25 +47,19 @@ pub(crate) fn solve(
 ) -> Solution {
     let (n, classes) = (samples.rows(), samples.classes());
     // Principal coordinates may be weighted; here every sample counts once.
-    let rows = Mat::from_fn(spectrum.values.len(), n, |j, i| {
-        spectrum.rows[(j, i)] / spectrum.weights[i].sqrt()
-    });
+    let unweighted = spectrum.unweighted();
+    let rows = unweighted.as_ref().unwrap_or(&spectrum.rows);
     let fold_of = leave_out.folds(samples, FOLDS, seed);
     let folds = fold_of.iter().max().map_or(0, |&last| last + 1);
     let problems: Vec<Problem<'_>> = (0..folds)
-        .map(|fold| {
-            Problem::new(samples.labels(), classes, &rows, &spectrum.values, |i| {
-                fold_of[i] != fold
-            })
-        })
+        .map(|fold| Problem::new(samples.labels(), classes, rows, &spectrum.values, |i| fold_of[i] != fold))
         .collect();
     let mut fits: Vec<Parameters> = problems.iter().map(Problem::start).collect();
     let lambdas = match lambda {
         Some(lambda) => vec![lambda],
-        None => (0..PATH)
-            .map(|k| spectrum.mean_value * 10_f64.powf(1.5 - 0.5 * k as f64))
-            .collect(),
+        None => (0..PATH).map(|k| spectrum.mean_value * 10_f64.powf(1.5 - 0.5 * k as f64)).collect(),
     };
+    let mut near = None;
     let mut best: Option<(f64, f64, Array2<f64>, Parameters)> = None;
     let mut worse = 0;
     for lambda in lambdas {
@@ -77,14 +73,9 @@ pub(crate) fn solve(
                 }
             }
         }
-        let loss = calibration::loss(scores.view(), samples.labels());
+        let loss = calibration::loss(scores.view(), samples.labels(), &mut near);
         if best.as_ref().is_none_or(|(least, ..)| loss < least - TIE) {
-            best = Some((
-                loss,
-                lambda,
-                scores,
-                fits.first().cloned().unwrap_or_default(),
-            ));
+            best = Some((loss, lambda, scores, fits.first().cloned().unwrap_or_default()));
             worse = 0;
         } else {
             worse += 1;
@@ -93,23 +84,14 @@ pub(crate) fn solve(
             }
         }
     }
-    let (_, lambda, scores, near) =
-        best.unwrap_or((0.0, 1.0, Array2::zeros((n, classes)), Vec::new()));
-    let whole = Problem::new(samples.labels(), classes, &rows, &spectrum.values, |_| true);
-    let fit = whole.minimise(near, lambda, FINE);
+    let (_, lambda, scores, start) = best.unwrap_or((0.0, 1.0, Array2::zeros((n, classes)), Vec::new()));
+    let whole = Problem::new(samples.labels(), classes, rows, &spectrum.values, |_| true);
+    let fit = whole.minimise(start, lambda, FINE);
     let (weights, intercept) = fit.split_at(whole.split());
-    let weights = spectrum.lift(Mat::from_fn(rows.nrows(), classes, |j, c| {
-        weights[c * rows.nrows() + j]
-    }));
+    let weights = spectrum.lift(Mat::from_fn(rows.nrows(), classes, |j, c| weights[c * rows.nrows() + j]));
     let weights = Array2::from_shape_fn((classes, samples.dim()), |(c, j)| weights[(j, c)]);
     let bias = Array1::from(intercept.to_vec()) - weights.dot(&Array1::from(spectrum.mean.clone()));
-    Solution {
-        kind: Kind::Logistic,
-        weights,
-        bias,
-        scores,
-        lambda: Some(lambda),
-    }
+    Solution { kind: Kind::Logistic, weights, bias, scores, lambda: Some(lambda) }
 }
 
 /// Takes each fold's fit to a penalty, from where it is, on as many threads as allowed.
@@ -155,13 +137,7 @@ impl<'a> Problem<'a> {
         for (&label, _) in labels.iter().zip(&seen).filter(|(_, seen)| **seen) {
             counts[label] += 1;
         }
-        Self {
-            labels,
-            rows,
-            values,
-            seen,
-            counts,
-        }
+        Self { labels, rows, values, seen, counts }
     }
 
     /// Where the intercept begins.
@@ -176,39 +152,21 @@ impl<'a> Problem<'a> {
     /// No weights; the intercept that gives the classes' shares, next to nothing for classes not seen.
     fn start(&self) -> Parameters {
         let mut start = vec![0.0; self.split()];
-        start.extend(
-            self.counts
-                .iter()
-                .map(|&count| ((count as f64).max(1e-12) / self.total()).ln()),
-        );
+        start.extend(self.counts.iter().map(|&count| ((count as f64).max(1e-12) / self.total()).ln()));
         start
     }
 
     /// Logits of all samples, `[classes, n]`.
     fn logits(&self, at: &[f64]) -> Mat<f64> {
         let (weights, intercept) = at.split_at(self.split());
-        let weights =
-            faer::MatRef::from_column_major_slice(weights, self.values.len(), self.counts.len());
+        let weights = faer::MatRef::from_column_major_slice(weights, self.values.len(), self.counts.len());
         let mut logits = Mat::from_fn(self.counts.len(), self.seen.len(), |c, _| intercept[c]);
-        matmul(
-            logits.as_mut(),
-            Accum::Add,
-            weights.transpose(),
-            self.rows,
-            1.0,
-            Par::Seq,
-        );
+        matmul(logits.as_mut(), Accum::Add, weights.transpose(), self.rows, 1.0, Par::Seq);
         logits
     }
 
     /// The gradient at logits: also the residuals' place, `[classes, n]`, so that it is allocated once.
-    fn gradient(
-        &self,
-        at: &[f64],
-        logits: &Mat<f64>,
-        residuals: &mut Mat<f64>,
-        lambda: f64,
-    ) -> Vec<f64> {
+    fn gradient(&self, at: &[f64], logits: &Mat<f64>, residuals: &mut Mat<f64>, lambda: f64) -> Vec<f64> {
         let (rank, classes) = (self.values.len(), self.counts.len());
         let mut gradient = vec![0.0; at.len()];
         for (i, (&seen, &label)) in self.seen.iter().zip(self.labels).enumerate() {
@@ -224,14 +182,7 @@ impl<'a> Problem<'a> {
         }
         let (weights, _) = gradient.split_at_mut(rank * classes);
         let weights = faer::MatMut::from_column_major_slice_mut(weights, rank, classes);
-        matmul(
-            weights,
-            Accum::Replace,
-            self.rows,
-            residuals.transpose(),
-            1.0,
-            Par::Seq,
-        );
+        matmul(weights, Accum::Replace, self.rows, residuals.transpose(), 1.0, Par::Seq);
         let split = self.split();
         axpy(&mut gradient[..split], lambda, &at[..split]);
         gradient
@@ -242,11 +193,7 @@ impl<'a> Problem<'a> {
         let (n, classes, split) = (self.total(), self.counts.len(), self.split());
         // An inverse Hessian at even probabilities, for the share of samples seen.
         let share = n / self.seen.len() as f64 / classes as f64;
-        let per_axis: Vec<f64> = self
-            .values
-            .iter()
-            .map(|value| 1.0 / (share * value + lambda))
-            .collect();
+        let per_axis: Vec<f64> = self.values.iter().map(|value| 1.0 / (share * value + lambda)).collect();
         let mut diagonal: Vec<f64> = per_axis.iter().copied().cycle().take(split).collect();
         diagonal.resize(at.len(), classes as f64 / n);
         let mut memory = Memory::default();
@@ -260,10 +207,7 @@ impl<'a> Problem<'a> {
                 break;
             }
             let along = self.logits(&direction);
-            let bend = [
-                dot(&at[..split], &direction[..split]),
-                dot(&direction[..split], &direction[..split]),
-            ];
+            let bend = [dot(&at[..split], &direction[..split]), dot(&direction[..split], &direction[..split])];
             let t = self.line_search(&logits, &along, bend.map(|b| lambda * b));
             axpy(&mut at, t, &direction);
             for i in 0..self.seen.len() {
@@ -291,11 +235,7 @@ impl<'a> Problem<'a> {
                     crate::softmax(&mut p, 1.0);
                     let mean = dot(&p, moves);
                     slope += mean - moves[label];
-                    curvature += p
-                        .iter()
-                        .zip(moves)
-                        .map(|(p, m)| p * (m - mean).powi(2))
-                        .sum::<f64>();
+                    curvature += p.iter().zip(moves).map(|(p, m)| p * (m - mean).powi(2)).sum::<f64>();
                 }
             }
             (slope, curvature)

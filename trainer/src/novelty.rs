@@ -28,44 +28,16 @@ impl Novelty {
     /// out. Where no distance can be had, as with a single sample, nothing is unknown. O(n·classes·dim).
     pub fn fit(samples: &Samples<'_>, false_unknown_rate: f64) -> Self {
         let leave_out = LeaveOut::new(samples);
-        Self::from_directions(
-            &Directions::new(samples, &leave_out, &columns(samples)),
-            samples,
-            false_unknown_rate,
-        )
+        Self::from_directions(&Directions::new(samples, &leave_out, &columns(samples)), samples, false_unknown_rate)
     }
 
-    pub(crate) fn from_directions(
-        directions: &Directions,
-        samples: &Samples<'_>,
-        false_unknown_rate: f64,
-    ) -> Self {
-        let rate = if false_unknown_rate.is_nan() {
-            FALSE_UNKNOWN_RATE
-        } else {
-            false_unknown_rate.clamp(0.0, 1.0)
-        };
-        let norm = |row: usize| {
-            samples
-                .features()
-                .row(row)
-                .iter()
-                .map(|&x| f64::from(x).powi(2))
-                .sum::<f64>()
-                .sqrt()
-        };
-        let nearest = directions
-            .scores
-            .axis_iter(Axis(0))
-            .enumerate()
-            .map(|(row, scores)| {
-                let best = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                if norm(row) > 0.0 {
-                    1.0 - best / norm(row)
-                } else {
-                    1.0
-                }
-            });
+    pub(crate) fn from_directions(directions: &Directions, samples: &Samples<'_>, false_unknown_rate: f64) -> Self {
+        let rate = if false_unknown_rate.is_nan() { FALSE_UNKNOWN_RATE } else { false_unknown_rate.clamp(0.0, 1.0) };
+        let norm = |row: usize| samples.features().row(row).iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+        let nearest = directions.scores.axis_iter(Axis(0)).enumerate().map(|(row, scores)| {
+            let best = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            if norm(row) > 0.0 { 1.0 - best / norm(row) } else { 1.0 }
+        });
         let mut distances: Vec<f64> = nearest.filter(|distance| distance.is_finite()).collect();
         distances.sort_by(f64::total_cmp);
         let rank = ((distances.len() + 1) as f64 * (1.0 - rate)).ceil() as usize;
@@ -75,11 +47,7 @@ impl Novelty {
         };
         // Rounded up: the sample that set the threshold is within it.
         let threshold = (threshold as f32).next_up().clamp(0.0, 2.0);
-        Self {
-            means: directions.means.mapv(|x| x as f32),
-            threshold,
-            false_unknown_rate: rate,
-        }
+        Self { means: directions.means.mapv(|x| x as f32), threshold, false_unknown_rate: rate }
     }
 
     /// `1 - cos` to the nearest class mean, in 0..=2.
@@ -87,32 +55,13 @@ impl Novelty {
     /// # Panics
     /// When `feature` is not of the means' dim: the caller mixed up two backbones.
     pub fn distance(&self, feature: &[f32]) -> f32 {
-        assert_eq!(
-            feature.len(),
-            self.means.ncols(),
-            "feature and means are of different backbones"
-        );
-        let norm = feature
-            .iter()
-            .map(|&x| f64::from(x).powi(2))
-            .sum::<f64>()
-            .sqrt();
+        assert_eq!(feature.len(), self.means.ncols(), "feature and means are of different backbones");
+        let norm = feature.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
         let product = |mean: ndarray::ArrayView1<'_, f32>| -> f64 {
-            mean.iter()
-                .zip(feature)
-                .map(|(&a, &b)| f64::from(a) * f64::from(b))
-                .sum()
+            mean.iter().zip(feature).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
         };
-        let best = self
-            .means
-            .axis_iter(Axis(0))
-            .map(product)
-            .fold(f64::NEG_INFINITY, f64::max);
-        let cosine = if norm > 0.0 && best.is_finite() {
-            best / norm
-        } else {
-            0.0
-        };
+        let best = self.means.axis_iter(Axis(0)).map(product).fold(f64::NEG_INFINITY, f64::max);
+        let cosine = if norm > 0.0 && best.is_finite() { best / norm } else { 0.0 };
         (1.0 - cosine).clamp(0.0, 2.0) as f32
     }
 
@@ -130,18 +79,10 @@ mod tests {
 
     #[test]
     fn one_class_is_enough_and_strangers_are_unknown() {
-        let x = array![
-            [1.0_f32, 0.1, 0.0],
-            [1.0, -0.1, 0.0],
-            [1.0, 0.0, 0.1],
-            [1.0, 0.05, 0.1]
-        ];
+        let x = array![[1.0_f32, 0.1, 0.0], [1.0, -0.1, 0.0], [1.0, 0.0, 0.1], [1.0, 0.05, 0.1]];
         let samples = Samples::new(x.view(), &[0; 4], &[0, 1, 2, 3], 1).unwrap();
         let novelty = Novelty::fit(&samples, FALSE_UNKNOWN_RATE);
-        assert!(
-            x.outer_iter()
-                .all(|row| !novelty.is_unknown(row.as_slice().unwrap()))
-        );
+        assert!(x.outer_iter().all(|row| !novelty.is_unknown(row.as_slice().unwrap())));
         assert!(novelty.is_unknown(&[0.0, 1.0, 0.0]));
         assert!((novelty.distance(&[-1.0, -0.0125, -0.05]) - 2.0).abs() < 1e-3);
     }
@@ -157,20 +98,13 @@ mod tests {
         let samples = Samples::new(x.view(), &[0; 10], &groups, 1).unwrap();
         // Left out together, the nine see only the odd one: all distances are 1.
         let novelty = Novelty::fit(&samples, 0.5);
-        assert!(
-            (novelty.threshold - 1.0).abs() < 1e-6,
-            "{}",
-            novelty.threshold
-        );
+        assert!((novelty.threshold - 1.0).abs() < 1e-6, "{}", novelty.threshold);
     }
 
     #[test]
     fn a_single_sample_calls_nothing_unknown() {
         let x = array![[0.6_f32, 0.8]];
-        let novelty = Novelty::fit(
-            &Samples::new(x.view(), &[0], &[0], 1).unwrap(),
-            FALSE_UNKNOWN_RATE,
-        );
+        let novelty = Novelty::fit(&Samples::new(x.view(), &[0], &[0], 1).unwrap(), FALSE_UNKNOWN_RATE);
         assert_eq!(novelty.threshold, 2.0);
         assert!(!novelty.is_unknown(&[-0.6, -0.8]));
     }

@@ -7,7 +7,11 @@
 use faer::{Mat, Par, linalg::matmul::matmul};
 use ndarray::{Array1, Array2};
 
-use crate::{Kind, Samples, Solution, leave_out::LeaveOut};
+use crate::{
+    Kind, Samples, Solution,
+    dot::{dot, norm},
+    leave_out::LeaveOut,
+};
 
 /// Class directions and the scores of each sample without its group.
 pub(crate) struct Directions {
@@ -24,82 +28,41 @@ impl Directions {
         let counts = samples.counts();
         let mut sums = Mat::<f64>::zeros(dim, classes);
         for (row, &label) in samples.labels().iter().enumerate() {
-            add(slice_mut(&mut sums, label), slice(columns, row), 1.0);
+            add(sums.col_as_slice_mut(label), columns.col_as_slice(row), 1.0);
         }
-        let norms: Vec<f64> = (0..classes)
-            .map(|class| norm(slice(&sums, class)))
-            .collect();
+        let norms: Vec<f64> = (0..classes).map(|class| norm(sums.col_as_slice(class))).collect();
         let mut products = Mat::<f64>::zeros(classes, n);
-        matmul(
-            products.as_mut(),
-            faer::Accum::Replace,
-            sums.transpose(),
-            columns,
-            1.0,
-            Par::Seq,
-        );
-        let mut scores = Array2::from_shape_fn((n, classes), |(row, class)| {
-            over(products[(class, row)], norms[class])
-        });
+        matmul(products.as_mut(), faer::Accum::Replace, sums.transpose(), columns, 1.0, Par::Seq);
+        let mut scores = Array2::from_shape_fn((n, classes), |(row, class)| over(products[(class, row)], norms[class]));
         for members in &leave_out.members {
-            let mut present: Vec<usize> =
-                members.iter().map(|&row| samples.labels()[row]).collect();
+            let mut present: Vec<usize> = members.iter().map(|&row| samples.labels()[row]).collect();
             present.sort_unstable();
             present.dedup();
             for class in present {
-                let mut rest = slice(&sums, class).to_vec();
-                let own = members
-                    .iter()
-                    .filter(|&&row| samples.labels()[row] == class);
+                let mut rest = sums.col_as_slice(class).to_vec();
+                let own = members.iter().filter(|&&row| samples.labels()[row] == class);
                 let left = counts[class] - own.clone().count();
                 for &row in own {
-                    add(&mut rest, slice(columns, row), -1.0);
+                    add(&mut rest, columns.col_as_slice(row), -1.0);
                 }
                 // Subtraction leaves rounding where nothing should be left.
-                let length = if norm(&rest) > 1e-12 * norms[class] {
-                    norm(&rest)
-                } else {
-                    0.0
-                };
+                let length = norm(&rest);
+                let length = if length > 1e-12 * norms[class] { length } else { 0.0 };
                 for &row in members {
-                    let product: f64 = rest
-                        .iter()
-                        .zip(slice(columns, row))
-                        .map(|(a, b)| a * b)
-                        .sum();
-                    scores[(row, class)] = if left == 0 {
-                        f64::NEG_INFINITY
-                    } else {
-                        over(product, length)
-                    };
+                    let product = dot(&rest, columns.col_as_slice(row));
+                    scores[(row, class)] = if left == 0 { f64::NEG_INFINITY } else { over(product, length) };
                 }
             }
         }
-        let means = Array2::from_shape_fn((classes, dim), |(class, j)| {
-            over(sums[(j, class)], norms[class])
-        });
+        let means = Array2::from_shape_fn((classes, dim), |(class, j)| over(sums[(j, class)], norms[class]));
         Self { means, scores }
     }
 
     /// As a head without bias.
     pub(crate) fn solution(&self) -> Solution {
         let bias = Array1::zeros(self.means.nrows());
-        Solution {
-            kind: Kind::Prototype,
-            weights: self.means.clone(),
-            bias,
-            scores: self.scores.clone(),
-            lambda: None,
-        }
+        Solution { kind: Kind::Prototype, weights: self.means.clone(), bias, scores: self.scores.clone(), lambda: None }
     }
-}
-
-fn slice(m: &Mat<f64>, column: usize) -> &[f64] {
-    m.col_as_slice(column)
-}
-
-fn slice_mut(m: &mut Mat<f64>, column: usize) -> &mut [f64] {
-    m.col_as_slice_mut(column)
 }
 
 fn add(to: &mut [f64], what: &[f64], sign: f64) {
@@ -108,11 +71,25 @@ fn add(to: &mut [f64], what: &[f64], sign: f64) {
     }
 }
 
-fn norm(v: &[f64]) -> f64 {
-    v.iter().map(|x| x * x).sum::<f64>().sqrt()
-}
-
 /// `a / b`, zero where there is nothing to divide by.
 fn over(a: f64, b: f64) -> f64 {
     if b > 0.0 { a / b } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+    use crate::solution::columns;
+    use ndarray::array;
+
+    #[test]
+    fn features_that_cancel_have_no_direction_and_no_say() {
+        let x = array![[1.0_f32, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, 0.5]];
+        let samples = Samples::new(x.view(), &[0, 0, 1, 1], &[0, 1, 2, 3], 2).unwrap();
+        let directions = Directions::new(&samples, &LeaveOut::new(&samples), &columns(&samples));
+        assert_eq!(directions.means, array![[0.0, 0.0], [0.0, 1.0]]);
+        // Without the first sample its class points the other way.
+        assert_eq!(directions.scores, array![[-1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, 0.5]]);
+    }
 }

@@ -71,11 +71,7 @@ impl Quantisation {
                 let code = (x / self.full_scale * top).round();
                 saturated += usize::from(code < bottom || code > top);
                 let code = code.clamp(bottom, top);
-                if self.signed {
-                    (code as i8).cast_unsigned()
-                } else {
-                    code as u8
-                }
+                if self.signed { (code as i8).cast_unsigned() } else { code as u8 }
             })
             .collect();
         Encoded { codes, saturated }
@@ -84,19 +80,12 @@ impl Quantisation {
     /// The components that codes stand for.
     pub fn decode(&self, codes: &[u8]) -> Vec<f32> {
         let step = self.full_scale / self.top();
-        codes
-            .iter()
-            .map(|&code| step * f32::from(self.value(code)))
-            .collect()
+        codes.iter().map(|&code| step * f32::from(self.value(code))).collect()
     }
 
     /// The integer a stored byte stands for.
     pub(crate) fn value(self, code: u8) -> i16 {
-        if self.signed {
-            i16::from(code.cast_signed())
-        } else {
-            i16::from(code)
-        }
+        if self.signed { i16::from(code.cast_signed()) } else { i16::from(code) }
     }
 }
 
@@ -110,21 +99,13 @@ mod tests {
         for signed in [false, true] {
             for full_scale in [0.22_f32, 1.0, 0.3] {
                 let quantisation = Quantisation::new(full_scale, signed).unwrap();
-                let codes: Vec<u8> = (0..=255_u8)
-                    .filter(|&code| !(signed && code == 128))
-                    .collect();
+                let codes: Vec<u8> = (0..=255_u8).filter(|&code| !(signed && code == 128)).collect();
                 // `Feature` normalises, so the scale is normalised along.
                 let decoded = quantisation.decode(&codes);
                 let norm = decoded.iter().map(|x| x * x).sum::<f32>().sqrt();
                 let scaled = Quantisation::new(full_scale / norm, signed).unwrap();
                 let again = scaled.encode(&Feature::from_raw(&decoded).unwrap());
-                assert_eq!(
-                    again,
-                    Encoded {
-                        codes,
-                        saturated: 0
-                    }
-                );
+                assert_eq!(again, Encoded { codes, saturated: 0 });
             }
         }
     }
@@ -133,21 +114,9 @@ mod tests {
     fn components_beyond_the_range_are_clamped_and_counted() {
         let feature = Feature::from_raw(&[0.8, -0.6, 0.0]).unwrap();
         let unsigned = Quantisation::new(0.5, false).unwrap().encode(&feature);
-        assert_eq!(
-            unsigned,
-            Encoded {
-                codes: vec![255, 0, 0],
-                saturated: 2
-            }
-        );
+        assert_eq!(unsigned, Encoded { codes: vec![255, 0, 0], saturated: 2 });
         let signed = Quantisation::new(0.7, true).unwrap().encode(&feature);
-        assert_eq!(
-            signed,
-            Encoded {
-                codes: vec![127, (-109_i8).cast_unsigned(), 0],
-                saturated: 1
-            }
-        );
+        assert_eq!(signed, Encoded { codes: vec![127, (-109_i8).cast_unsigned(), 0], saturated: 1 });
     }
 
     #[test]

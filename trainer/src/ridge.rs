@@ -6,7 +6,14 @@
 //! `(I - H_gg)⁻¹ r_g` on it (Cook and Weisberg 1982, eq. 2.2.23; for single samples Allen's PRESS). That is the refit
 //! itself, mean and intercept included; λ and the weights `w` are held fixed.
 
-use faer::{Accum, Mat, MatRef, Par, Side, linalg::matmul::matmul, prelude::Solve};
+use faer::{
+    Accum, Mat, MatRef, Par, Side,
+    linalg::matmul::{
+        matmul,
+        triangular::{self, BlockStructure},
+    },
+    prelude::Solve,
+};
 use ndarray::{Array1, Array2};
 
 use crate::{
@@ -24,41 +31,27 @@ const TIE: f64 = 1e-9;
 
 /// Solves at `lambda`, or where there is none at the best of the path. O(n·rank·classes) per penalty, and
 /// O(m²·rank + m³) per penalty and group of m > 1.
-pub(crate) fn solve(
-    samples: &Samples<'_>,
-    leave_out: &LeaveOut,
-    spectrum: &Spectrum,
-    lambda: Option<f64>,
-) -> Solution {
+pub(crate) fn solve(samples: &Samples<'_>, leave_out: &LeaveOut, spectrum: &Spectrum, lambda: Option<f64>) -> Solution {
     let lambdas = match lambda {
         Some(lambda) => vec![lambda],
-        None => (0..PATH)
-            .map(|k| spectrum.mean_value * 10_f64.powf(2.5 - 0.3 * k as f64))
-            .collect(),
+        None => (0..PATH).map(|k| spectrum.mean_value * 10_f64.powf(2.5 - 0.3 * k as f64)).collect(),
     };
     let problem = Problem::new(samples, leave_out, spectrum);
+    let mut near = None;
     let mut best: Option<(f64, f64, Array2<f64>)> = None;
     for chunk in lambdas.chunks((WIDTH / samples.classes()).max(1)) {
         for (&lambda, scores) in chunk.iter().zip(problem.scores(chunk)) {
-            let loss = calibration::loss(scores.view(), samples.labels());
+            let loss = calibration::loss(scores.view(), samples.labels(), &mut near);
             if best.as_ref().is_none_or(|(least, ..)| loss < least - TIE) {
                 best = Some((loss, lambda, scores));
             }
         }
     }
-    let (_, lambda, scores) =
-        best.unwrap_or((0.0, 1.0, Array2::zeros((samples.rows(), samples.classes()))));
+    let (_, lambda, scores) = best.unwrap_or((0.0, 1.0, Array2::zeros((samples.rows(), samples.classes()))));
     let weights = spectrum.lift(problem.coefficients(lambda));
-    let weights =
-        Array2::from_shape_fn((samples.classes(), samples.dim()), |(c, j)| weights[(j, c)]);
+    let weights = Array2::from_shape_fn((samples.classes(), samples.dim()), |(c, j)| weights[(j, c)]);
     let bias = &problem.mean - weights.dot(&Array1::from(spectrum.mean.clone()));
-    Solution {
-        kind: Kind::Ridge,
-        weights,
-        bias,
-        scores,
-        lambda: Some(lambda),
-    }
+    Solution { kind: Kind::Ridge, weights, bias, scores, lambda: Some(lambda) }
 }
 
 /// What all penalties share.
@@ -86,22 +79,8 @@ impl<'a> Problem<'a> {
             spectrum.weights[i].sqrt() * (f64::from(samples.labels()[i] == c) - mean[c])
         });
         let mut moments = Mat::zeros(spectrum.values.len(), classes);
-        matmul(
-            moments.as_mut(),
-            Accum::Replace,
-            &spectrum.rows,
-            targets.transpose(),
-            1.0,
-            Par::Seq,
-        );
-        Self {
-            leave_out,
-            spectrum,
-            mean,
-            targets,
-            moments,
-            unseen: unseen(samples),
-        }
+        matmul(moments.as_mut(), Accum::Replace, &spectrum.rows, targets.transpose(), 1.0, Par::Seq);
+        Self { leave_out, spectrum, mean, targets, moments, unseen: unseen(samples) }
     }
 
     /// Weights on principal coordinates, `[rank, classes]`.
@@ -120,20 +99,9 @@ impl<'a> Problem<'a> {
             self.moments[(j, kc % classes)] / (self.spectrum.values[j] + lambdas[kc / classes])
         });
         let mut fitted = Mat::zeros(lambdas.len() * classes, n);
-        matmul(
-            fitted.as_mut(),
-            Accum::Replace,
-            coefficients.transpose(),
-            rows,
-            1.0,
-            Par::Seq,
-        );
-        let inverse: Vec<f64> = self
-            .spectrum
-            .values
-            .iter()
-            .flat_map(|v| lambdas.iter().map(move |l| 1.0 / (v + l)))
-            .collect();
+        matmul(fitted.as_mut(), Accum::Replace, coefficients.transpose(), rows, 1.0, Par::Seq);
+        let inverse: Vec<f64> =
+            self.spectrum.values.iter().flat_map(|v| lambdas.iter().map(move |l| 1.0 / (v + l))).collect();
         let mut out = vec![Array2::zeros((n, classes)); lambdas.len()];
         for members in &self.leave_out.members {
             let residuals = |k: usize| {
@@ -143,10 +111,7 @@ impl<'a> Problem<'a> {
             };
             let left_out: Vec<Mat<f64>> = if let [i] = members[..] {
                 let keep = self.kept(i, &inverse, lambdas.len());
-                keep.iter()
-                    .enumerate()
-                    .map(|(k, keep)| residuals(k) * faer::Scale(1.0 / keep))
-                    .collect()
+                keep.iter().enumerate().map(|(k, keep)| residuals(k) * faer::Scale(1.0 / keep)).collect()
             } else {
                 let group = Mat::from_fn(rank, members.len(), |j, a| rows[(j, members[a])]);
                 (0..lambdas.len())
@@ -157,8 +122,7 @@ impl<'a> Problem<'a> {
                 for (a, &i) in members.iter().enumerate() {
                     let root = self.spectrum.weights[i].sqrt();
                     for c in 0..classes {
-                        scores[(i, c)] =
-                            self.mean[c] + (self.targets[(c, i)] - errors[(a, c)]) / root;
+                        scores[(i, c)] = self.mean[c] + (self.targets[(c, i)] - errors[(a, c)]) / root;
                     }
                 }
             }
@@ -174,47 +138,23 @@ impl<'a> Problem<'a> {
     /// `1 - h_ii` per penalty.
     fn kept(&self, i: usize, inverse: &[f64], penalties: usize) -> Vec<f64> {
         let mut leverage = vec![self.spectrum.weights[i] / self.targets.ncols() as f64; penalties];
-        for (z, inverse) in self
-            .spectrum
-            .rows
-            .col_as_slice(i)
-            .iter()
-            .zip(inverse.chunks_exact(penalties))
-        {
+        for (z, inverse) in self.spectrum.rows.col_as_slice(i).iter().zip(inverse.chunks_exact(penalties)) {
             for (h, inverse) in leverage.iter_mut().zip(inverse) {
                 *h += z * z * inverse;
             }
         }
-        leverage
-            .iter()
-            .map(|h| (1.0 - h).max(f64::EPSILON))
-            .collect()
+        leverage.iter().map(|h| (1.0 - h).max(f64::EPSILON)).collect()
     }
 
     /// `(I - H_gg)⁻¹ r_g` for the group whose coordinates are `group`, `[rank, m]`.
-    fn solve_group(
-        &self,
-        members: &[usize],
-        group: MatRef<'_, f64>,
-        lambda: f64,
-        residuals: Mat<f64>,
-    ) -> Mat<f64> {
+    fn solve_group(&self, members: &[usize], group: MatRef<'_, f64>, lambda: f64, residuals: Mat<f64>) -> Mat<f64> {
         let (m, n) = (members.len(), self.targets.ncols() as f64);
-        let scaled = Mat::from_fn(group.nrows(), m, |j, a| {
-            group[(j, a)] / (self.spectrum.values[j] + lambda)
-        });
+        let scaled = Mat::from_fn(group.nrows(), m, |j, a| group[(j, a)] / (self.spectrum.values[j] + lambda));
         let mut keep = Mat::from_fn(m, m, |a, b| {
-            f64::from(a == b)
-                - (self.spectrum.weights[members[a]] * self.spectrum.weights[members[b]]).sqrt() / n
+            f64::from(a == b) - (self.spectrum.weights[members[a]] * self.spectrum.weights[members[b]]).sqrt() / n
         });
-        matmul(
-            keep.as_mut(),
-            Accum::Add,
-            group.transpose(),
-            &scaled,
-            -1.0,
-            Par::Seq,
-        );
+        let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
+        triangular::matmul(keep.as_mut(), lower, Accum::Add, group.transpose(), full, &scaled, full, -1.0, Par::Seq);
         // Positive definite for every λ > 0; rounding can only spoil that where the penalty is next to nothing.
         match keep.llt(Side::Lower) {
             Ok(factor) => factor.solve(residuals),

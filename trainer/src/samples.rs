@@ -18,9 +18,7 @@ pub struct Samples<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SamplesError {
     /// No rows or no columns.
-    #[error(
-        "samples have shape [{rows}, {dim}], expected at least one row and one column: label some samples first"
-    )]
+    #[error("samples have shape [{rows}, {dim}], expected at least one row and one column: label some samples first")]
     Empty {
         /// Rows found.
         rows: usize,
@@ -34,9 +32,7 @@ pub enum SamplesError {
         class: usize,
     },
     /// Labels or groups do not match the features row for row.
-    #[error(
-        "samples have {rows} features but {labels} labels and {groups} groups, expected as many of each"
-    )]
+    #[error("samples have {rows} features but {labels} labels and {groups} groups, expected as many of each")]
     Lengths {
         /// Rows of features.
         rows: usize,
@@ -82,29 +78,14 @@ impl<'a> Samples<'a> {
             return Err(SamplesError::Empty { rows, dim });
         }
         if labels.len() != rows || groups.len() != rows {
-            return Err(SamplesError::Lengths {
-                rows,
-                labels: labels.len(),
-                groups: groups.len(),
-            });
+            return Err(SamplesError::Lengths { rows, labels: labels.len(), groups: groups.len() });
         }
         if let Some(row) = labels.iter().position(|&label| label >= classes) {
-            return Err(SamplesError::UnknownClass {
-                row,
-                label: labels[row],
-                classes,
-            });
+            return Err(SamplesError::UnknownClass { row, label: labels[row], classes });
         }
-        let samples = Self {
-            features,
-            labels,
-            groups,
-            classes,
-        };
+        let samples = Self { features, labels, groups, classes };
         if classes > rows || samples.counts().contains(&0) {
-            let class = (0..classes)
-                .find(|class| !labels.contains(class))
-                .unwrap_or(classes);
+            let class = (0..classes).find(|class| !labels.contains(class)).unwrap_or(classes);
             return Err(SamplesError::EmptyClass { class });
         }
         if let Some(((row, column), _)) = features.indexed_iter().find(|(_, x)| !x.is_finite()) {
@@ -165,30 +146,10 @@ mod tests {
             Samples::new(x.view(), labels, groups, classes).map(|samples| samples.counts())
         };
         assert_eq!(new(&[0, 1], &[7, 9], 2), Ok(vec![1, 1]));
-        assert_eq!(
-            new(&[0], &[7, 9], 2),
-            Err(SamplesError::Lengths {
-                rows: 2,
-                labels: 1,
-                groups: 2
-            })
-        );
-        assert_eq!(
-            new(&[0, 2], &[7, 9], 2),
-            Err(SamplesError::UnknownClass {
-                row: 1,
-                label: 2,
-                classes: 2
-            })
-        );
-        assert_eq!(
-            new(&[0, 0], &[7, 9], 2),
-            Err(SamplesError::EmptyClass { class: 1 })
-        );
-        assert_eq!(
-            new(&[0, 1], &[7, 9], usize::MAX),
-            Err(SamplesError::EmptyClass { class: 2 })
-        );
+        assert_eq!(new(&[0], &[7, 9], 2), Err(SamplesError::Lengths { rows: 2, labels: 1, groups: 2 }));
+        assert_eq!(new(&[0, 2], &[7, 9], 2), Err(SamplesError::UnknownClass { row: 1, label: 2, classes: 2 }));
+        assert_eq!(new(&[0, 0], &[7, 9], 2), Err(SamplesError::EmptyClass { class: 1 }));
+        assert_eq!(new(&[0, 1], &[7, 9], usize::MAX), Err(SamplesError::EmptyClass { class: 2 }));
         let bad = array![[1.0_f32, f32::NAN]];
         let got = Samples::new(bad.view(), &[0], &[0], 1).map(|_| ());
         assert_eq!(got, Err(SamplesError::NotFinite { row: 0, column: 1 }));

@@ -7,19 +7,11 @@ use crate::{Candidate, candidate::clustered_mean};
 ///
 /// The one-standard-error rule: Breiman, Friedman, Olshen and Stone 1984, "Classification and Regression Trees", 3.4.3.
 pub fn select(candidates: &[Candidate]) -> usize {
-    let Some(best) = candidates
-        .iter()
-        .min_by(|a, b| a.log_loss.total_cmp(&b.log_loss))
-    else {
+    let Some(best) = candidates.iter().min_by(|a, b| a.log_loss.total_cmp(&b.log_loss)) else {
         return 0;
     };
     let close = |candidate: &Candidate| {
-        let differences: Vec<f64> = candidate
-            .losses
-            .iter()
-            .zip(&best.losses)
-            .map(|(a, b)| a - b)
-            .collect();
+        let differences: Vec<f64> = candidate.losses.iter().zip(&best.losses).map(|(a, b)| a - b).collect();
         let (mean, se) = clustered_mean(&differences, &best.groups);
         mean <= se
     };
@@ -44,16 +36,7 @@ mod tests {
         let (log_loss, log_loss_se) = clustered_mean(losses, groups);
         let (losses, groups) = (losses.to_vec(), groups.to_vec());
         let leave_out = Array2::zeros((losses.len(), 2));
-        Candidate {
-            head,
-            leave_out,
-            losses,
-            groups,
-            log_loss,
-            log_loss_se,
-            ungrouped: false,
-            accuracy: 0.0,
-        }
+        Candidate { head, leave_out, losses, groups, log_loss, log_loss_se, ungrouped: false, accuracy: 0.0 }
     }
 
     #[test]
@@ -73,13 +56,7 @@ mod tests {
     fn differences_within_a_group_count_as_one() {
         // Worse on three of four: clear for single samples; as groups it is one against one.
         let (a, b) = ([0.5, 0.5, 0.5, 0.1], [0.2, 0.2, 0.2, 0.3]);
-        assert_eq!(
-            select(&[candidate(&a, &[0, 1, 2, 3]), candidate(&b, &[0, 1, 2, 3])]),
-            1
-        );
-        assert_eq!(
-            select(&[candidate(&a, &[0, 0, 0, 1]), candidate(&b, &[0, 0, 0, 1])]),
-            0
-        );
+        assert_eq!(select(&[candidate(&a, &[0, 1, 2, 3]), candidate(&b, &[0, 1, 2, 3])]), 1);
+        assert_eq!(select(&[candidate(&a, &[0, 0, 0, 1]), candidate(&b, &[0, 0, 0, 1])]), 0);
     }
 }

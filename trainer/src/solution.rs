@@ -24,7 +24,5 @@ pub struct Solution {
 /// The features in f64, one column per sample, `[dim, n]`.
 pub(crate) fn columns(samples: &Samples<'_>) -> Mat<f64> {
     let features = samples.features();
-    Mat::from_fn(samples.dim(), samples.rows(), |j, i| {
-        f64::from(features[(i, j)])
-    })
+    Mat::from_fn(samples.dim(), samples.rows(), |j, i| f64::from(features[(i, j)]))
 }

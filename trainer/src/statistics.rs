@@ -5,9 +5,13 @@
 //! and the machine; removing undoes adding. Second moments are products of f32 matrices of at most 258 rows: each sum
 //! stays within 258·255² < 2²⁴, so f32 holds it exactly.
 
+mod digest;
+mod error;
+
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 use ndarray::ArrayView2;
-use sha2::{Digest, Sha256};
+
+pub use self::error::StatisticsError;
 
 use crate::Quantisation;
 
@@ -17,8 +21,6 @@ const BLOCK: usize = 258;
 const STRIP: usize = 256;
 /// More classes than this is a corrupted label.
 const MAX_CLASSES: usize = 10_000;
-/// Version of the canonical form behind [`Statistics::digest`].
-const FORMAT: &[u8] = b"acclimate statistics 1\0";
 
 /// Raw integer sums of 8-bit codes.
 ///
@@ -36,83 +38,10 @@ pub struct Statistics {
     moment: Vec<i64>,
 }
 
-/// Why statistics stay as they were.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum StatisticsError {
-    /// More samples of a class removed than were ever added.
-    #[error(
-        "cannot remove {removed} samples of class {class} from statistics that hold {held}: rebuild them from the stored samples"
-    )]
-    Absent {
-        /// The class.
-        class: usize,
-        /// How many were to go.
-        removed: i64,
-        /// How many there are.
-        held: i64,
-    },
-    /// A label no task can have.
-    #[error("label {label} is beyond the largest class, {}", MAX_CLASSES - 1)]
-    ClassLimit {
-        /// The label.
-        label: usize,
-    },
-    /// Codes of another length.
-    #[error("codes have {found} components, expected {expected}: they are of another backbone")]
-    Dim {
-        /// The statistics' dim.
-        expected: usize,
-        /// The codes' dim.
-        found: usize,
-    },
-    /// Not as many labels as rows of codes.
-    #[error("{rows} rows of codes come with {labels} labels, expected as many")]
-    Labels {
-        /// Rows of codes.
-        rows: usize,
-        /// Labels.
-        labels: usize,
-    },
-    /// A class with samples has no name of its own.
-    #[error("class {class} has samples but no name of its own among the {names} given")]
-    Names {
-        /// The class.
-        class: usize,
-        /// How many names were given.
-        names: usize,
-    },
-    /// Stored parts do not fit together.
-    #[error(
-        "stored {part} has {found} entries, expected {expected}: rebuild the statistics from the stored samples"
-    )]
-    Parts {
-        /// Which part.
-        part: &'static str,
-        /// The expected length.
-        expected: usize,
-        /// The length found.
-        found: usize,
-    },
-    /// Codes that mean other numbers.
-    #[error("statistics are quantised as {found:?}, expected {expected:?}: only equal ones add up")]
-    Quantisation {
-        /// Of these statistics.
-        expected: Quantisation,
-        /// Of the other ones.
-        found: Quantisation,
-    },
-}
-
 impl Statistics {
     /// Statistics of nothing.
     pub fn new(dim: usize, quantisation: Quantisation) -> Self {
-        Self {
-            dim,
-            quantisation,
-            counts: Vec::new(),
-            sums: Vec::new(),
-            moment: vec![0; packed(dim)],
-        }
+        Self { dim, quantisation, counts: Vec::new(), sums: Vec::new(), moment: vec![0; packed(dim)] }
     }
 
     /// Puts stored parts together again: counts, class sums and packed second moment, as the accessors gave them.
@@ -127,43 +56,21 @@ impl Statistics {
         moment: Vec<i64>,
     ) -> Result<Self, StatisticsError> {
         let check = |part, found, expected| {
-            if found == expected {
-                Ok(())
-            } else {
-                Err(StatisticsError::Parts {
-                    part,
-                    expected,
-                    found,
-                })
-            }
+            if found == expected { Ok(()) } else { Err(StatisticsError::Parts { part, expected, found }) }
         };
         check("class sums", sums.len(), counts.len().saturating_mul(dim))?;
         check("second moment", moment.len(), packed(dim))?;
         if let Some(class) = counts.iter().position(|&n| n < 0) {
-            return Err(StatisticsError::Absent {
-                class,
-                removed: -counts[class],
-                held: 0,
-            });
+            return Err(StatisticsError::Absent { class, removed: -counts[class], held: 0 });
         }
-        Ok(Self {
-            dim,
-            quantisation,
-            counts,
-            sums,
-            moment,
-        })
+        Ok(Self { dim, quantisation, counts, sums, moment })
     }
 
     /// Adds rows of codes `[n, dim]` with their labels `[n]`; a label beyond the classes adds classes. O(n·dim²).
     ///
     /// # Errors
     /// When shapes differ or a label is absurd; nothing is added then.
-    pub fn add(
-        &mut self,
-        codes: ArrayView2<'_, u8>,
-        labels: &[usize],
-    ) -> Result<(), StatisticsError> {
+    pub fn add(&mut self, codes: ArrayView2<'_, u8>, labels: &[usize]) -> Result<(), StatisticsError> {
         let change = self.tally(codes, labels)?;
         self.grow(change.len());
         self.apply(codes, labels, 1);
@@ -174,11 +81,7 @@ impl Statistics {
     ///
     /// # Errors
     /// When shapes differ or there are not as many samples of a class; nothing is removed then.
-    pub fn remove(
-        &mut self,
-        codes: ArrayView2<'_, u8>,
-        labels: &[usize],
-    ) -> Result<(), StatisticsError> {
+    pub fn remove(&mut self, codes: ArrayView2<'_, u8>, labels: &[usize]) -> Result<(), StatisticsError> {
         let change = self.tally(codes, labels)?;
         self.check_held(&change)?;
         self.apply(codes, labels, -1);
@@ -232,63 +135,13 @@ impl Statistics {
         &self.moment
     }
 
-    /// SHA-256 of a canonical form: format version, dim, quantisation, the classes that have samples sorted by name
-    /// (name, count, sums), second moment; integers little-endian, names with their length in front.
-    ///
-    /// # Errors
-    /// When a class with samples has no name, or shares one.
-    pub fn digest(&self, names: &[&str]) -> Result<[u8; 32], StatisticsError> {
-        let mut present: Vec<(&str, usize)> = Vec::new();
-        for class in (0..self.counts.len()).filter(|&class| self.counts[class] != 0) {
-            let name = names
-                .get(class)
-                .filter(|name| present.iter().all(|(other, _)| other != *name));
-            present.push((
-                name.ok_or(StatisticsError::Names {
-                    class,
-                    names: names.len(),
-                })?,
-                class,
-            ));
-        }
-        present.sort_unstable();
-        let mut sha = Sha256::new();
-        sha.update(FORMAT);
-        sha.update((self.dim as u64).to_le_bytes());
-        sha.update(self.quantisation.full_scale.to_le_bytes());
-        sha.update([u8::from(self.quantisation.signed)]);
-        sha.update((present.len() as u64).to_le_bytes());
-        for (name, class) in present {
-            sha.update((name.len() as u64).to_le_bytes());
-            sha.update(name.as_bytes());
-            sha.update(self.counts[class].to_le_bytes());
-            for sum in &self.sums[class * self.dim..][..self.dim] {
-                sha.update(sum.to_le_bytes());
-            }
-        }
-        for entry in &self.moment {
-            sha.update(entry.to_le_bytes());
-        }
-        Ok(sha.finalize().into())
-    }
-
     /// Checks shapes and counts labels, `[largest label + 1]`.
-    fn tally(
-        &self,
-        codes: ArrayView2<'_, u8>,
-        labels: &[usize],
-    ) -> Result<Vec<i64>, StatisticsError> {
+    fn tally(&self, codes: ArrayView2<'_, u8>, labels: &[usize]) -> Result<Vec<i64>, StatisticsError> {
         if codes.ncols() != self.dim {
-            return Err(StatisticsError::Dim {
-                expected: self.dim,
-                found: codes.ncols(),
-            });
+            return Err(StatisticsError::Dim { expected: self.dim, found: codes.ncols() });
         }
         if codes.nrows() != labels.len() {
-            return Err(StatisticsError::Labels {
-                rows: codes.nrows(),
-                labels: labels.len(),
-            });
+            return Err(StatisticsError::Labels { rows: codes.nrows(), labels: labels.len() });
         }
         if let Some(&label) = labels.iter().find(|&&label| label >= MAX_CLASSES) {
             return Err(StatisticsError::ClassLimit { label });
@@ -304,11 +157,7 @@ impl Statistics {
         for (class, &removed) in change.iter().enumerate() {
             let held = self.counts.get(class).copied().unwrap_or(0);
             if removed > held {
-                return Err(StatisticsError::Absent {
-                    class,
-                    removed,
-                    held,
-                });
+                return Err(StatisticsError::Absent { class, removed, held });
             }
         }
         Ok(())
@@ -316,10 +165,7 @@ impl Statistics {
 
     fn check_alike(&self, other: &Self) -> Result<(), StatisticsError> {
         if other.dim != self.dim {
-            return Err(StatisticsError::Dim {
-                expected: self.dim,
-                found: other.dim,
-            });
+            return Err(StatisticsError::Dim { expected: self.dim, found: other.dim });
         }
         if other.quantisation != self.quantisation {
             let (expected, found) = (self.quantisation, other.quantisation);
@@ -358,19 +204,12 @@ impl Statistics {
         let mut product = vec![0.0_f32; dim * dim.min(STRIP)];
         for rows in codes.axis_chunks_iter(ndarray::Axis(0), BLOCK) {
             // One column per sample.
-            let block: Vec<f32> = rows
-                .iter()
-                .map(|&code| f32::from(self.quantisation.value(code)))
-                .collect();
+            let block: Vec<f32> = rows.iter().map(|&code| f32::from(self.quantisation.value(code))).collect();
             let x = MatRef::from_column_major_slice(&block, dim, rows.nrows());
             for first in (0..dim).step_by(STRIP) {
                 let width = STRIP.min(dim - first);
                 let height = first + width;
-                let mut strip = MatMut::from_column_major_slice_mut(
-                    &mut product[..height * width],
-                    height,
-                    width,
-                );
+                let mut strip = MatMut::from_column_major_slice_mut(&mut product[..height * width], height, width);
                 let (left, right) = (x.subrows(0, height), x.subrows(first, width).transpose());
                 matmul(strip.as_mut(), Accum::Replace, left, right, 1.0, Par::Seq);
                 for (j, column) in (first..height).zip(product.chunks_exact(height)) {
@@ -394,10 +233,7 @@ mod tests {
     use super::*;
     use ndarray::Array2;
 
-    const UNSIGNED: Quantisation = Quantisation {
-        full_scale: 0.5,
-        signed: false,
-    };
+    const UNSIGNED: Quantisation = Quantisation { full_scale: 0.5, signed: false };
 
     fn codes(rows: usize, dim: usize) -> Array2<u8> {
         Array2::from_shape_fn((rows, dim), |(i, j)| (i * 89 + j * 57 + i * j * 31) as u8)
@@ -406,10 +242,7 @@ mod tests {
     #[test]
     fn sums_are_those_of_integer_arithmetic() {
         for signed in [false, true] {
-            let quantisation = Quantisation {
-                full_scale: 0.5,
-                signed,
-            };
+            let quantisation = Quantisation { full_scale: 0.5, signed };
             let (x, dim) = (codes(300, 300), 300);
             let labels: Vec<usize> = (0..300).map(|i| i % 3).collect();
             let mut statistics = Statistics::new(dim, quantisation);
@@ -417,16 +250,9 @@ mod tests {
             let v = x.mapv(|code| i64::from(quantisation.value(code)));
             for (i, j) in [(0, 0), (3, 299), (255, 256), (299, 299), (17, 255)] {
                 let expected: i64 = (0..300).map(|row| v[(row, i)] * v[(row, j)]).sum();
-                assert_eq!(
-                    statistics.second_moment()[packed(j) + i],
-                    expected,
-                    "({i}, {j})"
-                );
+                assert_eq!(statistics.second_moment()[packed(j) + i], expected, "({i}, {j})");
             }
-            let expected: i64 = (0..300)
-                .filter(|row| row % 3 == 1)
-                .map(|row| v[(row, 7)])
-                .sum();
+            let expected: i64 = (0..300).filter(|row| row % 3 == 1).map(|row| v[(row, 7)]).sum();
             assert_eq!(statistics.sums()[dim + 7], expected);
             assert_eq!(statistics.counts(), [100, 100, 100]);
         }
@@ -441,112 +267,35 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_sees_names_and_not_order_or_empty_classes() {
-        let x = codes(4, 3);
-        let mut one = Statistics::new(3, UNSIGNED);
-        one.add(x.view(), &[0, 0, 1, 1]).unwrap();
-        let mut other = Statistics::new(3, UNSIGNED);
-        other.add(x.view(), &[2, 2, 0, 0]).unwrap();
-        let digest = one.digest(&["ok", "scratch"]).unwrap();
-        assert_eq!(other.digest(&["scratch", "empty", "ok"]).unwrap(), digest);
-        assert_ne!(one.digest(&["scratch", "ok"]).unwrap(), digest);
-        assert_eq!(
-            one.digest(&["ok"]),
-            Err(StatisticsError::Names { class: 1, names: 1 })
-        );
-        assert_eq!(
-            one.digest(&["ok", "ok"]),
-            Err(StatisticsError::Names { class: 1, names: 2 })
-        );
-        let rest = Statistics {
-            quantisation: Quantisation {
-                full_scale: 0.6,
-                ..UNSIGNED
-            },
-            ..one
-        };
-        assert_ne!(rest.digest(&["ok", "scratch"]).unwrap(), digest);
-    }
-
-    #[test]
     fn what_does_not_fit_is_refused_and_changes_nothing() {
         let x = codes(2, 3);
         let mut statistics = Statistics::new(3, UNSIGNED);
         statistics.add(x.view(), &[0, 1]).unwrap();
         let before = statistics.clone();
         let wide = codes(2, 4);
-        assert_eq!(
-            statistics.add(wide.view(), &[0, 1]),
-            Err(StatisticsError::Dim {
-                expected: 3,
-                found: 4
-            })
-        );
-        assert_eq!(
-            statistics.add(x.view(), &[0]),
-            Err(StatisticsError::Labels { rows: 2, labels: 1 })
-        );
+        assert_eq!(statistics.add(wide.view(), &[0, 1]), Err(StatisticsError::Dim { expected: 3, found: 4 }));
+        assert_eq!(statistics.add(x.view(), &[0]), Err(StatisticsError::Labels { rows: 2, labels: 1 }));
         let label = usize::MAX;
-        assert_eq!(
-            statistics.add(x.view(), &[0, label]),
-            Err(StatisticsError::ClassLimit { label })
-        );
-        let absent = StatisticsError::Absent {
-            class: 1,
-            removed: 2,
-            held: 1,
-        };
+        assert_eq!(statistics.add(x.view(), &[0, label]), Err(StatisticsError::ClassLimit { label }));
+        let absent = StatisticsError::Absent { class: 1, removed: 2, held: 1 };
         assert_eq!(statistics.remove(x.view(), &[1, 1]), Err(absent.clone()));
         let mut other = Statistics::new(3, UNSIGNED);
         other.add(x.view(), &[1, 1]).unwrap();
         assert_eq!(statistics.subtract(&other), Err(absent));
-        let signed = Statistics::new(
-            3,
-            Quantisation {
-                signed: true,
-                ..UNSIGNED
-            },
-        );
-        assert!(matches!(
-            statistics.merge(&signed),
-            Err(StatisticsError::Quantisation { .. })
-        ));
-        assert!(matches!(
-            statistics.merge(&Statistics::new(4, UNSIGNED)),
-            Err(StatisticsError::Dim { .. })
-        ));
+        let signed = Statistics::new(3, Quantisation { signed: true, ..UNSIGNED });
+        assert!(matches!(statistics.merge(&signed), Err(StatisticsError::Quantisation { .. })));
+        assert!(matches!(statistics.merge(&Statistics::new(4, UNSIGNED)), Err(StatisticsError::Dim { .. })));
         assert_eq!(statistics, before);
     }
 
     #[test]
     fn parts_go_together_again() {
         let mut statistics = Statistics::new(3, UNSIGNED);
-        statistics
-            .add(codes(5, 3).view(), &[0, 1, 2, 0, 1])
-            .unwrap();
-        let Statistics {
-            dim,
-            quantisation,
-            counts,
-            sums,
-            moment,
-        } = statistics.clone();
-        let again = Statistics::from_parts(
-            dim,
-            quantisation,
-            counts.clone(),
-            sums.clone(),
-            moment.clone(),
-        );
+        statistics.add(codes(5, 3).view(), &[0, 1, 2, 0, 1]).unwrap();
+        let Statistics { dim, quantisation, counts, sums, moment } = statistics.clone();
+        let again = Statistics::from_parts(dim, quantisation, counts.clone(), sums.clone(), moment.clone());
         assert_eq!(again, Ok(statistics));
         let short = Statistics::from_parts(dim, quantisation, counts, sums[1..].to_vec(), moment);
-        assert_eq!(
-            short,
-            Err(StatisticsError::Parts {
-                part: "class sums",
-                expected: 9,
-                found: 8
-            })
-        );
+        assert_eq!(short, Err(StatisticsError::Parts { part: "class sums", expected: 9, found: 8 }));
     }
 }

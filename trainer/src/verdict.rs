@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use ndarray::{ArrayView2, Axis};
+use ndarray::{ArrayView1, ArrayView2, Axis};
 
 use crate::advice::{Advice, Reason};
 use crate::comparison::Comparison;
@@ -23,6 +23,19 @@ pub struct InService<'a> {
     pub fitted_on: &'a [bool],
     /// The snapshot's class for each class of the head in service, or [`FORGOTTEN`].
     pub classes: &'a [usize],
+}
+
+impl InService<'_> {
+    /// `[n]`: whether the head in service is scored fairly on a sample: out-of-sample, and not after a look at its
+    /// group.
+    pub fn fair(&self, groups: &[usize]) -> Vec<bool> {
+        let seen: BTreeSet<usize> =
+            groups.iter().zip(self.fitted_on).filter(|&(_, &fitted)| fitted).map(|(&group, _)| group).collect();
+        let fair = |((row, group), &fitted): ((ArrayView1<'_, f64>, &usize), &bool)| {
+            (fitted || !seen.contains(group)) && row.iter().all(|p| p.is_finite())
+        };
+        self.probabilities.axis_iter(Axis(0)).zip(groups).zip(self.fitted_on).map(fair).collect()
+    }
 }
 
 /// What a verdict rests on.
@@ -92,9 +105,7 @@ pub struct Verdict {
 #[non_exhaustive]
 pub enum JudgeError {
     /// A class number beyond the snapshot's classes, or the same class twice where classes are mapped.
-    #[error(
-        "judging a candidate: {what} {index} is class {class}, expected one of 0..{classes} that is not taken"
-    )]
+    #[error("judging a candidate: {what} {index} is class {class}, expected one of 0..{classes} that is not taken")]
     Class {
         /// The input.
         what: &'static str,
@@ -116,9 +127,7 @@ pub enum JudgeError {
         expected: usize,
     },
     /// A leave-out probability that is not finite.
-    #[error(
-        "judging a candidate: the leave-out probabilities of {what} are not finite for sample {row}"
-    )]
+    #[error("judging a candidate: the leave-out probabilities of {what} are not finite for sample {row}")]
     NotFinite {
         /// The head.
         what: &'static str,
@@ -140,69 +149,25 @@ pub(crate) fn check(input: &JudgeInput<'_>) -> Result<(), JudgeError> {
     ];
     if let Some(served) = &input.in_service {
         lengths.extend([
-            (
-                "the rows of the head in service",
-                served.probabilities.nrows(),
-                n,
-            ),
-            (
-                "the marks of what the head in service was fitted on",
-                served.fitted_on.len(),
-                n,
-            ),
-            (
-                "the mapped classes of the head in service",
-                served.classes.len(),
-                served.probabilities.ncols(),
-            ),
+            ("the rows of the head in service", served.probabilities.nrows(), n),
+            ("the marks of what the head in service was fitted on", served.fitted_on.len(), n),
+            ("the mapped classes of the head in service", served.classes.len(), served.probabilities.ncols()),
         ]);
     }
-    if let Some(&(what, found, expected)) = lengths
-        .iter()
-        .find(|(_, found, expected)| found != expected)
-    {
-        return Err(JudgeError::Length {
-            what,
-            found,
-            expected,
-        });
+    if let Some(&(what, found, expected)) = lengths.iter().find(|(_, found, expected)| found != expected) {
+        return Err(JudgeError::Length { what, found, expected });
     }
-    if let Some((index, &class)) = input
-        .labels
-        .iter()
-        .enumerate()
-        .find(|(_, class)| **class >= classes)
-    {
-        return Err(JudgeError::Class {
-            what: "the label of sample",
-            index,
-            class,
-            classes,
-        });
+    if let Some((index, &class)) = input.labels.iter().enumerate().find(|(_, class)| **class >= classes) {
+        return Err(JudgeError::Class { what: "the label of sample", index, class, classes });
     }
     let mut taken = BTreeSet::new();
-    for (index, &class) in input
-        .in_service
-        .iter()
-        .flat_map(|served| served.classes.iter().enumerate())
-    {
+    for (index, &class) in input.in_service.iter().flat_map(|served| served.classes.iter().enumerate()) {
         if class != FORGOTTEN && (class >= classes || !taken.insert(class)) {
-            return Err(JudgeError::Class {
-                what: "the mapping of in-service class",
-                index,
-                class,
-                classes,
-            });
+            return Err(JudgeError::Class { what: "the mapping of in-service class", index, class, classes });
         }
     }
-    for (what, heads) in [
-        ("the candidate", input.candidate),
-        ("prototype", input.prototype),
-    ] {
-        if let Some(row) = heads
-            .axis_iter(Axis(0))
-            .position(|row| !row.iter().all(|p| p.is_finite()))
-        {
+    for (what, heads) in [("the candidate", input.candidate), ("prototype", input.prototype)] {
+        if let Some(row) = heads.axis_iter(Axis(0)).position(|row| !row.iter().all(|p| p.is_finite())) {
             return Err(JudgeError::NotFinite { what, row });
         }
     }

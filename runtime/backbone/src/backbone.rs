@@ -12,7 +12,7 @@ use std::{
 use acclimate_trainer::{Feature, FeatureError, Quantisation};
 
 use crate::{
-    checksum,
+    builtin, checksum,
     engine::{EngineError, EngineOptions, Extractor, Tensor},
     id::BackboneId,
     manifest::{ImageInput, Manifest},
@@ -107,6 +107,15 @@ impl Backbone {
         Self::verified(manifest, bytes, &file.display().to_string(), options)
     }
 
+    /// Opens the one that is built in.
+    ///
+    /// # Errors
+    /// No engine can run it.
+    pub fn builtin(options: &EngineOptions) -> Result<Self, BackboneError> {
+        let manifest = Manifest::parse(builtin::MANIFEST).expect("a bug: a test parses the built-in manifest");
+        Self::from_bytes(&manifest, builtin::MODEL.to_vec(), options)
+    }
+
     /// Opens the model in memory.
     ///
     /// # Errors
@@ -175,13 +184,25 @@ impl Backbone {
     /// # Errors
     /// The engine fails, the tensor is not the manifest's, or a picture has no finite, non-zero feature.
     pub fn features(&mut self, pictures: &[Picture]) -> Result<Vec<Feature>, BackboneError> {
+        let prepared = prepare_all(pictures, &self.manifest.input, self.threads);
+        self.embed(&prepared.iter().collect::<Vec<_>>())
+    }
+
+    /// One feature per prepared picture, in order.
+    ///
+    /// # Errors
+    /// As [`features`](Self::features).
+    ///
+    /// # Panics
+    /// When an input was prepared for another backbone.
+    pub fn embed(&mut self, prepared: &[&Prepared]) -> Result<Vec<Feature>, BackboneError> {
         let name = || self.manifest.name.clone();
-        let mut features = Vec::with_capacity(pictures.len());
-        for batch in pictures.chunks(BATCH) {
+        let mut features = Vec::with_capacity(prepared.len());
+        for batch in prepared.chunks(BATCH) {
             let input = &self.manifest.input;
-            let tensor =
-                Tensor::cast(preprocess_all(batch, input, self.threads), &input.shape(batch.len()), input.dtype)
-                    .expect("a bug: preprocessing fills the manifest's shape");
+            let numbers = batch.iter().flat_map(|Prepared(numbers)| numbers.iter().copied()).collect();
+            let tensor = Tensor::cast(numbers, &input.shape(batch.len()), input.dtype)
+                .expect("a bug: the input was prepared for another backbone");
             let output = self.network.run(&tensor).map_err(|source| BackboneError::Run { name: name(), source })?;
             let spec = &self.manifest.feature;
             let rows = pool(output, spec.pool, input.layout, batch.len(), spec.dim)
@@ -198,18 +219,24 @@ impl Backbone {
     }
 }
 
-/// The input tensor's numbers for several pictures, one after the other; pictures are spread over threads.
-fn preprocess_all(pictures: &[Picture], input: &ImageInput, threads: usize) -> Vec<f32> {
-    let work = |chunk: &[Picture]| {
-        let mut numbers = Vec::with_capacity(input.shape(chunk.len()).iter().product());
-        let mut one = Vec::new();
-        for picture in chunk {
-            preprocess(picture, input, &mut one);
-            numbers.extend_from_slice(&one);
-        }
-        numbers
-    };
-    if threads == 1 || pictures.len() == 1 {
+/// The input of one picture, ready for a backbone with this [`ImageInput`].
+///
+/// Made apart from the backbone, so that many threads prepare while one runs the engine.
+pub struct Prepared(Vec<f32>);
+
+impl Prepared {
+    /// Preprocesses a picture.
+    pub fn new(picture: &Picture, input: &ImageInput) -> Self {
+        let mut numbers = Vec::with_capacity(input.shape(1).iter().product());
+        preprocess(picture, input, &mut numbers);
+        Self(numbers)
+    }
+}
+
+/// Preprocesses several pictures, spread over threads.
+fn prepare_all(pictures: &[Picture], input: &ImageInput, threads: usize) -> Vec<Prepared> {
+    let work = |pictures: &[Picture]| pictures.iter().map(|picture| Prepared::new(picture, input)).collect::<Vec<_>>();
+    if threads == 1 || pictures.len() <= 1 {
         return work(pictures);
     }
     thread::scope(|scope| {

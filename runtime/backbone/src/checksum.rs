@@ -5,12 +5,15 @@ use std::{fs::File, io, path::Path};
 use sha2::{Digest, Sha256};
 
 /// The sum of some bytes.
-pub(crate) fn of(bytes: &[u8]) -> [u8; 32] {
+pub fn of(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
 /// The sum of a file, read in pieces.
-pub(crate) fn of_file(path: &Path) -> io::Result<[u8; 32]> {
+///
+/// # Errors
+/// When it cannot be read.
+pub fn of_file(path: &Path) -> io::Result<[u8; 32]> {
     let mut hasher = Sha256::new();
     let mut file = File::open(path)?;
     let mut piece = vec![0; 1 << 16];
@@ -23,6 +26,6 @@ pub(crate) fn of_file(path: &Path) -> io::Result<[u8; 32]> {
 }
 
 /// Lower-case hexadecimal.
-pub(crate) fn hex(sum: &[u8]) -> String {
+pub fn hex(sum: &[u8]) -> String {
     sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -40,7 +40,7 @@ impl BackboneId {
 /// The bytes that the id is the sum of.
 fn canonical(manifest: &Manifest) -> Vec<u8> {
     // No `..`: whoever adds a key decides here whether it changes features.
-    let Manifest { name: _, licence: _, file, input, feature, classifier: _ } = manifest;
+    let Manifest { name: _, licence: _, file, input, feature, classifier: _, text: _ } = manifest;
     let text = |text: &str| Value::from(text);
     let float = |number: f32| Value::from(f64::from(number));
     let mut preprocessing = vec![

@@ -5,8 +5,9 @@
 //! tensor (`onnx::cut`), and only then an engine. Invariant: no bytes of a model reach an engine unchecked.
 
 mod backbone;
+pub mod builtin;
 mod catalogue;
-mod checksum;
+pub mod checksum;
 mod engine;
 mod id;
 mod inspect;
@@ -18,7 +19,7 @@ mod picture;
 mod pool;
 
 pub use self::{
-    backbone::{Backbone, BackboneError},
+    backbone::{Backbone, BackboneError, Prepared},
     engine::{EngineChoice, EngineError, EngineOptions, Extractor, Tensor, UnknownEngine, probe_ort},
     id::BackboneId,
     inspect::{FeatureCandidate, Inspection, Port, inspect},

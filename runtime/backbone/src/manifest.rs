@@ -26,6 +26,8 @@ pub struct Manifest {
     pub feature: FeatureTensor,
     /// The layer behind the feature, where the file has one.
     pub classifier: Option<Classifier>,
+    /// The TOML that it was read from, to be kept with what is made with it.
+    pub text: String,
 }
 
 /// The `[file]` table: which bytes the manifest speaks of.

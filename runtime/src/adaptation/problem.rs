@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use acclimate_trainer::{
-    Candidate, Evaluation, FORGOTTEN, FitOptions, InService, JudgeInput, Kind, Outcome, Samples, Verdict, comparable,
-    fit, judge, select,
+    Candidate, Evaluation, FORGOTTEN, FitOptions, InService, JudgeInput, Kind, Outcome, Samples, Verdict, fit, judge,
+    select,
 };
 use ndarray::{Array2, ArrayView1, Axis};
 
@@ -88,8 +88,15 @@ impl<'a> Problem<'a> {
         Ok(Some(Proposal { candidates, selected, prototype }))
     }
 
-    fn input<'b>(&'b self, proposal: Option<&'b Proposal>, none: &'b Array2<f64>, service: Option<&'b Service>, trust_labels: bool) -> JudgeInput<'b> {
-        JudgeInput {
+    /// The verdict on a proposal; without one, that there is too little to judge.
+    pub(super) fn judge(
+        &self,
+        proposal: Option<&Proposal>,
+        service: Option<&Service>,
+        trust_labels: bool,
+    ) -> Result<Verdict, AdaptError> {
+        let none = Array2::zeros((self.labels.len(), self.names.len()));
+        Ok(judge(&JudgeInput {
             candidate: proposal.map_or(none.view(), |proposal| proposal.selected().leave_out.view()),
             labels: &self.labels,
             groups: &self.groups,
@@ -97,19 +104,9 @@ impl<'a> Problem<'a> {
             ungrouped: proposal.is_some_and(|proposal| proposal.selected().ungrouped),
             new: service.map_or(&[], |service| &service.new),
             prototype: proposal.map_or(none.view(), |p| p.candidates[p.prototype].leave_out.view()),
-            in_service: service.map(|service| InService {
-                probabilities: service.probabilities.view(),
-                fitted_on: &service.fitted_on,
-                classes: &service.classes,
-            }),
+            in_service: service.map(Service::as_input),
             trust_labels,
-        }
-    }
-
-    /// The verdict on a proposal; without one, that there is too little to judge.
-    pub(super) fn judge(&self, proposal: Option<&Proposal>, service: Option<&Service>, trust_labels: bool) -> Result<Verdict, AdaptError> {
-        let none = Array2::zeros((self.labels.len(), self.names.len()));
-        Ok(judge(&self.input(proposal, &none, service, trust_labels))?)
+        })?)
     }
 
     /// How good a candidate is on samples it was not fitted on.
@@ -118,9 +115,13 @@ impl<'a> Problem<'a> {
     }
 
     /// How good the head in service is on the samples that it can be compared on fairly.
-    fn evaluate_service(&self, service: &Service, proposal: Option<&Proposal>) -> Result<Option<Evaluation>, AdaptError> {
-        let none = Array2::zeros((self.labels.len(), self.names.len()));
-        let rows = comparable(&self.input(proposal, &none, Some(service), false))?;
+    fn evaluate_service(
+        &self,
+        service: &Service,
+        proposal: Option<&Proposal>,
+    ) -> Result<Option<Evaluation>, AdaptError> {
+        let fair = service.as_input().fair(&self.groups);
+        let rows: Vec<usize> = (0..fair.len()).filter(|&row| fair[row]).collect();
         if rows.is_empty() {
             return Ok(None);
         }
@@ -208,6 +209,10 @@ impl<'a> Problem<'a> {
 }
 
 impl Service {
+    fn as_input(&self) -> InService<'_> {
+        InService { probabilities: self.probabilities.view(), fitted_on: &self.fitted_on, classes: &self.classes }
+    }
+
     /// Scores the head in service: a kept leave-out score stands for every sample it was fitted on.
     pub(super) fn new(problem: &Problem<'_>, kept: &[LeaveOut], head: StoredHead) -> Self {
         let snapshot = problem.snapshot;
@@ -215,7 +220,9 @@ impl Service {
         let mut probabilities = head.file.head.batch(problem.features.view());
         let mut fitted_on = Vec::with_capacity(snapshot.len());
         let mut new = Vec::with_capacity(snapshot.len());
-        for ((id, &label_seq), mut row) in snapshot.ids.iter().zip(&snapshot.label_seqs).zip(probabilities.axis_iter_mut(Axis(0))) {
+        for ((id, &label_seq), mut row) in
+            snapshot.ids.iter().zip(&snapshot.label_seqs).zip(probabilities.axis_iter_mut(Axis(0)))
+        {
             let later = head.watermark.is_none_or(|watermark| watermark.is_before(label_seq));
             let score = kept.get(id).map(|score| score.probabilities.iter().map(|&p| f64::from(p)).collect::<Vec<_>>());
             match &score {

@@ -7,20 +7,16 @@ use acclimate::record::AdaptationRecord;
 use acclimate::store::Access;
 use acclimate_trainer::{Kind, Outcome as Verdict};
 
-use super::{Context, Outcome, args, who};
+use super::{Context, Outcome, args};
 
 /// Runs `acclimate adapt`.
 pub fn run(context: &Context, args: &args::Adapt) -> anyhow::Result<Outcome> {
     let mut tasks = context.tasks(Access::Write { command: "acclimate adapt".into() })?;
-    let kinds = if args.head.is_empty() { Kind::ALL.to_vec() } else { args.head.iter().map(|&k| k.into()).collect() };
-    let options = Options {
-        kinds,
-        trust_labels: args.trust_labels,
-        group_by: args.group_by.map(Into::into),
-        threads: context.engine_options().threads,
-        who: who(),
-        device: context.config.device_id(),
-    };
+    let mut options =
+        Options { trust_labels: args.trust_labels, group_by: args.group_by.map(Into::into), ..context.adapt_options() };
+    if !args.head.is_empty() {
+        options.kinds = args.head.iter().map(|&kind| kind.into()).collect();
+    }
     let adapted = adaptation::adapt(&mut tasks, &args.task, &options)?;
     context.print(&adapted.record, || {
         let mut words = verdict(&adapted.record);

@@ -1,7 +1,5 @@
 //! `add`: pictures in, features computed, every sample acknowledged once it is safe on the disk.
 
-use std::io::Write as _;
-
 use acclimate::embedding::{self, Embedded, InputError};
 use acclimate::pictures::{self, Found, Labels};
 use acclimate::record::AddRecord;
@@ -88,7 +86,8 @@ impl Arrival<'_> {
         };
         let encoded = self.task.quantisation.encode(&embedded.feature);
         let source = embedding::absolute(&item.path).display().to_string();
-        let group_key = item.group.clone().or_else(|| item.path.parent().map(|p| embedding::absolute(p).display().to_string()));
+        let group_key =
+            item.group.clone().or_else(|| item.path.parent().map(|p| embedding::absolute(p).display().to_string()));
         let new = NewSample {
             payload: &embedded.payload,
             media: embedded.media,

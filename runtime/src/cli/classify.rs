@@ -48,9 +48,7 @@ pub fn classify(context: &Context, args: &args::Classify) -> anyhow::Result<Outc
 pub fn evaluate(context: &Context, args: &args::Evaluate) -> anyhow::Result<Outcome> {
     let (task, stored) = open(context, &args.task, args.generation)?;
     let found = match &args.labels_from_csv {
-        Some(file) => {
-            Found { items: pictures::from_csv(file, std::slice::from_ref(&args.dir))?, ..Found::default() }
-        }
+        Some(file) => Found { items: pictures::from_csv(file, std::slice::from_ref(&args.dir))?, ..Found::default() },
         None => pictures::find(std::slice::from_ref(&args.dir), &Labels::Folders),
     };
     let mut failures = Failures { context, count: 0 };
@@ -134,7 +132,10 @@ struct Failures<'a> {
 
 impl Failures<'_> {
     fn of(&mut self, found: &Found) -> anyhow::Result<()> {
-        found.failed.iter().try_for_each(|(path, reason): &(PathBuf, String)| self.one(&path.display().to_string(), reason))
+        found
+            .failed
+            .iter()
+            .try_for_each(|(path, reason): &(PathBuf, String)| self.one(&path.display().to_string(), reason))
     }
 
     fn one(&mut self, input: &str, reason: &str) -> anyhow::Result<()> {

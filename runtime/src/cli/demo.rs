@@ -10,8 +10,8 @@ use acclimate::embedding;
 use acclimate::group::{GroupBy, GroupInput, groups};
 use acclimate::record::{AdaptationRecord, DemoRecord, EvaluationRecord};
 use acclimate::store::{Access, Model, NewSample, NewTask, Tasks};
-use acclimate_backbone::{Backbone, Manifest, builtin};
-use acclimate_trainer::{Evaluation, Feature, Kind};
+use acclimate_backbone::{Backbone, builtin};
+use acclimate_trainer::{Evaluation, Feature};
 use anyhow::{Context as _, ensure};
 use indicatif::ProgressBar;
 use jiff::Timestamp;
@@ -75,7 +75,13 @@ pub fn run(context: &Context, args: &args::Demo) -> anyhow::Result<Outcome> {
     demo.tasks.rollback(TASK, "demo", Timestamp::now())?;
     let rolled_back = demo.in_service()?;
     demo.say(&format!("   rolled back to generation {rolled_back}"))?;
-    demo.tasks.activate(TASK, acclimate::store::Generation(second.generation.unwrap_or_default()), false, "demo", Timestamp::now())?;
+    demo.tasks.activate(
+        TASK,
+        acclimate::store::Generation(second.generation.unwrap_or_default()),
+        "demo",
+        false,
+        Timestamp::now(),
+    )?;
     ensure!(fingerprint == demo.fingerprint()?, "a bug: a head that came back is not the head that went");
     demo.say(&format!("   and forward again to generation {}: the same bytes, the same answers", demo.in_service()?))?;
     demo.say("\nNext, with your own pictures: acclimate init TASK && acclimate add TASK FOLDER --labels-from-folders && acclimate adapt TASK")?;
@@ -107,12 +113,11 @@ struct Demo<'a> {
 
 impl<'a> Demo<'a> {
     fn new(context: &'a Context, folder: &std::path::Path, seed: u64) -> anyhow::Result<Self> {
-        let manifest = Manifest::parse(builtin::MANIFEST)?;
-        let backbone = Backbone::from_bytes(&manifest, builtin::MODEL, &context.engine_options())?;
+        let backbone = Backbone::builtin(&context.engine_options())?;
         let mut tasks = Tasks::open(folder, &Access::Write { command: "acclimate demo".into() })?;
         let new = NewTask {
             name: TASK.into(),
-            backbone: manifest.name.clone(),
+            backbone: builtin::NAME.into(),
             backbone_id: backbone.id().0,
             manifest: builtin::MANIFEST.into(),
             model: Model::Builtin,
@@ -168,14 +173,7 @@ impl<'a> Demo<'a> {
     }
 
     fn adapt(&mut self) -> anyhow::Result<AdaptationRecord> {
-        let options = Options {
-            kinds: Kind::ALL.to_vec(),
-            trust_labels: false,
-            group_by: None,
-            threads: self.context.engine_options().threads,
-            who: "demo".into(),
-            device: self.context.config.device_id(),
-        };
+        let options = Options { who: "demo".into(), ..self.context.adapt_options() };
         let Adapted { record, .. } = adaptation::adapt(&mut self.tasks, TASK, &options)?;
         Ok(record)
     }
@@ -196,7 +194,13 @@ impl<'a> Demo<'a> {
             probabilities.row_mut(turn).assign(&ndarray::ArrayView1::from(&answer));
             let name = CLASSES[turn % CLASSES.len()];
             labels.push(head.file.classes.iter().position(|class| class == name).context("a bug: a class is missing")?);
-            inputs.push(GroupInput { seq: turn as i64, phash: Some(phash), source: turn.to_string(), taken: None, group_key: None });
+            inputs.push(GroupInput {
+                seq: turn as i64,
+                phash: Some(phash),
+                source: turn.to_string(),
+                taken: None,
+                group_key: None,
+            });
             bar.inc(1);
         }
         bar.finish_and_clear();
@@ -219,8 +223,12 @@ fn figure(evaluation: &Evaluation) -> String {
 }
 
 fn indent(words: &str) -> String {
-    words.lines().fold(String::new(), |mut all, line| {
-        let _ = writeln!(all, "   {line}");
-        all
-    }).trim_end().to_owned()
+    words
+        .lines()
+        .fold(String::new(), |mut all, line| {
+            let _ = writeln!(all, "   {line}");
+            all
+        })
+        .trim_end()
+        .to_owned()
 }

@@ -2,7 +2,7 @@
 
 use acclimate::record::CheckRecord;
 use acclimate::store::{Access, StoreError, Tasks};
-use acclimate_backbone::{Backbone, EngineChoice, EngineOptions, Manifest, Picture, builtin};
+use acclimate_backbone::{Backbone, EngineChoice, EngineOptions, Picture};
 use anyhow::Context as _;
 
 use super::{Context, Outcome, chain, line};
@@ -57,7 +57,7 @@ fn store(context: &Context) -> Found {
     let dir = &context.data_dir;
     match Tasks::open(dir, &Access::Read).and_then(|tasks| tasks.list()) {
         Ok(tasks) => Found::Fine(format!("{} tasks in {}", tasks.len(), dir.display())),
-        Err(StoreError::Missing { .. }) => {
+        Err(StoreError::NoStore { .. }) => {
             Found::Fine(format!("none yet; the first `acclimate init` makes it in {}", dir.display()))
         }
         Err(error) => Found::Broken(
@@ -73,7 +73,11 @@ fn disk(context: &Context) -> Found {
         Ok(disk) => {
             let free = disk.f_bavail * disk.f_frsize;
             let words = format!("{} MiB free at {}", free >> 20, existing.display());
-            if free < LOW_SPACE { Found::Poor(words, "free some space, or choose another --data-dir") } else { Found::Fine(words) }
+            if free < LOW_SPACE {
+                Found::Poor(words, "free some space, or choose another --data-dir")
+            } else {
+                Found::Fine(words)
+            }
         }
         Err(error) => Found::Poor(format!("cannot tell the free space: {error}"), "check --data-dir"),
     }
@@ -94,8 +98,7 @@ fn clock() -> Found {
 fn engine(context: &Context, engine: EngineChoice) -> Found {
     let options = EngineOptions { engine, ..context.engine_options() };
     let tried = || -> anyhow::Result<String> {
-        let manifest = Manifest::parse(builtin::MANIFEST)?;
-        let mut backbone = Backbone::from_bytes(&manifest, builtin::MODEL, &options)?;
+        let mut backbone = Backbone::builtin(&options)?;
         let picture = Picture::from_rgb(64, 64, (0..64 * 64 * 3).map(|i| (i % 251) as u8).collect())?;
         let start = std::time::Instant::now();
         backbone.features(&[picture]).context("it loads, but a picture does not get through")?;
@@ -114,6 +117,7 @@ fn engine(context: &Context, engine: EngineChoice) -> Found {
 fn models(context: &Context) -> Found {
     let entries = context.library.list();
     let found = entries.iter().filter(|entry| entry.file.is_some()).count();
-    let words = format!("the built-in one and the files of {found} of {} in the catalogue", entries.len().saturating_sub(1));
+    let words =
+        format!("the built-in one and the files of {found} of {} in the catalogue", entries.len().saturating_sub(1));
     Found::Fine(words)
 }

@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use acclimate::adaptation;
 use acclimate::record::ForgetRecord;
 use acclimate::store::{Access, Forget, Generation, SampleId};
-use jiff::Timestamp;
 
-use super::{Context, Outcome, args, who};
+use super::{Context, Outcome, args};
 
 /// Runs `acclimate forget`.
 pub fn run(context: &Context, args: &args::Forget) -> anyhow::Result<Outcome> {
@@ -34,16 +33,19 @@ pub fn run(context: &Context, args: &args::Forget) -> anyhow::Result<Outcome> {
         context.print(&record, || format!("{}\nnothing was done: add --yes to do it", words(&record)))?;
         return Ok(Outcome::Done);
     }
-    let device = context.config.device_id();
-    let receipt = adaptation::forget(&mut tasks, &args.task, &what, &who(), &device, Timestamp::now())?;
+    let receipt = adaptation::forget(&mut tasks, &args.task, &what, &context.adapt_options())?;
     record.refitted = receipt.refitted.map(|Generation(number)| number);
     record.digest_before = Some(receipt.before.to_string());
     record.digest_after = Some(receipt.after.to_string());
     if receipt.scrub.pending {
-        tracing::warn!("a reader held an old state: the bytes leave the files when the store is next opened for writing");
+        tracing::warn!(
+            "a reader held an old state: the bytes leave the files when the store is next opened for writing"
+        );
     }
     context.print(&record, || {
-        let refitted = record.refitted.map_or_else(String::new, |g| format!("\ngeneration {g}, fitted without them, is in service"));
+        let refitted = record
+            .refitted
+            .map_or_else(String::new, |g| format!("\ngeneration {g}, fitted without them, is in service"));
         format!(
             "{}{refitted}\nstatistics digest before {}\nstatistics digest after  {}",
             words(&record),

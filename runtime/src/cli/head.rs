@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use acclimate::head_file::HeadFile;
 use acclimate::record::{EvaluationRecord, HeadDetailRecord, HeadRecord};
 use acclimate::store::{Access, Generation, StoredHead, Tasks};
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 
 use super::{Context, Outcome, args, classify, who};
@@ -22,7 +21,15 @@ pub fn run(context: &Context, command: &args::Head) -> anyhow::Result<Outcome> {
         }
         args::Head::Activate { task, generation, force } => {
             let mut tasks = write("activate")?;
-            tasks.activate(task, Generation(*generation), *force, &who(), Timestamp::now())?;
+            let generation = Generation(*generation);
+            let has_served = tasks.service_history(task)?.iter().any(|move_| move_.generation == Some(generation));
+            tasks.head(task, generation)?;
+            ensure!(
+                has_served || *force,
+                "generation {generation} was rejected or never judged here, so it is not proved; \
+                 --force puts it in service all the same and is recorded as your decision"
+            );
+            tasks.activate(task, generation, &who(), !has_served, Timestamp::now())?;
             now_in_service(context, &tasks, task)?;
         }
         args::Head::Rollback { task } => {
@@ -40,8 +47,9 @@ pub fn run(context: &Context, command: &args::Head) -> anyhow::Result<Outcome> {
         args::Head::Import { task, file } => {
             let mut tasks = write("import")?;
             let bytes = std::fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
-            let decoded = HeadFile::decode(&bytes).with_context(|| format!("could not use {}", file.display()))?;
-            let generation = tasks.import_head(task, &decoded, &who(), Timestamp::now())?;
+            let generation = tasks
+                .import_head(task, &bytes, Timestamp::now())
+                .with_context(|| format!("could not use {}", file.display()))?;
             let head = tasks.head(task, generation)?;
             let record = HeadRecord::new(&head, tasks.task(task)?.in_service);
             context.print(&record, || {

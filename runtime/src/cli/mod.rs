@@ -16,11 +16,13 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use acclimate::adaptation::Options;
 use acclimate::config::{Config, EngineName};
 use acclimate::place::Environment;
 use acclimate::record::AddRecord;
 use acclimate::store::{Access, Tasks};
 use acclimate_backbone::{Backbone, EngineChoice, EngineOptions, Library};
+use acclimate_trainer::Kind;
 use anyhow::Context as _;
 use clap::CommandFactory as _;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -118,6 +120,18 @@ impl Context {
         }
     }
 
+    /// An adaptation that leaves everything to the trainer.
+    pub fn adapt_options(&self) -> Options {
+        Options {
+            kinds: Kind::ALL.to_vec(),
+            trust_labels: false,
+            group_by: None,
+            threads: self.engine_options().threads,
+            who: who(),
+            device: self.config.device_id(),
+        }
+    }
+
     /// Opens the backbone of a task, and says what really runs it.
     pub fn backbone(&self, task: &acclimate::store::Task) -> anyhow::Result<Backbone> {
         let backbone = acclimate::embedding::open(task, &self.library, &self.engine_options())
@@ -195,7 +209,8 @@ pub fn causes(error: &dyn std::error::Error) -> String {
 
 /// Whether an error says that nobody reads our output any more.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|cause| {
-        cause.kind() == std::io::ErrorKind::BrokenPipe
-    })
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -1,6 +1,6 @@
 //! `model list`, `model inspect`.
 
-use acclimate::record::ModelRecord;
+use acclimate::record::{InspectionRecord, ModelRecord};
 use acclimate_backbone::{builtin, inspect};
 use anyhow::Context as _;
 
@@ -13,13 +13,13 @@ pub fn run(context: &Context, command: &args::Model) -> anyhow::Result<Outcome> 
         args::Model::Inspect { file, write_manifest } => {
             let bytes = std::fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
             let name = file.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned());
-            let inspection = inspect(&bytes, &name).with_context(|| format!("could not inspect {}", file.display()))?;
+            let inspection = inspect(&bytes).with_context(|| format!("could not inspect {}", file.display()))?;
+            let record = InspectionRecord::new(&inspection, inspection.propose_manifest(&name));
             if let Some(path) = write_manifest {
-                std::fs::write(path, &inspection.manifest)
+                std::fs::write(path, &record.manifest)
                     .with_context(|| format!("could not write the manifest to {}", path.display()))?;
             }
-            let record = acclimate::record::InspectionRecord::from(&inspection);
-            context.print(&record, || inspection.to_string())?;
+            context.print(&record, || record.words())?;
             Ok(Outcome::Done)
         }
     }

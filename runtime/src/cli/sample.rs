@@ -52,7 +52,8 @@ pub fn run(context: &Context, command: &args::Sample) -> anyhow::Result<Outcome>
                     .with_context(|| format!("could not write the payload to {}", path.display()))?;
             }
             let claims = tasks.label_history(task, &sample.id)?;
-            let claims = claims.into_iter().map(|l| ClaimRecord { class: l.class, who: l.who, time: l.when.to_string() });
+            let claims =
+                claims.into_iter().map(|l| ClaimRecord { class: l.class, who: l.who, time: l.when.to_string() });
             let record = SampleDetailRecord { of: SampleRecord::from(&sample), claims: claims.collect() };
             context.print(&record, || {
                 let r = &record.of;

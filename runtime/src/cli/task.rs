@@ -28,7 +28,7 @@ pub fn init(context: &Context, args: &args::Init) -> anyhow::Result<Outcome> {
         None => by_name(context, args.backbone.as_deref())?,
     };
     let backbone = match &model {
-        Model::Builtin => Backbone::from_bytes(&manifest, builtin::MODEL, &context.engine_options()),
+        Model::Builtin => Backbone::builtin(&context.engine_options()),
         Model::File(path) => Backbone::open(&manifest, path, &context.engine_options()),
     }
     .with_context(|| format!("could not open backbone `{}`", manifest.name))?;
@@ -36,7 +36,7 @@ pub fn init(context: &Context, args: &args::Init) -> anyhow::Result<Outcome> {
         name: args.task.clone(),
         backbone: manifest.name.clone(),
         backbone_id: backbone.id().0,
-        manifest: manifest.to_toml(),
+        manifest: manifest.text.clone(),
         model,
         dim: backbone.dim(),
         quantisation: backbone.quantisation(),
@@ -113,7 +113,11 @@ fn list(context: &Context) -> anyhow::Result<Outcome> {
                 if r.classes.is_empty() { "none".to_owned() } else { r.classes.join(", ") }
             );
         }
-        if words.is_empty() { "no tasks: make one with `acclimate init TASK`".to_owned() } else { words.trim_end().to_owned() }
+        if words.is_empty() {
+            "no tasks: make one with `acclimate init TASK`".to_owned()
+        } else {
+            words.trim_end().to_owned()
+        }
     })?;
     Ok(Outcome::Done)
 }

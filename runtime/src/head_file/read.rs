@@ -192,21 +192,24 @@ impl Field {
     }
 
     fn f32s(self) -> Result<Vec<f32>, HeadFileError> {
-        let field = self.tagged(F32_LE, "an array of f32 (tag 85)")?;
-        let (numbers, rest) = field.value.as_bytes().map(|bytes| bytes.as_chunks::<4>()).unwrap_or((&[], &[0]));
-        if !rest.is_empty() {
-            return Err(field.wrong("bytes, four for each f32"));
-        }
-        Ok(numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+        self.numbers(F32_LE, "an array of f32 (tag 85)", f32::from_le_bytes)
     }
 
     fn u64s(self) -> Result<Vec<u64>, HeadFileError> {
-        let field = self.tagged(U64_LE, "an array of u64 (tag 71)")?;
-        let (numbers, rest) = field.value.as_bytes().map(|bytes| bytes.as_chunks::<8>()).unwrap_or((&[], &[0]));
-        if !rest.is_empty() {
-            return Err(field.wrong("bytes, eight for each u64"));
+        self.numbers(U64_LE, "an array of u64 (tag 71)", u64::from_le_bytes)
+    }
+
+    fn numbers<T, const N: usize>(
+        self,
+        tag: u64,
+        expected: &str,
+        from: fn([u8; N]) -> T,
+    ) -> Result<Vec<T>, HeadFileError> {
+        let field = self.tagged(tag, expected)?;
+        match field.value.as_bytes().map(|bytes| bytes.as_chunks::<N>()) {
+            Some((numbers, [])) => Ok(numbers.iter().copied().map(from).collect()),
+            _ => Err(field.wrong(&format!("bytes, {N} for each number"))),
         }
-        Ok(numbers.iter().map(|&bytes| u64::from_le_bytes(bytes)).collect())
     }
 
     fn f32_matrix(self) -> Result<Array2<f32>, HeadFileError> {

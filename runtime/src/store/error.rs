@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-use super::record::{Digest, Generation, Holder, SampleId};
+use super::id::{Digest, Generation, SampleId};
+use super::record::Holder;
 use crate::head_file::HeadFileError;
 
 /// Why a store operation was refused or failed. A failed operation has changed nothing.
@@ -104,7 +105,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// Leave-out rows do not match the head.
-    #[error("leave-out scores of {found} samples × classes do not match {expected}; this is a bug in acclimate")]
+    #[error("leave-out scores are {found} (samples × classes), expected {expected}; this is a bug in acclimate")]
     LeaveOut {
         /// Rows × classes expected.
         expected: String,

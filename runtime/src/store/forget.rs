@@ -10,13 +10,12 @@ use jiff::Timestamp;
 use ndarray::Array2;
 use rusqlite::{Connection, params};
 
-use super::record::{
-    Change, Forget, ForgetPlan, Generation, NewHead, Origin, Receipt, SampleId, Scrub, StoredHead, Task,
-};
+use super::id::{Generation, SampleId};
+use super::record::{Change, Forget, ForgetPlan, NewHead, Origin, Receipt, Scrub, StoredHead, Task};
 use super::samples::{LABEL_SEQ, known_class, seq_of};
 use super::snapshot::{Snapshot, take};
 use super::tasks::{Tasks, load_task};
-use super::{StoreError, heads, schema};
+use super::{StoreError, heads, schema, service};
 use crate::head_file::HeadFile;
 
 /// A head that takes over from one that must be forgotten.
@@ -57,13 +56,7 @@ impl Tasks {
         refit: impl FnOnce(&Snapshot, &StoredHead) -> Result<Option<Refitted>, E>,
     ) -> Result<Receipt, E> {
         let mut receipt = self.write("forget the samples", |conn| forget_rows(conn, task, what, who, now, refit))?;
-        receipt.scrub = schema::scrub(&self.conn, &self.dir).unwrap_or_else(|error| {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "forgotten, but bytes may remain in files for now"
-            );
-            Scrub { pending: true, ..Scrub::default() }
-        });
+        receipt.scrub = schema::scrub(&self.conn, &self.dir);
         Ok(receipt)
     }
 }
@@ -94,8 +87,8 @@ fn forget_rows<E: From<StoreError>>(
             let new = NewHead { file: &file, leave_out: leave_out.view() };
             refitted = Some(heads::insert_fitted(conn, id, &task, &after, &new, Origin::Refitted, now)?);
         }
-        let back = heads::current(conn, id)?.map(|row| row.seq);
-        heads::put_in_service(conn, id, refitted, Change::Forgot, false, back, who, now)?;
+        let back = service::current(conn, id)?.map(|row| row.seq);
+        service::put_in_service(conn, id, refitted, Change::Forgot, false, back, who, now)?;
     }
     Ok(Receipt {
         removed: plan.samples,

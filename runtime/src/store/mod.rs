@@ -9,25 +9,30 @@
 //! - a head is in service or it is not: the pointer and what it points to change in one transaction;
 //! - nothing fitted on a forgotten sample remains, and the sample's bytes are in no file of the data directory.
 //!
-//! Read `record` for the nouns, `tasks` and `samples` for daily work, then `heads`, `forget` and `schema`.
+//! Read `record` for the nouns, `tasks` and `samples` for daily work, then `heads`, `service`, `forget` and `schema`.
 
 mod error;
 mod forget;
 mod heads;
+mod id;
 mod lock;
 mod record;
 mod samples;
 mod schema;
+mod service;
 mod snapshot;
 mod tasks;
 
 pub use error::StoreError;
 pub use forget::Refitted;
+pub use id::{Digest, Generation, SampleId, Watermark};
 pub use record::{
-    Access, Adaptation, Added, Change, Digest, Filter, Forget, ForgetPlan, Generation, Holder, Label, LeaveOut, Model,
-    NewAdaptation, NewHead, NewSample, NewTask, Origin, Receipt, Sample, SampleId, Scrub, Service, StoredHead, Task,
-    Watermark,
+    Access, Adaptation, Added, Change, Filter, Forget, ForgetPlan, Holder, Label, LeaveOut, Model, NewAdaptation,
+    NewHead, NewSample, NewTask, Origin, Receipt, Sample, Scrub, Service, StoredHead, Task,
 };
 pub use samples::Batch;
 pub use snapshot::Snapshot;
 pub use tasks::Tasks;
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::StoreError;
-use super::record::{Added, Filter, Label, NewSample, Sample, SampleId, Task, micros, timestamp};
+use super::id::SampleId;
+use super::record::{Added, Filter, Label, NewSample, Sample, Task, micros, timestamp};
 use super::tasks::{Tasks, class_id, load_task, task_id};
 
 /// The current label of sample `s`: what was claimed last, if that was not a withdrawal.
@@ -181,12 +182,12 @@ impl Tasks {
         self.read(|conn| {
             let (id, record) = load_task(conn, task)?;
             let (condition, class) = match filter {
-                Filter::All => ("", None),
-                Filter::Labelled => ("AND l.class IS NOT NULL", None),
-                Filter::Of(class) => ("AND c.name = ?2", Some(known_class(&record, class)?)),
-                Filter::Unlabelled => ("AND l.class IS NULL", None),
+                Filter::All => ("true", None),
+                Filter::Labelled => ("l.class IS NOT NULL", None),
+                Filter::Of(class) => ("true", Some(known_class(&record, class)?)),
+                Filter::Unlabelled => ("l.class IS NULL", None),
             };
-            let sql = select(&format!("s.task = ?1 AND (?2 IS NULL OR ?2 = ?2) {condition} ORDER BY s.seq"));
+            let sql = select(&format!("s.task = ?1 AND (?2 IS NULL OR c.name = ?2) AND {condition} ORDER BY s.seq"));
             conn.prepare(&sql)
                 .and_then(|mut query| query.query_map(params![id, class], sample_of)?.collect())
                 .map_err(StoreError::db("list the samples"))

@@ -6,7 +6,8 @@ use ndarray::{Array2, ArrayView1};
 use rusqlite::Connection;
 
 use super::StoreError;
-use super::record::{Digest, SampleId, Watermark, timestamp};
+use super::id::{Digest, SampleId, Watermark};
+use super::record::timestamp;
 use super::samples::LABEL_SEQ;
 use super::tasks::{Tasks, classes, load_task};
 use crate::group::{GroupBy, GroupInput, groups};

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, par
 use super::lock::Lock;
 use super::record::{Access, Model, NewTask, Task, check_class, check_task, micros, timestamp};
 use super::samples::Batch;
-use super::{StoreError, heads, schema};
+use super::{StoreError, schema, service};
 use crate::group::GroupBy;
 
 /// Classes of a task. More is a column that is not a label.
@@ -45,7 +45,7 @@ impl Tasks {
                 let lock = Lock::take(dir, command)?;
                 let conn = schema::open_write(dir)?;
                 if schema::scrub_is_pending(&conn)? {
-                    schema::scrub(&conn, dir)?;
+                    schema::scrub(&conn, dir);
                 }
                 Ok(Self { conn, dir: dir.to_owned(), lock: Some(lock) })
             }
@@ -189,7 +189,7 @@ pub(super) fn load_task(conn: &Connection, name: &str) -> Result<(i64, Task), St
             |row| Ok((row.get::<_, i64>(0)? as usize, row.get::<_, i64>(1)? as usize)),
         )
         .map_err(StoreError::db("count the samples"))?;
-    task.in_service = heads::in_service(conn, id)?;
+    task.in_service = service::in_service(conn, id)?;
     Ok((id, task))
 }
 

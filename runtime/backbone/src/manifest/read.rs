@@ -69,7 +69,7 @@ impl Manifest {
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
         let root: Table = text.parse().map_err(ManifestError::Syntax)?;
         let mut mistakes = Vec::new();
-        let manifest = read_manifest(root, &mut mistakes);
+        let manifest = read_manifest(root, text, &mut mistakes);
         match manifest {
             Some(manifest) if mistakes.is_empty() => Ok(manifest),
             _ => Err(ManifestError::Mistakes(mistakes)),
@@ -77,7 +77,7 @@ impl Manifest {
     }
 }
 
-fn read_manifest(root: Table, mistakes: &mut Vec<Mistake>) -> Option<Manifest> {
+fn read_manifest(root: Table, text: &str, mistakes: &mut Vec<Mistake>) -> Option<Manifest> {
     let mut root = Keys { prefix: String::new(), table: root, mistakes };
     let name = root.string("name").filter(|name| {
         let fine = !name.is_empty()
@@ -98,6 +98,7 @@ fn read_manifest(root: Table, mistakes: &mut Vec<Mistake>) -> Option<Manifest> {
         input: input?,
         feature: feature?,
         classifier: classifier?,
+        text: text.to_owned(),
     })
 }
 

@@ -44,7 +44,7 @@ fn read_header(bytes: &[u8]) -> Option<Header> {
             }
             // DHT, JPG and DAC lie among the frame markers.
             0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => {
-                frame = Some((matches!(marker, 0xC2 | 0xC6 | 0xCA | 0xCE), segment))
+                frame = Some((matches!(marker, 0xC2 | 0xC6 | 0xCA | 0xCE), segment));
             }
             _ => {}
         }

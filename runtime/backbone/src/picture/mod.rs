@@ -9,6 +9,8 @@ mod decode;
 mod jpeg;
 mod phash;
 mod preprocess;
+#[cfg(test)]
+mod reference;
 
 pub use self::decode::{MAX_DECODING_BYTES, MAX_SIDE, PictureError};
 pub use self::preprocess::{PREPROCESSING_VERSION, preprocess};

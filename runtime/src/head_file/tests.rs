@@ -1,0 +1,297 @@
+//! Head files: what is written is read, what is damaged is refused with its field, and the bytes of format 1 stay.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use acclimate_trainer::{Kind, Novelty};
+use ciborium::Value;
+use ndarray::{Array1, Array2, array};
+use proptest::prelude::*;
+use rand::SeedableRng as _;
+
+use super::*;
+use crate::cbor;
+
+/// A small head with every field set.
+pub(crate) fn example() -> HeadFile {
+    HeadFile {
+        task: "gate".into(),
+        backbone_id: [0xbb; 32],
+        classes: vec!["open".into(), "closed".into()],
+        head: Head {
+            kind: Kind::Ridge,
+            weights: array![[1.0, -0.5, 0.25], [-1.0, 0.5, 0.1]],
+            bias: array![0.5, -0.5],
+            temperature: 0.75,
+            lambda: Some(0.1),
+            novelty: Some(Novelty {
+                means: array![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
+                threshold: 0.3,
+                false_unknown_rate: 0.02,
+            }),
+        },
+        provenance: Provenance {
+            counts: vec![5, 7],
+            device: "press-7".into(),
+            evaluation: Some(Evaluation {
+                samples: 12,
+                groups: 10,
+                ungrouped: false,
+                accuracy: 0.75,
+                accuracy_interval: (0.5, 0.9),
+                balanced_accuracy: 0.7,
+                macro_f1: 0.72,
+                log_loss: 0.4,
+                ece: 0.05,
+                confusion: array![[4, 1], [2, 5]],
+            }),
+            extractor: "tract 0.23.9 cpu f32".into(),
+            parent: Some(3),
+            statistics: Some([0xdd; 32]),
+            time: "2026-01-02T03:04:05.000006Z".parse().unwrap(),
+            unproved: true,
+        },
+    }
+}
+
+/// The example's map, for tests to spoil.
+fn fields() -> Vec<(Value, Value)> {
+    let value = cbor::read(&example().encode().unwrap()).unwrap();
+    value.into_tag().unwrap().1.into_map().unwrap()
+}
+
+fn decode(fields: Vec<(Value, Value)>) -> Result<HeadFile, HeadFileError> {
+    HeadFile::decode(&cbor::write(&Value::Tag(SELF_DESCRIBED, Box::new(Value::Map(fields)))))
+}
+
+/// What decoding says when this field holds something else; with none, when it is absent.
+fn complaint(name: &str, value: Option<Value>) -> String {
+    let mut fields = fields();
+    fields.retain(|(key, _)| key.as_text() != Some(name));
+    fields.extend(value.map(|value| (Value::Text(name.into()), value)));
+    decode(fields).unwrap_err().to_string()
+}
+
+#[test]
+fn every_field_must_be_there() {
+    for (key, _) in fields() {
+        let name = key.into_text().unwrap();
+        assert_eq!(complaint(&name, None), format!("head file: `{name}` is missing, expected a value"));
+    }
+}
+
+#[test]
+fn no_other_field_may_be_there() {
+    let message = complaint("colour", Some(Value::Bool(true)));
+    assert_eq!(message, "head file: `the file.colour` is true, expected no such field in format 1");
+}
+
+#[test]
+fn a_complaint_names_field_expectation_and_finding() {
+    let text = |text: &str| Some(Value::Text(text.into()));
+    assert_eq!(
+        complaint("kind", text("forest")),
+        "head file: `kind` is \"forest\", expected logistic, prototype or ridge"
+    );
+    assert_eq!(complaint("task", Some(Value::Null)), "head file: `task` is null, expected text");
+    assert_eq!(
+        complaint("backbone", Some(Value::Bytes(vec![1]))),
+        "head file: `backbone` is 1 bytes, expected 32 bytes"
+    );
+    assert_eq!(
+        complaint("temperature", Some(Value::Float(0.0))),
+        "head file: `temperature` is 0, expected a finite number above 0"
+    );
+    assert_eq!(complaint("lambda", Some(Value::Float(f64::NAN))), "head file: `lambda` is NaN, expected finite");
+    let twins = Value::Array(vec![Value::Text("a".into()), Value::Text("a".into())]);
+    assert!(complaint("classes", Some(twins)).contains("no two alike"));
+    let ragged = Value::Tag(F32_LE, Box::new(Value::Bytes(vec![0; 7])));
+    assert!(complaint("bias", Some(ragged)).contains("4 for each number"));
+    let short = Value::Tag(F32_LE, Box::new(Value::Bytes(vec![0; 4])));
+    assert_eq!(complaint("bias", Some(short.clone())), "head file: `bias` is 1 × 1, expected 2 × 1");
+    let dims = Value::Array(vec![Value::Integer(u64::MAX.into()), Value::Integer(u64::MAX.into())]);
+    let absurd = Value::Tag(ROW_MAJOR, Box::new(Value::Array(vec![dims, short])));
+    assert!(complaint("weights", Some(absurd)).contains("is 1 numbers, expected 18446744073709551615 × "));
+}
+
+#[test]
+fn a_later_format_is_named_before_anything_else() {
+    let future = vec![(Value::Text("format".into()), Value::Integer(2.into()))];
+    let message = decode(future).unwrap_err().to_string();
+    assert!(message.contains("has format 2, but this version of acclimate reads format 1"), "{message}");
+}
+
+#[test]
+fn other_cbor_is_no_head_file() {
+    assert!(matches!(HeadFile::decode(&[0xf6]), Err(HeadFileError::NotAHead)));
+    assert!(matches!(HeadFile::decode(b"PK\x03\x04"), Err(HeadFileError::Cbor(_))));
+    assert!(matches!(HeadFile::decode(&vec![0; MAX_BYTES + 1]), Err(HeadFileError::TooLarge { .. })));
+}
+
+#[test]
+fn what_could_not_be_read_back_is_not_written() {
+    let mut head = example();
+    head.head.weights[(1, 2)] = f32::NAN;
+    assert_eq!(head.encode().unwrap_err().to_string(), "head file: `weights` is NaN, expected finite");
+    let mut head = example();
+    head.provenance.counts.pop();
+    assert_eq!(head.encode().unwrap_err().to_string(), "head file: `provenance.counts` is 1 × 1, expected 2 × 1");
+}
+
+/// Bytes that a built value takes, without what the allocator adds.
+fn size(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::Array(items) => items.iter().map(size).sum(),
+            Value::Bytes(bytes) => bytes.len(),
+            Value::Map(entries) => entries.iter().map(|(key, value)| size(key) + size(value)).sum(),
+            Value::Tag(_, inner) => size(inner),
+            Value::Text(text) => text.len(),
+            _ => 0,
+        }
+}
+
+#[test]
+fn two_thousand_mutations_neither_panic_nor_grow() {
+    let original = example().encode().unwrap();
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(20_260_102);
+    let (mut read, mut refused) = (0, 0);
+    for _ in 0..2000 {
+        let mut bytes = original.clone();
+        for _ in 0..rng.random_range(1..4) {
+            let at = rng.random_range(0..bytes.len());
+            match rng.random_range(0..4) {
+                0 => bytes[at] ^= 1 << rng.random_range(0..8),
+                1 => bytes[at] = rng.next_u32() as u8,
+                2 => bytes.truncate(at + 1),
+                _ => bytes.insert(at, rng.next_u32() as u8),
+            }
+        }
+        if let Ok(value) = cbor::read(&bytes) {
+            assert!(size(&value) <= 2 * bytes.len() + size_of::<Value>() * cbor::MAX_ITEMS, "{bytes:02x?}");
+        }
+        match HeadFile::decode(&bytes) {
+            // A changed number is a changed head: what is taken must be what is written again.
+            Ok(head) => {
+                assert!(HeadFile::decode(&head.encode().unwrap()).unwrap() == head);
+                read += 1;
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(read > 100 && refused > 1000, "{read} read, {refused} refused: the mutations reach both ends");
+}
+
+fn finite() -> impl Strategy<Value = f64> {
+    prop::num::f64::NORMAL | prop::num::f64::ZERO | prop::num::f64::SUBNORMAL
+}
+
+fn finite_f32() -> impl Strategy<Value = f32> {
+    prop::num::f32::NORMAL | prop::num::f32::ZERO | prop::num::f32::SUBNORMAL
+}
+
+fn matrix(rows: usize, columns: usize) -> impl Strategy<Value = Array2<f32>> {
+    prop::collection::vec(finite_f32(), rows * columns)
+        .prop_map(move |numbers| Array2::from_shape_vec((rows, columns), numbers).unwrap())
+}
+
+fn heads() -> impl Strategy<Value = HeadFile> {
+    let kinds = prop::sample::select(vec![Kind::Logistic, Kind::Prototype, Kind::Ridge]);
+    (1..5_usize, 1..6_usize, kinds).prop_flat_map(|(n, dim, kind)| {
+        let novelty = (matrix(n, dim), finite_f32(), finite())
+            .prop_map(|(means, threshold, false_unknown_rate)| Novelty { means, threshold, false_unknown_rate });
+        let head = (
+            matrix(n, dim),
+            prop::collection::vec(finite_f32(), n),
+            f64::MIN_POSITIVE..f64::MAX,
+            prop::option::of(finite()),
+            prop::option::of(novelty),
+        )
+            .prop_map(move |(weights, bias, temperature, lambda, novelty)| Head {
+                kind,
+                weights,
+                bias: Array1::from(bias),
+                temperature,
+                lambda,
+                novelty,
+            });
+        let evaluation = (
+            any::<(usize, usize, bool)>(),
+            prop::collection::vec(finite(), 7),
+            prop::collection::vec(any::<u64>(), n * n),
+        )
+            .prop_map(move |((samples, groups, ungrouped), x, counts)| Evaluation {
+                samples,
+                groups,
+                ungrouped,
+                accuracy: x[0],
+                accuracy_interval: (x[1], x[2]),
+                balanced_accuracy: x[3],
+                macro_f1: x[4],
+                log_loss: x[5],
+                ece: x[6],
+                confusion: Array2::from_shape_vec((n, n), counts).unwrap(),
+            });
+        let provenance = (
+            prop::collection::vec(any::<u64>(), n),
+            (".{0,12}", ".{0,12}"),
+            prop::option::of(evaluation),
+            any::<(Option<u32>, Option<[u8; 32]>, bool)>(),
+            // From the year 1 to 9999: the epoch is no limit to a wrong clock.
+            (-62_135_596_800_i64..253_402_207_200, 0..1_000_000_000_i32),
+        )
+            .prop_map(|(counts, (device, extractor), evaluation, (parent, statistics, unproved), (s, ns))| {
+                let time = Timestamp::new(s, ns).unwrap();
+                Provenance { counts, device, evaluation, extractor, parent, statistics, time, unproved }
+            });
+        (prop::collection::btree_set(".{1,9}", n), "[a-z0-9-]{1,20}", any::<[u8; 32]>(), head, provenance).prop_map(
+            |(classes, task, backbone_id, head, provenance)| HeadFile {
+                task,
+                backbone_id,
+                classes: classes.into_iter().collect(),
+                head,
+                provenance,
+            },
+        )
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(head in heads()) {
+        let bytes = head.encode().unwrap();
+        let again = HeadFile::decode(&bytes).unwrap();
+        prop_assert_eq!(&again, &head);
+        prop_assert_eq!(again.encode().unwrap(), bytes);
+    }
+}
+
+mod v1 {
+    //! Bytes of format 1.
+    //!
+    //! If a test here fails, do not edit the test: heads in the field have these bytes. Add a format, and a `v2` module.
+
+    use super::*;
+
+    /// `example()` as format 1 wrote it first.
+    const EXAMPLE: &str = include_str!("v1.hex");
+
+    fn bytes() -> Vec<u8> {
+        let digits: Vec<u8> = EXAMPLE.lines().flat_map(|line| line.split('#').next().unwrap().bytes()).collect();
+        let digits: String = digits.into_iter().filter(u8::is_ascii_hexdigit).map(char::from).collect();
+        digits
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn is_still_read() {
+        assert_eq!(HeadFile::decode(&bytes()).unwrap(), example());
+    }
+
+    #[test]
+    fn is_still_written() {
+        assert_eq!(example().encode().unwrap(), bytes());
+    }
+}

@@ -1,0 +1,168 @@
+//! The data directory from outside: who may open it, what is refused, and that format 1 stays readable.
+
+use std::fs;
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::store::schema::FILE;
+
+fn opened(dir: &Path) -> Result<Tasks, StoreError> {
+    Tasks::open(dir, &Access::Write { command: "acclimate add".into() })
+}
+
+#[test]
+fn a_second_writer_is_told_at_once_who_holds_the_store() {
+    let (dir, tasks) = store();
+    let message = opened(dir.path()).unwrap_err().to_string();
+    let holder = format!("is held by `acclimate test` (pid {})", std::process::id());
+    assert!(message.contains(&holder), "{message}");
+    drop(tasks);
+    opened(dir.path()).unwrap();
+}
+
+#[test]
+fn a_reader_needs_no_lock_and_sees_what_is_committed() {
+    let (dir, mut tasks) = store();
+    let mut beside = reader(dir.path());
+    let id = add(&mut tasks, b"x", None);
+    assert!(beside.has_sample("belt", &id).unwrap());
+    assert!(matches!(beside.unlabel("belt", &id, "bob", at(0)), Err(StoreError::ReadOnly { .. })));
+    drop(tasks);
+    assert!(reader(dir.path()).has_sample("belt", &id).unwrap(), "and when nobody writes");
+}
+
+#[test]
+fn there_is_nothing_to_read_where_there_is_no_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let message = Tasks::open(dir.path(), &Access::Read).unwrap_err().to_string();
+    assert!(message.contains("make a task first with `acclimate init`"), "{message}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "and reading makes none");
+}
+
+#[test]
+fn a_data_directory_is_made_where_it_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let deep = dir.path().join("a/b");
+    opened(&deep).unwrap();
+    assert!(deep.join(FILE).exists());
+}
+
+#[test]
+fn the_file_is_laid_out_as_promised() {
+    let (_dir, tasks) = store();
+    let setting = |name: &str| -> String {
+        tasks
+            .conn
+            .query_one(&format!("PRAGMA {name}"), [], |row| {
+                row.get::<_, rusqlite::types::Value>(0).map(|value| match value {
+                    rusqlite::types::Value::Integer(number) => number.to_string(),
+                    other => format!("{other:?}"),
+                })
+            })
+            .unwrap()
+    };
+    assert_eq!(setting("application_id"), 0x6163_636c.to_string());
+    assert_eq!(setting("user_version"), "1");
+    assert_eq!(setting("page_size"), "4096");
+    assert_eq!(setting("auto_vacuum"), "2", "incremental");
+    assert_eq!(setting("synchronous"), "2", "full");
+    assert_eq!(setting("secure_delete"), "1");
+    assert_eq!(setting("foreign_keys"), "1");
+    assert!(setting("journal_mode").contains("wal"));
+}
+
+#[test]
+fn what_is_not_ours_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(FILE);
+    let refused = |expected: &str| {
+        let before = fs::read(&path).unwrap();
+        for message in
+            [opened(dir.path()), Tasks::open(dir.path(), &Access::Read)].map(|it| it.unwrap_err().to_string())
+        {
+            assert!(message.contains(expected), "{message}");
+        }
+        assert!(fs::read(&path).unwrap() == before);
+        fs::remove_file(&path).unwrap();
+    };
+    fs::write(&path, "no database at all, but long enough to be looked at".repeat(100)).unwrap();
+    refused("is not an acclimate store");
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+    refused("is not an acclimate store");
+    Connection::open(&path).unwrap().execute_batch("PRAGMA application_id = 5; CREATE TABLE theirs (x)").unwrap();
+    refused("is not an acclimate store");
+}
+
+#[test]
+fn a_later_format_is_refused_and_left_as_it_is() {
+    let (dir, tasks) = store();
+    tasks.conn.execute_batch("PRAGMA user_version = 2").unwrap();
+    drop(tasks);
+    let before = fs::read(dir.path().join(FILE)).unwrap();
+    for access in [Access::Read, Access::Write { command: "acclimate add".into() }] {
+        let message = Tasks::open(dir.path(), &access).unwrap_err().to_string();
+        assert!(message.contains("has format 2, but this version of acclimate knows no format above 1"), "{message}");
+    }
+    assert!(fs::read(dir.path().join(FILE)).unwrap() == before);
+}
+
+#[test]
+fn a_shortened_file_is_damaged_and_not_taken_for_an_empty_one() {
+    let (dir, mut tasks) = store();
+    add(&mut tasks, &vec![7; 100_000], None);
+    drop(tasks);
+    let path = dir.path().join(FILE);
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    let message = opened(dir.path()).unwrap_err().to_string();
+    assert!(message.contains("is damaged"), "{message}");
+}
+
+#[test]
+fn a_file_that_was_only_begun_becomes_a_store() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(FILE), []).unwrap();
+    assert!(matches!(Tasks::open(dir.path(), &Access::Read), Err(StoreError::NoStore { .. })));
+    assert!(opened(dir.path()).unwrap().list().unwrap().is_empty());
+}
+
+mod v1 {
+    //! Stores of format 1.
+    //!
+    //! If a test here fails, do not edit the test: stores in the field have these tables. Add a migration, and a `v2`
+    //! module.
+
+    use super::*;
+
+    #[test]
+    fn the_tables_are_those_of_the_first_day() {
+        let digest = Digest::of(include_bytes!("../v1.sql")).to_string();
+        assert_eq!(digest, "223a18ef99ccf4e0cc386a27e0619b0e0124be3c38df545134ccd077bf6e611c");
+    }
+
+    #[test]
+    fn is_still_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let conn = Connection::open(dir.path().join(FILE)).unwrap();
+        conn.execute_batch(include_str!("../v1.sql")).unwrap();
+        conn.execute_batch("PRAGMA application_id = 1633903468; PRAGMA user_version = 1; PRAGMA journal_mode = WAL;")
+            .unwrap();
+        conn.execute_batch(include_str!("v1-rows.sql")).unwrap();
+        drop(conn);
+
+        let tasks = opened(dir.path()).unwrap();
+        let task = tasks.task("belt").unwrap();
+        assert_eq!((task.dim, task.model, task.group_by), (3, Model::File("/m.onnx".into()), GroupBy::Folder));
+        assert_eq!((task.samples, task.labelled, task.in_service), (2, 1, Some(Generation(2))));
+        let samples = tasks.samples("belt", &Filter::All).unwrap();
+        assert_eq!((samples[0].phash, samples[1].label.as_deref()), (Some(u64::MAX), Some("scratch")));
+        assert_eq!(tasks.payload("belt", &samples[0].id).unwrap(), b"one");
+        assert_eq!(tasks.label_history("belt", &samples[0].id).unwrap().len(), 2);
+        assert_eq!(tasks.snapshot("belt").unwrap().codes.row(0).to_vec(), [4, 5, 6]);
+        assert_eq!(tasks.heads("belt").unwrap()[0].origin, Origin::Adapted);
+        assert_eq!(tasks.leave_out("belt", Generation(1)).unwrap()[0].probabilities, [0.25, 0.75]);
+        assert_eq!(tasks.service_history("belt").unwrap()[1].change, Change::Activated);
+        assert_eq!(tasks.adaptations("belt").unwrap()[0].outcome, "activated");
+    }
+}

@@ -1,0 +1,208 @@
+//! Programs as tests see them: found, run to the end or to a chosen moment, and measured. Knows no command of the binary.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The `acclimate` program: the one `ACCLIMATE_BIN` names, else built once from this checkout, as these tests were.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn acclimate() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        if let Some(path) = std::env::var_os("ACCLIMATE_BIN") {
+            return path.into();
+        }
+        // This test program is <target>/<profile>/deps/<name>; the same target directory keeps what is compiled.
+        let here = std::env::current_exe().expect("a test program has a path");
+        let profile = here.ancestors().nth(2).expect("a test program lies in <target>/<profile>/deps");
+        let target = profile.parent().expect("a profile lies in the target directory");
+        let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(["build", "--quiet", "--package", "acclimate", "--bin", "acclimate", "--target-dir"])
+            .arg(target)
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+            .status()
+            .expect("cargo starts");
+        assert!(status.success(), "building acclimate ended with {status}");
+        target.join("debug/acclimate")
+    })
+}
+
+/// A program that ended, or was ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub stdout: String,
+    /// What it logged.
+    pub stderr: String,
+    /// Its largest resident set, in bytes. Read every few milliseconds while it runs: what it reaches in the last of them
+    /// is missed.
+    pub peak_memory: u64,
+    /// How long it ran.
+    pub elapsed: Duration,
+}
+
+impl Finished {
+    /// Checks the exit code.
+    ///
+    /// # Panics
+    /// When it is another one, with everything the program said.
+    #[must_use]
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        let Self { code: found, stdout, stderr, .. } = &self;
+        assert_eq!(*found, Some(code), "exit code, stdout:\n{stdout}\nstderr:\n{stderr}");
+        self
+    }
+
+    /// Its standard output as one JSON document.
+    ///
+    /// # Panics
+    /// When it is not.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in:\n{}", self.stdout))
+    }
+
+    /// Its standard output as JSON Lines; a last line that was cut off is left out.
+    ///
+    /// # Panics
+    /// When a whole line is not JSON.
+    #[track_caller]
+    pub fn json_lines(&self) -> Vec<Value> {
+        let whole = self.stdout.rsplit_once('\n').map_or("", |(whole, _cut)| whole);
+        whole
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}")))
+            .collect()
+    }
+}
+
+/// A running program whose output is collected.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    output: JoinHandle<String>,
+    errors: JoinHandle<String>,
+    /// Disconnected when the program has closed its standard output, which it does by ending.
+    ended: mpsc::Receiver<()>,
+    started: Instant,
+    peak_memory: u64,
+}
+
+impl Running {
+    /// Starts a program. Its standard input is empty, unless the command says otherwise.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start(command: &mut Command) -> Self {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.unwrap_or_else(|error| panic!("starting {command:?}: {error}"));
+        let (sender, ended) = mpsc::channel::<()>();
+        let mut stdout = child.stdout.take().expect("piped above");
+        let mut stderr = child.stderr.take().expect("piped above");
+        let output = thread::spawn(move || {
+            let _until_the_end = sender;
+            text(|bytes| stdout.read_to_end(bytes))
+        });
+        let errors = thread::spawn(move || text(|bytes| stderr.read_to_end(bytes)));
+        Self { child, output, errors, ended, started: Instant::now(), peak_memory: 0 }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it ends.
+    ///
+    /// # Panics
+    /// When the system refuses.
+    pub fn wait(mut self) -> Finished {
+        drop(self.child.stdin.take());
+        while self.ended.recv_timeout(Duration::from_millis(2)) == Err(RecvTimeoutError::Timeout) {
+            self.peak_memory = self.peak_memory.max(resident_peak(self.child.id()));
+        }
+        self.finish()
+    }
+
+    /// Kills it (SIGKILL) at a moment after its start, unless it has ended by then; says whether it was killed.
+    ///
+    /// # Panics
+    /// When the system refuses.
+    pub fn kill_after(mut self, moment: Duration) -> (Finished, bool) {
+        let _ = self.ended.recv_timeout(moment.saturating_sub(self.started.elapsed()));
+        self.child.kill().expect("a child can be killed");
+        let finished = self.finish();
+        let killed = finished.code.is_none();
+        (finished, killed)
+    }
+
+    fn finish(mut self) -> Finished {
+        let status = self.child.wait().expect("a child can be waited for");
+        Finished {
+            code: status.code(),
+            stdout: self.output.join().expect("reading its output does not panic"),
+            stderr: self.errors.join().expect("reading its errors does not panic"),
+            peak_memory: self.peak_memory,
+            elapsed: self.started.elapsed(),
+        }
+    }
+}
+
+fn text(read: impl FnOnce(&mut Vec<u8>) -> std::io::Result<usize>) -> String {
+    let mut bytes = Vec::new();
+    read(&mut bytes).expect("a pipe can be read");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The kernel's high-water mark of a process; 0 once it has ended.
+fn resident_peak(id: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let kib =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse().ok());
+    kib.map_or(0, |kib: u64| kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Running {
+        Running::start(Command::new("sh").args(["-c", script]).stdin(Stdio::piped()))
+    }
+
+    #[test]
+    fn output_errors_and_exit_code_are_collected() {
+        let finished = shell("echo '{\"a\":1}'; echo no >&2; exit 3").wait().expect(3);
+        assert_eq!((finished.json()["a"].as_u64(), finished.stderr.as_str()), (Some(1), "no\n"));
+    }
+
+    #[test]
+    fn a_killed_program_keeps_what_it_said_before_and_its_cut_line_is_left_out() {
+        // It says a line and half a line, then waits for an input that never comes.
+        let mut running = shell("printf '1\\n2'; read x");
+        let input = running.child.stdin.take();
+        let (finished, killed) = running.kill_after(Duration::from_millis(300));
+        drop(input);
+        assert!(killed);
+        assert_eq!(finished.json_lines().len(), finished.stdout.matches('\n').count());
+    }
+
+    #[test]
+    fn peak_memory_counts_what_was_touched_and_given_back() {
+        drop(std::hint::black_box(vec![1_u8; 64 << 20]));
+        assert!(resident_peak(std::process::id()) > 64 << 20);
+        assert_eq!(resident_peak(u32::MAX), 0);
+    }
+}

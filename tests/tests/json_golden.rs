@@ -1,0 +1,178 @@
+//! Every JSON output has one example in `tests/golden/`: documentation for whoever parses it, and a promise. Compared are
+//! keys, types, and tokens, not numbers. `UPDATE_GOLDEN=1` writes the examples anew; a changed one is a changed contract.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use acclimate_tests::device::Device;
+use acclimate_tests::picture;
+use acclimate_tests::program::Running;
+use serde_json::Value;
+
+/// Keys whose values are words of the contract; everything else that is a string may differ.
+const TOKENS: [&str; 5] = ["head", "media", "origin", "status", "verdict"];
+
+/// A device whose task has a head in service that nobody doubts.
+pub(crate) fn adapted() -> Device {
+    let device = Device::with_task();
+    device.add_folders(&device.draw("first", 12, 1));
+    let _ = device.run(["adapt", "parts"]).expect(0);
+    device
+}
+
+/// Adds pictures of one class under the other's name.
+pub(crate) fn contradicted(device: &Device) {
+    let folder = device.draw("contradicting", 14, 5).join(picture::CLASSES[0]);
+    let add = ["add".as_ref(), "parts".as_ref(), folder.as_os_str(), "--label".as_ref(), picture::CLASSES[1].as_ref()];
+    let _ = device.run(add).expect(0);
+}
+
+#[test]
+fn every_json_output_is_like_its_example() {
+    let device = Device::new();
+    let mut golden = Golden::default();
+    golden.check(&device, 0, "init", &["init", "parts", "--backbone", "builtin-picture-1"]);
+    golden.check(&device, 4, "adapt-not-enough-samples", &["adapt", "parts"]);
+
+    let folder = device.draw("first", 12, 1);
+    let folder = folder.to_str().unwrap();
+    fs::write(device.path("first/broken.png"), b"").unwrap();
+    golden.check(&device, 1, "add", &["add", "parts", folder, "--labels-from-folders"]);
+    fs::remove_file(device.path("first/broken.png")).unwrap();
+    golden.check(&device, 0, "adapt-activated", &["adapt", "parts"]);
+    golden.check(&device, 0, "task-list", &["task", "list"]);
+
+    let test = device.draw("test", 3, 9);
+    golden.check(&device, 0, "evaluate", &["evaluate", "parts", test.to_str().unwrap()]);
+    let broken = device.file("ask/broken.png", b"");
+    let ask = device.file("ask/one.png", &picture::draw(1, 9));
+    golden.check(&device, 1, "classify", &["classify", "parts", ask.to_str().unwrap(), broken.to_str().unwrap()]);
+
+    let samples = golden.check(&device, 0, "sample-list", &["sample", "list", "parts"]);
+    let sample = samples[0]["sample"].as_str().unwrap();
+    golden.check(&device, 0, "label", &["label", "parts", sample, "stripes"]);
+    golden.check(&device, 0, "label-remove", &["label", "parts", sample, "--remove"]);
+    golden.check(&device, 0, "sample-show", &["sample", "show", "parts", sample]);
+
+    let file = device.path("exported.head");
+    let file = file.to_str().unwrap();
+    golden.check(&device, 0, "head-list", &["head", "list", "parts"]);
+    golden.check(&device, 0, "head-show", &["head", "show", "parts"]);
+    golden.check(&device, 0, "head-export", &["head", "export", "parts", "--output", file]);
+    golden.check(&device, 0, "head-import", &["head", "import", "parts", file]);
+    golden.check(&device, 0, "head-activate", &["head", "activate", "parts", "2", "--force"]);
+    golden.check(&device, 0, "head-rollback", &["head", "rollback", "parts"]);
+
+    contradicted(&device);
+    golden.check(&device, 3, "adapt-rejected", &["adapt", "parts"]);
+    golden.check(&device, 0, "forget-plan", &["forget", "parts", sample]);
+    golden.check(&device, 0, "forget", &["forget", "parts", sample, "--yes"]);
+
+    golden.check(&device, 0, "model-list", &["model", "list"]);
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/builtin/builtin-picture-1.onnx");
+    golden.check(&device, 0, "model-inspect", &["model", "inspect", model.to_str().unwrap()]);
+    golden.check(&device, 0, "doctor", &["doctor"]);
+    golden.finish();
+}
+
+#[derive(Default)]
+struct Golden {
+    differences: Vec<String>,
+}
+
+impl Golden {
+    /// Runs a command with `--json`, compares what it prints with the example, and returns it.
+    #[track_caller]
+    fn check(&mut self, device: &Device, code: i32, name: &str, arguments: &[&str]) -> Value {
+        let finished = Running::start(device.command(arguments).arg("--json")).wait().expect(code);
+        // One result per input is JSON Lines; their example is an array of the lines.
+        let lines = finished.json_lines();
+        let printed = if matches!(arguments[0], "add" | "classify") { Value::Array(lines) } else { finished.json() };
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("golden/{name}.json"));
+        if env::var_os("UPDATE_GOLDEN").is_some() {
+            write(&path, device, &printed);
+        }
+        match fs::read_to_string(&path) {
+            Ok(example) => {
+                let example =
+                    serde_json::from_str(&example).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                compare(name, &example, &printed, &mut self.differences);
+            }
+            Err(error) => self.differences.push(format!("{}: {error}", path.display())),
+        }
+        printed
+    }
+
+    fn finish(self) {
+        assert!(self.differences.is_empty(), "UPDATE_GOLDEN=1 writes them anew:\n{}", self.differences.join("\n"));
+    }
+}
+
+/// Writes an example, with the paths of this machine replaced, and of several like results the first of each status.
+fn write(path: &PathBuf, device: &Device, printed: &Value) {
+    let mut example = printed.clone();
+    if let Some(several) = example.as_array_mut() {
+        several.dedup_by_key(|one| one["status"].clone());
+        several.truncate(8);
+    }
+    let text = serde_json::to_string_pretty(&example).unwrap();
+    let root = device.data_dir();
+    let root = root.parent().unwrap().to_str().unwrap();
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_str().unwrap();
+    let text = text.replace(root, "/home/user").replace(checkout, "/home/user/acclimate");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text + "\n").unwrap();
+}
+
+/// Notes where `found` is not like `example`. `null` is like anything: what is absent has no type.
+fn compare(place: &str, example: &Value, found: &Value, differences: &mut Vec<String>) {
+    match (example, found) {
+        (Value::Object(expected), Value::Object(got)) => {
+            for key in expected.keys().filter(|key| !got.contains_key(*key)) {
+                differences.push(format!("{place}.{key}: missing"));
+            }
+            for (key, value) in got {
+                let place = format!("{place}.{key}");
+                match expected.get(key) {
+                    None => differences.push(format!("{place}: not in the example")),
+                    Some(token) if TOKENS.contains(&key.as_str()) && token.is_string() && token != value => {
+                        differences.push(format!("{place}: {value}, expected {token}"));
+                    }
+                    Some(expected) => compare(&place, expected, value, differences),
+                }
+            }
+        }
+        (Value::Array(expected), Value::Array(got)) => {
+            for (index, value) in got.iter().enumerate() {
+                // Like any of the examples is enough: results of one kind differ by status.
+                let tries = expected.iter().map(|expected| {
+                    let mut differences = Vec::new();
+                    compare(&format!("{place}[{index}]"), expected, value, &mut differences);
+                    differences
+                });
+                differences.extend(tries.min_by_key(Vec::len).unwrap_or_default());
+            }
+        }
+        (Value::Null, _) | (_, Value::Null) => {}
+        (expected, got) => {
+            if std::mem::discriminant(expected) != std::mem::discriminant(got) {
+                differences.push(format!("{place}: {got}, expected something like {expected}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_comparison_sees_keys_types_and_tokens() {
+    let differences = |example: &str, found: &str| {
+        let mut differences = Vec::new();
+        compare("", &serde_json::from_str(example).unwrap(), &serde_json::from_str(found).unwrap(), &mut differences);
+        differences.len()
+    };
+    let example = r#"{"a":1,"verdict":"activated","rows":[{"b":"x"}],"c":null}"#;
+    assert_eq!(differences(example, r#"{"a":2.5,"verdict":"activated","rows":[{"b":"y"},{"b":"z"}],"c":1}"#), 0);
+    assert_eq!(differences(example, r#"{"a":"2","verdict":"activated","rows":[],"c":1}"#), 1);
+    assert_eq!(differences(example, r#"{"a":1,"verdict":"rejected","rows":[]}"#), 2);
+    assert_eq!(differences(example, r#"{"a":1,"verdict":"activated","rows":[{"b":1},{"d":"x"}],"c":1,"e":0}"#), 4);
+}

@@ -1,0 +1,10 @@
+//! `acclimate` as a user meets it: commands, files, exit codes, and what it promises when things go wrong. One program for
+//! all, so that it is linked once.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod bad_folder;
+mod exit_codes;
+mod forget;
+mod json_golden;
+mod kill;
+mod two_processes;

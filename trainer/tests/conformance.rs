@@ -1,0 +1,210 @@
+//! The contract of every kind of head, run against each:
+//!
+//! - *deterministic*: the same samples in the same order give the same bits, on any number of threads;
+//! - *order-free*: other orders of samples, other numbers for groups and other orders of classes change nothing;
+//! - *total*: whatever can be labelled can be fitted, and every number is finite;
+//! - *honest*: leave-out scores predict scores on fresh samples, and say chance where labels mean nothing;
+//! - *calibrated*: probabilities sum to 1, and confidence is what accuracy turns out to be.
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod synthetic;
+
+use acclimate_trainer::{Candidate, FitError, FitOptions, Kind, LOG_LOSS_FLOOR, Samples, fit, log_loss, select};
+use ndarray::{Array2, Axis};
+use synthetic::Synthetic;
+
+fn fit_one(kind: Kind, case: &Synthetic) -> Candidate {
+    let options = FitOptions { kinds: vec![kind], ..FitOptions::default() };
+    fit(&case.samples(), &options).unwrap().remove(0)
+}
+
+fn assert_close(kind: Kind, a: &Array2<f64>, b: &Array2<f64>) {
+    assert_eq!(a.dim(), b.dim());
+    let worst = (a - b).iter().fold(0.0_f64, |worst, x| worst.max(x.abs()));
+    assert!(worst < 1e-6, "{kind}: {worst}");
+}
+
+fn assert_sound(kind: Kind, case: &Synthetic, what: &str) -> Candidate {
+    let candidate = fit_one(kind, case);
+    let head = &candidate.head;
+    assert!(head.weights.iter().chain(&head.bias).all(|x| x.is_finite()), "{kind}, {what}: head");
+    assert!(head.temperature.is_finite() && head.temperature > 0.0, "{kind}, {what}: {}", head.temperature);
+    let novelty = head.novelty.as_ref().unwrap();
+    assert!(novelty.threshold.is_finite() && novelty.means.iter().all(|x| x.is_finite()), "{kind}, {what}: novelty");
+    assert!(candidate.losses.iter().all(|&loss| (0.0..=-LOG_LOSS_FLOOR.ln()).contains(&loss)), "{kind}, {what}");
+    assert!(candidate.log_loss.is_finite() && candidate.log_loss_se.is_finite(), "{kind}, {what}: loss");
+    for row in candidate.leave_out.outer_iter().chain(head.batch(case.x.view()).outer_iter()) {
+        assert!(row.iter().all(|p| (0.0..=1.0).contains(p)), "{kind}, {what}: {row}");
+        assert!((row.sum() - 1.0).abs() < 1e-9, "{kind}, {what}: {row}");
+    }
+    candidate
+}
+
+#[test]
+fn the_same_samples_give_the_same_bits_on_any_number_of_threads() {
+    let case = Synthetic::new(1, 60, 20, 3, 2, 1.0);
+    let one = fit(&case.samples(), &FitOptions::default()).unwrap();
+    for threads in [0, 1, 2, 16] {
+        let again = fit(&case.samples(), &FitOptions { threads, ..FitOptions::default() }).unwrap();
+        assert_eq!(again, one);
+    }
+    let kinds: Vec<Kind> = one.iter().map(|candidate| candidate.head.kind).collect();
+    assert_eq!(kinds, Kind::ALL, "cheapest first");
+}
+
+#[test]
+fn the_order_of_samples_and_the_numbers_of_groups_change_nothing() {
+    for kind in Kind::ALL {
+        for (n, dim, group) in [(60, 24, 1), (60, 24, 3), (30, 48, 2)] {
+            let case = Synthetic::new(2, n, dim, 3, group, 0.7);
+            let order: Vec<usize> = (0..n).map(|i| (i * 7 + 3) % n).collect();
+            let mut other = case.permuted(&order);
+            for group in &mut other.groups {
+                *group = 1000 - 3 * *group;
+            }
+            let (a, b) = (fit_one(kind, &case), fit_one(kind, &other));
+            assert_close(kind, &a.leave_out.select(Axis(0), &order), &b.leave_out);
+            assert_close(kind, &a.head.batch(case.x.view()), &b.head.batch(case.x.view()));
+        }
+    }
+}
+
+#[test]
+fn the_order_of_classes_changes_the_order_of_probabilities_only() {
+    for kind in Kind::ALL {
+        // Single samples: how groups are dealt into folds may depend on the labels, how they are left out may not.
+        let case = Synthetic::new(3, 36, 20, 3, 1, 0.7);
+        let mut other = case.clone();
+        for label in &mut other.labels {
+            *label = (*label + 1) % 3;
+        }
+        let (a, b) = (fit_one(kind, &case), fit_one(kind, &other));
+        if kind != Kind::Logistic {
+            assert_close(kind, &a.leave_out.select(Axis(1), &[2, 0, 1]), &b.leave_out);
+            assert_close(kind, &a.head.batch(case.x.view()).select(Axis(1), &[2, 0, 1]), &b.head.batch(case.x.view()));
+        }
+        assert!((a.log_loss - b.log_loss).abs() < 0.05, "{kind}: {} {}", a.log_loss, b.log_loss);
+    }
+}
+
+#[test]
+fn whatever_can_be_labelled_can_be_fitted() {
+    for kind in Kind::ALL {
+        let base = Synthetic::new(4, 12, 8, 3, 1, 1.0);
+        let changed = |change: &dyn Fn(&mut Array2<f32>)| {
+            let mut case = base.clone();
+            change(&mut case.x);
+            case
+        };
+        for scale in [1e-6, 1e-3, 1e3, 1e6] {
+            let candidate = assert_sound(kind, &changed(&|x| *x *= scale), "scaled");
+            let difference = (candidate.log_loss - fit_one(kind, &base).log_loss).abs();
+            // Folds are dealt by content, so those of scaled samples are others.
+            let tolerance = if kind == Kind::Logistic { 0.3 } else { 1e-3 };
+            assert!(difference < tolerance, "{kind} at {scale} is another head by {difference}");
+        }
+        assert_sound(kind, &changed(&|x| x.fill(0.25)), "all alike");
+        assert_sound(kind, &changed(&|x| x.fill(0.0)), "all zero");
+        assert_sound(kind, &changed(&|x| x.column_mut(3).fill(0.5)), "a constant component");
+        assert_sound(kind, &changed(&|x| x.slice_mut(ndarray::s![.., 1..]).fill(0.0)), "one component");
+        assert_sound(kind, &changed(&|x| x.column_mut(0).mapv_inplace(|v| 1e6 * v)), "one huge component");
+        assert_sound(kind, &changed(&|x| x.row_mut(0).fill(0.0)), "a zero feature");
+        let order: Vec<usize> = (0..36).map(|i| i % 12).collect();
+        assert_sound(kind, &base.permuted(&order), "every sample three times in a group");
+        let mut loose = base.permuted(&order);
+        loose.groups = (0..36).collect();
+        assert_sound(kind, &loose, "every sample three times on its own");
+        let mut contradicting = base.permuted(&order);
+        contradicting.labels = (0..36).map(|i| i % 3).rev().collect();
+        assert_sound(kind, &contradicting, "contradicting labels");
+    }
+}
+
+#[test]
+fn few_samples_and_lopsided_classes_are_fitted() {
+    for kind in Kind::ALL {
+        for (n, dim, classes) in [(2, 5, 2), (3, 1, 3), (7, 4, 7), (9, 200, 2)] {
+            let case = Synthetic::new(5, n, dim, classes, 1, 1.0);
+            let candidate = assert_sound(kind, &case, "few");
+            let single = case.samples().counts().contains(&1);
+            assert_eq!(candidate.ungrouped, single, "{kind}: {n} samples, {classes} classes");
+        }
+        let mut lopsided = Synthetic::new(6, 40, 10, 2, 1, 1.0);
+        lopsided.labels = (0..40).map(|i| usize::from(i == 17)).collect();
+        let candidate = assert_sound(kind, &lopsided, "one of forty");
+        // Left out, nobody knows its class: probability 0, counted at the floor.
+        assert!(candidate.leave_out[(17, 1)] <= 0.0);
+        assert!((candidate.losses[17] + LOG_LOSS_FLOOR.ln()).abs() < 1e-12);
+        let mut one_group_each = Synthetic::new(7, 20, 6, 2, 10, 1.0);
+        one_group_each.groups.fill(3);
+        assert!(assert_sound(kind, &one_group_each, "one group").ungrouped);
+    }
+}
+
+#[test]
+fn leave_out_scores_predict_scores_on_fresh_samples() {
+    for kind in Kind::ALL {
+        let (case, fresh) = (Synthetic::new(8, 200, 40, 4, 2, 0.5), Synthetic::new(9, 2000, 40, 4, 2, 0.5));
+        let candidate = fit_one(kind, &case);
+        let p = candidate.head.batch(fresh.x.view());
+        let loss = p.outer_iter().zip(&fresh.labels).map(|(p, &label)| log_loss(p, label)).sum::<f64>() / 2000.0;
+        let confidence = p.outer_iter().map(|p| p.iter().copied().fold(0.0, f64::max)).sum::<f64>() / 2000.0;
+        let best = |p: ndarray::ArrayView1<'_, f64>| (0..4).max_by(|&a, &b| p[a].total_cmp(&p[b])).unwrap();
+        let right = p.outer_iter().zip(&fresh.labels).filter(|(p, label)| best(*p) == **label).count();
+        let accuracy = right as f64 / 2000.0;
+        assert!(
+            (candidate.log_loss - loss).abs() < 3.0 * candidate.log_loss_se + 0.05,
+            "{kind}: {loss}, {}",
+            candidate.log_loss
+        );
+        assert!((candidate.accuracy - accuracy).abs() < 0.1, "{kind}: {accuracy}, {}", candidate.accuracy);
+        assert!((confidence - accuracy).abs() < 0.06, "{kind}: confident {confidence}, right {accuracy}");
+        assert!(accuracy > 0.6, "{kind} learns nothing: {accuracy}");
+    }
+}
+
+#[test]
+fn labels_that_mean_nothing_score_chance_even_with_near_duplicates() {
+    for kind in Kind::ALL {
+        // Five near-duplicates each: left out one by one they would give the label away.
+        let singles = Synthetic::new(10, 60, 200, 3, 1, 0.0);
+        let case = Synthetic {
+            x: Array2::from_shape_fn((300, 200), |(i, j)| singles.x[(i / 5, j)] + 1e-3 * ((i * 3 + j) % 5) as f32),
+            labels: (0..300).map(|i| singles.labels[i / 5]).collect(),
+            groups: (0..300).map(|i| i / 5).collect(),
+            classes: 3,
+        };
+        let candidate = fit_one(kind, &case);
+        assert!(candidate.accuracy < 0.5, "{kind}: {}", candidate.accuracy);
+        assert!(candidate.log_loss > 1.0, "{kind} claims to know: {}", candidate.log_loss);
+        let mut split = case;
+        split.groups = (0..300).collect();
+        let trapped = fit_one(kind, &split).accuracy;
+        assert!(trapped > candidate.accuracy + 0.2, "{kind}: left out one by one, {trapped}");
+    }
+}
+
+#[test]
+fn what_cannot_be_fitted_is_an_error() {
+    let x = Array2::<f32>::ones((3, 2));
+    let samples = Samples::new(x.view(), &[0; 3], &[0, 1, 2], 1).unwrap();
+    assert_eq!(fit(&samples, &FitOptions::default()), Err(FitError::OneClass));
+    let case = Synthetic::new(11, 12, 4, 2, 1, 1.0);
+    let none = FitOptions { kinds: Vec::new(), ..FitOptions::default() };
+    assert_eq!(fit(&case.samples(), &none), Err(FitError::NoKinds));
+    for lambda in [0.0, -1.0, f64::INFINITY] {
+        let got = acclimate_trainer::solve(Kind::Ridge, &case.samples(), Some(lambda), &none);
+        assert_eq!(got, Err(FitError::Lambda { lambda }));
+    }
+}
+
+#[test]
+fn a_clearly_better_kind_is_selected() {
+    // Classes that differ in one small direction only: means are all but equal, so prototypes know little.
+    let mut case = Synthetic::new(12, 200, 10, 2, 1, 0.0);
+    for (mut row, &label) in case.x.outer_iter_mut().zip(&case.labels) {
+        row[0] = if label == 0 { 0.02 } else { -0.02 } + 0.1 * row[0];
+    }
+    let candidates = fit(&case.samples(), &FitOptions::default()).unwrap();
+    assert_ne!(candidates[select(&candidates)].head.kind, Kind::Prototype);
+}

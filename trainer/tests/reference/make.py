@@ -1,0 +1,92 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["numpy==2.4.6", "scikit-learn==1.9.1"]
+# ///
+"""Writes reference.json: small cases solved by scikit-learn and by brute force, which tests/reference.rs compares with.
+
+Run: python trainer/tests/reference/make.py
+Everything here is the slow and obvious way: leave-out means refitting without the samples.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import sklearn
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
+
+
+def case(name, n, dim, classes, group, seed, rare=1):
+    """Classes in turn; all but the first are `rare` times rarer."""
+    rng = np.random.default_rng(seed)
+    turn = np.arange(n) // group
+    labels = np.where(turn % rare == 0, turn // rare % classes, 0)
+    groups = np.arange(n) // group
+    means = rng.normal(0, 30, (classes, dim))
+    shift = rng.normal(0, 10, (groups.max() + 1, dim))
+    codes = np.clip(np.rint(90 + means[labels] + shift[groups] + rng.normal(0, 25, (n, dim))), 0, 255).astype(int)
+    x = codes / 256.0  # exact in f32
+    y = np.eye(classes)[labels]
+    counts = y.sum(0)
+    # Ridge weighs classes alike where one has more than three times another's samples.
+    weights = n / classes / counts[labels] if counts.max() > 3 * counts.min() else np.ones(n)
+    out = dict(name=name, dim=dim, classes=classes, codes=codes.ravel().tolist(), labels=labels.tolist(), groups=groups.tolist())
+
+    def directions(rows):
+        sums = y[rows].T @ x[rows]
+        return sums / np.linalg.norm(sums, axis=1, keepdims=True)
+
+    def leave_out(fit, by):
+        scores = np.zeros((n, classes))
+        for value in np.unique(by):
+            left = by == value
+            scores[left] = fit(~left)(x[left])
+        return scores
+
+    def prototype(rows):
+        means = directions(rows)
+        return lambda at: at @ means.T
+
+    everyone, singles = np.ones(n, bool), np.arange(n)
+    out["prototype"] = dict(
+        scores=numbers(prototype(everyone)(x)),
+        leave_one_out=numbers(leave_out(prototype, singles)),
+        leave_group_out=numbers(leave_out(prototype, groups)),
+    )
+    out["ridge"] = []
+    for penalty in (0.01, 1.0, 30.0):
+        def ridge(rows):
+            # The singular value decomposition is exact for wide and tall samples alike.
+            return Ridge(alpha=penalty, solver="svd").fit(x[rows], y[rows], weights[rows]).predict
+
+        # RidgeCV's closed form: squared leave-one-out errors, one target after the other.
+        cv = RidgeCV(alphas=[penalty], store_cv_results=True).fit(x, y)
+        out["ridge"].append(dict(
+            penalty=penalty,
+            scores=numbers(ridge(everyone)(x)),
+            leave_one_out=numbers(leave_out(ridge, singles)),
+            leave_group_out=numbers(leave_out(ridge, groups)),
+            squared_errors=numbers(cv.cv_results_[:, :, 0]) if np.all(weights == 1) else [],
+        ))
+    out["logistic"] = []
+    for c in (0.1, 10.0, 1000.0):
+        model = LogisticRegression(C=c, tol=1e-12, max_iter=100_000, solver="newton-cg").fit(x, labels)
+        # For two classes scikit-learn penalises one vector, the difference of two that are each other's negative.
+        penalty = 2 / c if classes == 2 else 1 / c
+        out["logistic"].append(dict(penalty=penalty, probabilities=numbers(model.predict_proba(x))))
+    return out
+
+
+def numbers(values):
+    return [float(f"{value:.10g}") for value in np.ravel(values)]
+
+
+cases = [
+    case("wide: fewer samples than dimensions", 24, 60, 3, 2, 1),
+    case("tall: more samples than dimensions", 80, 7, 4, 4, 2),
+    case("lopsided: one class has most samples", 40, 9, 2, 2, 3, rare=4),
+]
+made = f"tests/reference/make.py with numpy {np.__version__}, scikit-learn {sklearn.__version__}"
+path = Path(__file__).with_name("reference.json")
+path.write_text(json.dumps(dict(made=made, cases=cases), separators=(",", ":")) + "\n")
+print(path, path.stat().st_size, "bytes")

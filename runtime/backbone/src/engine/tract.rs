@@ -33,6 +33,7 @@ struct Tract {
 }
 
 /// Operators of a graph that tract has no builder for. It looks them up by name, whatever the domain.
+#[expect(clippy::unnecessary_wraps, reason = "the surface of `tract_absent.rs`, which cannot know")]
 pub(super) fn lacking(model: &pb::ModelProto) -> Option<Vec<String>> {
     let known = tract_onnx::onnx().op_register.0;
     let mut missing = BTreeSet::new();

@@ -69,11 +69,11 @@ pub(crate) fn open_small(name: &str, output: &str, engine: EngineChoice) -> Netw
 
 /// The messages of an error and its causes, as a log prints them.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+    let mut messages = vec![error.to_string()];
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
+        messages.push(error.to_string());
         cause = error.source();
     }
-    text
+    messages.join(": ")
 }

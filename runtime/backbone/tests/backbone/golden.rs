@@ -62,7 +62,7 @@ fn squeezenet_gives_the_reference_outputs() {
     check("squeezenet1.0", "squeezenet1.0__squeezenet1.0_fp32.npz", F32_OUTPUTS);
 }
 
-/// Bytes in, channels last: the other element type and layout, on a graph of QuantizeLinear and DequantizeLinear. The
+/// Bytes in, channels last: the other element type and layout, on a graph of `QuantizeLinear` and `DequantizeLinear`. The
 /// reference output is in codes of 1/256, and so no float: the probabilities before it are taken.
 #[test]
 fn a_graph_of_bytes_in_nhwc_gives_the_reference_outputs() {

@@ -27,5 +27,5 @@ pub fn of_file(path: &Path) -> io::Result<[u8; 32]> {
 
 /// Lower-case hexadecimal.
 pub fn hex(sum: &[u8]) -> String {
-    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+    sum.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }

@@ -215,6 +215,16 @@ pub enum EngineError {
         /// The panic's message.
         message: String,
     },
+    /// The output is of another element type.
+    #[error(
+        "the output computed by engine \"{engine}\" holds {found}, not floats: choose a tensor before or behind the quantisation"
+    )]
+    Output {
+        /// The engine.
+        engine: &'static str,
+        /// The element type.
+        found: String,
+    },
     /// The input batch has another shape or type than the graph's input.
     #[error("the graph's input is {expected}, the batch given is {found}")]
     Batch {

@@ -31,6 +31,9 @@ pub enum PoolError {
     },
 }
 
+/// The shape that text models and vision transformers give.
+const TOKENS: &str = "[n, tokens, dim] with at least one token";
+
 /// Pools the output of a batch of `n`.
 pub(crate) fn pool(
     output: ArrayD<f32>,
@@ -45,8 +48,6 @@ pub(crate) fn pool(
     if shape.first() != Some(&n) {
         return Err(refuse("[n, …] with n the batch"));
     }
-    // Behind the batch axis; taking the first token or a mean keeps the axes in front of what it takes.
-    const TOKENS: &str = "[n, tokens, dim] with at least one token";
     let tokens = shape.get(1).copied().unwrap_or(0);
     let pooled = match pool {
         Pool::Flatten => output,

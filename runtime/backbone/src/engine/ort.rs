@@ -6,9 +6,9 @@
 
 mod library;
 
-use std::path::PathBuf;
+use std::{fmt::Debug, path::PathBuf};
 
-use ndarray::{ArrayD, Axis};
+use ndarray::{ArrayD, ArrayViewD, Axis};
 use ort::{
     session::{Session, builder::GraphOptimizationLevel},
     value::{DynValue, PrimitiveTensorElementType, TensorElementType, TensorRef},
@@ -58,10 +58,9 @@ impl Engine for Ort {
             Tensor::F32(array) => self.each(array),
             Tensor::I8(array) => self.each(array),
             Tensor::U8(array) => self.each(array),
-        };
-        let outputs = outputs.map_err(|error| EngineError::Run { engine: NAME, source: error.into() })?;
+        }?;
         let views: Vec<_> = outputs.iter().map(|output| output.view()).collect();
-        ndarray::concatenate(Axis(0), &views).map_err(|error| EngineError::Run { engine: NAME, source: error.into() })
+        ndarray::concatenate(Axis(0), &views).map_err(failed)
     }
 
     fn extractor(&self) -> &Extractor {
@@ -69,34 +68,34 @@ impl Engine for Ort {
     }
 }
 
+fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> EngineError {
+    EngineError::Run { engine: NAME, source: error.into() }
+}
+
 impl Ort {
-    fn each<T: PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static>(
+    fn each<T: PrimitiveTensorElementType + Clone + Debug + 'static>(
         &mut self,
         batch: &ArrayD<T>,
-    ) -> ort::Result<Vec<ArrayD<f32>>> {
+    ) -> Result<Vec<ArrayD<f32>>, EngineError> {
         let mut shape: Vec<i64> = batch.shape().iter().map(|&axis| axis as i64).collect();
         shape[0] = 1;
-        let run = |sample: ndarray::ArrayViewD<'_, T>| {
+        let run = |sample: ArrayViewD<'_, T>| {
             let sample = sample.as_standard_layout();
             let elements = sample.as_slice().expect("a bug: standard layout is a slice");
-            let input = TensorRef::from_array_view((shape.as_slice(), elements))?;
-            let outputs = self.session.run(ort::inputs![input])?;
+            let input = TensorRef::from_array_view((shape.as_slice(), elements)).map_err(failed)?;
+            let outputs = self.session.run(ort::inputs![input]).map_err(failed)?;
             extract(&outputs[0])
         };
         batch.axis_iter(Axis(0)).map(run).collect()
     }
 }
 
-/// Copies an output out of the runtime, cast to f32.
-fn extract(output: &DynValue) -> ort::Result<ArrayD<f32>> {
-    fn cast<T: PrimitiveTensorElementType + Copy + Into<f32>>(output: &DynValue) -> ort::Result<ArrayD<f32>> {
-        let (shape, numbers) = output.try_extract_tensor::<T>()?;
-        let shape: Vec<usize> = shape.iter().map(|&axis| axis as usize).collect();
-        ArrayD::from_shape_vec(shape, numbers.iter().map(|&number| number.into()).collect()).map_err(ort::Error::wrap)
+/// Copies an output out of the runtime.
+fn extract(output: &DynValue) -> Result<ArrayD<f32>, EngineError> {
+    if output.dtype().tensor_type() != Some(TensorElementType::Float32) {
+        return Err(EngineError::Output { engine: NAME, found: output.dtype().to_string() });
     }
-    match output.dtype().tensor_type() {
-        Some(TensorElementType::Int8) => cast::<i8>(output),
-        Some(TensorElementType::Uint8) => cast::<u8>(output),
-        _ => cast::<f32>(output),
-    }
+    let (shape, numbers) = output.try_extract_tensor::<f32>().map_err(failed)?;
+    let shape: Vec<usize> = shape.iter().map(|&axis| axis as usize).collect();
+    ArrayD::from_shape_vec(shape, numbers.to_vec()).map_err(failed)
 }

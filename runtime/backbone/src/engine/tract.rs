@@ -14,8 +14,8 @@ use std::{
 use ndarray::{ArrayD, Axis};
 use prost::Message as _;
 use tract_onnx::prelude::{
-    Framework as _, InferenceModelExt as _, IntoRunnable as _, IntoTValue as _, Tensor as TractTensor, TractResult,
-    TypedRunnableModel, tvec,
+    Framework as _, InferenceModelExt as _, IntoRunnable as _, IntoTValue as _, Tensor as TractTensor, TractError,
+    TractResult, TypedRunnableModel, tvec,
 };
 
 use super::{Engine, EngineError, EngineOptions, Extractor, Tensor};
@@ -33,6 +33,7 @@ struct Tract {
 }
 
 /// Operators of a graph that tract has no builder for. It looks them up by name, whatever the domain.
+#[expect(clippy::unnecessary_wraps, reason = "the surface of `tract_absent.rs`, which cannot know")]
 pub(super) fn lacking(model: &pb::ModelProto) -> Option<Vec<String>> {
     let known = tract_onnx::onnx().op_register.0;
     let mut missing = BTreeSet::new();
@@ -114,10 +115,12 @@ fn split(batch: &Tensor) -> Vec<TractTensor> {
 }
 
 fn run_one(plan: &Arc<TypedRunnableModel>, sample: &TractTensor) -> Result<ArrayD<f32>, EngineError> {
-    let run = || -> TractResult<ArrayD<f32>> {
-        let outputs = plan.run(tvec!(sample.clone().into_tvalue()))?;
-        let output = outputs[0].cast_to::<f32>()?;
-        Ok(output.to_plain_array_view::<f32>()?.to_owned())
-    };
-    guarded(run)?.map_err(|error| EngineError::Run { engine: NAME, source: error.into() })
+    let output = guarded(|| plan.run(tvec!(sample.clone().into_tvalue())).map(|mut outputs| outputs.swap_remove(0)))?;
+    let failed = |error: TractError| EngineError::Run { engine: NAME, source: error.into() };
+    let output = output.map_err(failed)?;
+    if !output.datum_type().is_float() {
+        return Err(EngineError::Output { engine: NAME, found: format!("{:?}", output.datum_type()) });
+    }
+    let copy = || -> TractResult<ArrayD<f32>> { Ok(output.cast_to::<f32>()?.to_plain_array_view::<f32>()?.to_owned()) };
+    copy().map_err(failed)
 }

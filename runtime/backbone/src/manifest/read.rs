@@ -252,6 +252,7 @@ struct Keys<'m> {
     mistakes: &'m mut Vec<Mistake>,
 }
 
+#[expect(clippy::option_option, reason = "the outer none is a mistake already told, the inner one an absent key")]
 impl Keys<'_> {
     fn mistake(&mut self, key: &str, expected: impl Into<String>, found: impl Into<String>) {
         self.mistakes.push(Mistake {

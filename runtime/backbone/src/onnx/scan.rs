@@ -45,6 +45,7 @@ enum Content {
     Numbers,
 }
 
+#[expect(clippy::unnested_or_patterns, reason = "in the order of the schema")]
 fn content(kind: Kind, field: u64) -> Content {
     use Content::{Bytes, Message, Numbers};
     use Kind::{

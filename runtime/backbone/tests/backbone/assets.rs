@@ -9,7 +9,7 @@ use std::{
 use acclimate_backbone::{Ends, EngineChoice, EngineOptions, Library, Manifest, Network, probe_ort};
 
 /// The assets folder: `ACCLIMATE_ASSETS`, else beside the project.
-pub fn assets() -> Option<PathBuf> {
+pub(crate) fn assets() -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/assets");
     let path = env::var_os("ACCLIMATE_ASSETS").map_or_else(beside, PathBuf::from);
     if path.is_dir() {
@@ -20,19 +20,19 @@ pub fn assets() -> Option<PathBuf> {
 }
 
 /// Says that a test is skipped, or fails where it may not be.
-pub fn skip(need: &str, why: &str) {
+pub(crate) fn skip(need: &str, why: &str) {
     let required = env::var("ACCLIMATE_REQUIRE").unwrap_or_default();
     assert!(!required.split(',').any(|word| word.trim() == need), "ACCLIMATE_REQUIRE asks for {need}, but {why}");
     println!("skipped: {why}");
 }
 
 /// One thread in the given engine.
-pub fn options(engine: EngineChoice) -> EngineOptions {
+pub(crate) fn options(engine: EngineChoice) -> EngineOptions {
     EngineOptions { engine, threads: 1, ort_library: None }
 }
 
 /// The engines of this build that can run here.
-pub fn engines() -> Vec<EngineChoice> {
+pub(crate) fn engines() -> Vec<EngineChoice> {
     let mut engines = Vec::new();
     if cfg!(feature = "ort") {
         match probe_ort(&options(EngineChoice::Ort)) {
@@ -47,33 +47,33 @@ pub fn engines() -> Vec<EngineChoice> {
 }
 
 /// A model of the assets by its name in the catalogue.
-pub fn model(name: &str) -> Option<(Manifest, PathBuf)> {
+pub(crate) fn model(name: &str) -> Option<(Manifest, PathBuf)> {
     let entry = Library::new(vec![assets()?.join("models")]).find(name).unwrap();
     Some((entry.manifest, entry.file.unwrap()))
 }
 
 /// A model of `tests/models`.
-pub fn small(name: &str) -> Vec<u8> {
+pub(crate) fn small(name: &str) -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models").join(name)).unwrap()
 }
 
 /// The input of the small models, and the tensor to compute.
-pub fn small_ends(output: Option<&str>) -> Ends<'_> {
+pub(crate) fn small_ends(output: Option<&str>) -> Ends<'_> {
     Ends { output, input: "image", shape: &[3, 8, 8], element: acclimate_backbone::ElementType::F32 }
 }
 
 /// A small model opened in an engine.
-pub fn open_small(name: &str, output: &str, engine: EngineChoice) -> Network {
+pub(crate) fn open_small(name: &str, output: &str, engine: EngineChoice) -> Network {
     Network::open(small(name), &small_ends(Some(output)), &options(engine)).unwrap()
 }
 
 /// The messages of an error and its causes, as a log prints them.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut messages = vec![error.to_string()];
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
+        messages.push(error.to_string());
         cause = error.source();
     }
-    text
+    messages.join(": ")
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use acclimate_backbone::{Backbone, EngineChoice, Library, Manifest};
+use acclimate_backbone::{Backbone, EngineChoice, Library, Manifest, inspect};
 
 use crate::{
     assets::{chain, options, small},
@@ -11,8 +11,7 @@ use crate::{
 
 /// The sum of `tiny.onnx`, as in a manifest.
 fn sum() -> String {
-    use sha2::Digest as _;
-    sha2::Sha256::digest(small("tiny.onnx")).iter().map(|byte| format!("{byte:02x}")).collect()
+    inspect(&small("tiny.onnx")).unwrap().sha256
 }
 
 fn manifest() -> String {

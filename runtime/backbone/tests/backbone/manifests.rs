@@ -3,7 +3,7 @@
 use acclimate_backbone::{Crop, Manifest, ManifestError, Pool, Resize};
 
 /// Only what must be there.
-pub const MINIMAL: &str = r#"
+pub(crate) const MINIMAL: &str = r#"
 name = "tiny"
 licence = "MIT"
 [file]

@@ -6,12 +6,12 @@ use acclimate_backbone::Tensor;
 use ndarray::ArrayD;
 
 /// The arrays of a file by name.
-pub fn read(path: &Path) -> BTreeMap<String, Tensor> {
+pub(crate) fn read(path: &Path) -> BTreeMap<String, Tensor> {
     let mut archive = zip::ZipArchive::new(File::open(path).unwrap()).unwrap();
     let mut arrays = BTreeMap::new();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).unwrap();
-        let name = entry.name().strip_suffix(".npy").unwrap().to_owned();
+        let name = entry.name().unwrap().strip_suffix(".npy").unwrap().to_owned();
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).unwrap();
         arrays.insert(name, array(&bytes));

@@ -1,6 +1,6 @@
 //! Models that no engine may see, and models that nobody wrote.
 
-use acclimate_backbone::{ModelError, Network, Tensor, inspect};
+use acclimate_backbone::{EngineChoice, ModelError, Network, Tensor, inspect};
 use ndarray::ArrayD;
 use prost::encoding::{WireType, encode_key, encode_varint};
 
@@ -141,7 +141,7 @@ fn a_file_past_the_cap_is_not_even_read() {
     // Sparse: it takes no space on the disk.
     std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
     let manifest = acclimate_backbone::Manifest::parse(crate::manifests::MINIMAL).unwrap();
-    let error = acclimate_backbone::Backbone::open(&manifest, &path, &options(Default::default())).err().unwrap();
+    let error = acclimate_backbone::Backbone::open(&manifest, &path, &options(EngineChoice::Auto)).err().unwrap();
     let text = crate::assets::chain(&error);
     assert!(text.ends_with("it has 1099511627776 bytes, more than the 1073741824 that are read"), "{text}");
 }
@@ -183,9 +183,9 @@ fn damaged_models_never_panic() {
             continue;
         }
         for &engine in &engines {
-            let mut ends = small_ends(Some("logits"));
-            ends.output = Some("logits");
-            match Network::open(bytes.clone(), &ends, &options(engine)).map(|mut network| network.run(&zeros)) {
+            match Network::open(bytes.clone(), &small_ends(Some("logits")), &options(engine))
+                .map(|mut network| network.run(&zeros))
+            {
                 Ok(Ok(_)) => ran += 1,
                 Ok(Err(_)) | Err(_) => unable += 1,
             }

@@ -3,6 +3,7 @@
 
 use std::{
     env, fs,
+    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -19,11 +20,16 @@ pub(crate) fn assets() -> Option<PathBuf> {
     None
 }
 
-/// Says that a test is skipped, or fails where it may not be.
+/// Says that a test is skipped, also in the file that `ACCLIMATE_SKIPS` names, or fails where it may not be.
 pub(crate) fn skip(need: &str, why: &str) {
     let required = env::var("ACCLIMATE_REQUIRE").unwrap_or_default();
     assert!(!required.split(',').any(|word| word.trim() == need), "ACCLIMATE_REQUIRE asks for {need}, but {why}");
     println!("skipped: {why}");
+    if let Some(path) = env::var_os("ACCLIMATE_SKIPS") {
+        // One write, appended: test programs and threads do not tear each other's lines.
+        let file = fs::OpenOptions::new().create(true).append(true).open(path);
+        file.and_then(|mut file| file.write_all(format!("{need}: {why}\n").as_bytes())).unwrap();
+    }
 }
 
 /// One thread in the given engine.

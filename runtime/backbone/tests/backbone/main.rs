@@ -16,3 +16,4 @@ mod library;
 mod manifests;
 mod npz;
 mod refusals;
+mod verified;

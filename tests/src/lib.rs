@@ -6,4 +6,6 @@
 pub mod device;
 pub mod picture;
 pub mod program;
+pub mod reference;
 pub mod skip;
+pub mod trashnet;

@@ -7,4 +7,6 @@ mod exit_codes;
 mod forget;
 mod json_golden;
 mod kill;
+mod trashnet;
 mod two_processes;
+mod verdict;

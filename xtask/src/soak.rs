@@ -24,18 +24,32 @@ const SOAKS: &[Soak] = &[
         filter: "kill",
     },
     Soak {
+        name: "trashnet",
+        about: "accuracy, honesty and calibration over 30 re-splits of TrashNet",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "trashnet",
+    },
+    Soak {
         name: "verdict",
         about: "the verdict's operating characteristics by simulation",
         package: "acclimate-trainer",
         target: "operating",
         filter: "",
     },
+    Soak {
+        name: "verdict-real",
+        about: "the verdict on 40 draws of mislabelled and clean pictures of TrashNet",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "verdict",
+    },
 ];
 
 pub(crate) fn soak(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<()> {
     let Some((name, rest)) = arguments.split_first() else {
         for soak in SOAKS {
-            println!("{:<10} {}", soak.name, soak.about);
+            println!("{:<12} {}", soak.name, soak.about);
         }
         return Ok(());
     };

@@ -10,12 +10,14 @@ use acclimate_tests::trashnet::{Learnt, TrashNet, mean, onnx_runtime};
 
 /// How far the mean test accuracy may be below the better of scikit-learn's two classifiers.
 const BEHIND: f64 = 0.01;
-/// The same over three splits: the difference of one split scatters with SCATTER around its mean, that of three with
-/// 0.6 of that; what passes on thirty passes here but for one time in twenty, and these seeds are fixed.
+/// The same over three splits. The difference of one split scatters by 2.0 points, so the mean of three by 1.15: what is
+/// level on thirty would fall below this once in fifty, were the seeds not fixed.
 const BEHIND_REDUCED: f64 = 0.025;
 /// How far the mean accuracy of samples left out may be from the mean test accuracy.
 const BIAS: f64 = 0.015;
-/// The least share of splits whose test accuracy lies in the stated 95 % interval.
+/// The least share of splits on which accuracy left out and test accuracy agree within the stated 95 % interval and the
+/// test's own noise. Within the stated interval alone, which speaks of the true accuracy, the accuracy on 180 others lies
+/// in 69 % even if all is well: it scatters by 3.4 points around what 540 samples say, the interval is ± 3.5.
 const INSIDE: f64 = 0.9;
 /// Mean debiased expected calibration error on the test part.
 const CALIBRATION: f64 = 0.06;
@@ -37,19 +39,27 @@ fn as_good_as_scikit_learn_and_as_good_as_it_says() {
         devices.push(device);
     }
 
-    let best = mean(reference.best(splits).iter().copied()).0;
-    let test = mean(all.iter().map(|learnt| learnt.test)).0;
+    let against = |splits: usize| {
+        let best = mean(reference.best(splits).iter().copied()).0;
+        let test = mean(all[..splits].iter().map(|learnt| learnt.test)).0;
+        println!("{splits} splits: test accuracy {test:.4}, scikit-learn's {best:.4}");
+        assert!(test >= best - behind, "{splits} splits: test accuracy {test}, scikit-learn's {best}");
+    };
+    against(splits);
     let bias = mean(all.iter().map(Learnt::bias)).0;
     let calibration = mean(all.iter().map(|learnt| learnt.ece)).0;
     let inside = all.iter().filter(|learnt| learnt.inside()).count();
-    println!(
-        "{splits} splits: test {test:.4}, scikit-learn {best:.4}, bias {bias:.4}, inside {inside}, calibration {calibration:.4}"
-    );
-    assert!(test >= best - behind, "test accuracy {test}, scikit-learn's {best}");
+    let agree = all.iter().filter(|learnt| learnt.inside_with_test_noise()).count();
+    println!("left out - test {bias:.4}, calibration error {calibration:.4}");
+    println!("test inside the stated interval: {inside} of {splits}; with the test's own noise: {agree}");
     assert!(calibration <= CALIBRATION, "calibration error {calibration}");
     if soak() {
+        against(10);
         assert!(bias.abs() <= BIAS, "left out {bias} better than the test");
-        assert!(inside as f64 >= INSIDE * splits as f64, "inside the stated interval: {inside} of {splits}");
+        assert!(
+            agree as f64 >= INSIDE * splits as f64,
+            "inside the interval and the test's noise: {agree} of {splits}"
+        );
     }
 
     match onnx_runtime() {

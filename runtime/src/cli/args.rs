@@ -1,4 +1,4 @@
-//! What the command line accepts (DESIGN section 7), and nothing of what it does.
+//! What the command line accepts, and nothing of what it does.
 
 use std::path::PathBuf;
 

@@ -93,8 +93,10 @@ impl EvaluationRecord {
         if classes.len() <= 12 {
             let width = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0);
             for (class, row) in classes.iter().zip(counts) {
-                let cells: String = row.iter().map(|count| format!("{count:>6}")).collect();
-                let _ = write!(words, "\n  {class:width$}{cells}");
+                let _ = write!(words, "\n  {class:width$}");
+                for count in row {
+                    let _ = write!(words, "{count:>6}");
+                }
             }
         }
         words

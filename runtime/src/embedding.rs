@@ -31,7 +31,7 @@ pub enum OpenError {
         name: String,
         /// Why.
         #[source]
-        source: BackboneError,
+        source: Box<BackboneError>,
     },
     /// What opened is not what the task's features were computed with.
     #[error(
@@ -52,7 +52,7 @@ pub enum OpenError {
         name: String,
         /// Why.
         #[source]
-        source: LibraryError,
+        source: Box<LibraryError>,
     },
     /// The stored manifest does not parse.
     #[error("the stored manifest of backbone `{name}` is damaged")]
@@ -61,7 +61,7 @@ pub enum OpenError {
         name: String,
         /// Why.
         #[source]
-        source: ManifestError,
+        source: Box<ManifestError>,
     },
 }
 
@@ -71,13 +71,16 @@ pub enum OpenError {
 /// When the model file is gone or another one, or no engine can run it.
 pub fn open(task: &Task, library: &Library, options: &EngineOptions) -> Result<Backbone, OpenError> {
     let name = || task.backbone.clone();
-    let manifest = Manifest::parse(&task.manifest).map_err(|source| OpenError::Manifest { name: name(), source })?;
-    let wrap = |source| OpenError::Backbone { name: name(), source };
+    let manifest = Manifest::parse(&task.manifest)
+        .map_err(|source| OpenError::Manifest { name: name(), source: source.into() })?;
+    let wrap = |source| OpenError::Backbone { name: name(), source: Box::new(source) };
     let backbone = match &task.model {
         Model::Builtin => Backbone::from_bytes(&manifest, builtin::MODEL.to_vec(), options).map_err(wrap)?,
         Model::File(path) if path.is_file() => Backbone::open(&manifest, path, options).map_err(wrap)?,
         Model::File(_) => {
-            let entry = library.find(&task.backbone).map_err(|source| OpenError::Find { name: name(), source })?;
+            let entry = library
+                .find(&task.backbone)
+                .map_err(|source| OpenError::Find { name: name(), source: source.into() })?;
             let file = entry.file.unwrap_or_default();
             Backbone::open(&manifest, &file, options).map_err(wrap)?
         }

@@ -112,9 +112,12 @@ impl Walk<'_> {
         // A stack of our own: depth is bounded by the disk, not by the thread's stack.
         let mut stack = vec![start.to_path_buf()];
         while let Some(path) = stack.pop() {
-            let listed = path.canonicalize().and_then(|canonical| match self.visited.insert(canonical) {
-                true => std::fs::read_dir(&path)?.map(|entry| Ok(entry?.path())).collect(),
-                false => Ok(Vec::new()),
+            let listed = path.canonicalize().and_then(|canonical| {
+                if self.visited.insert(canonical) {
+                    std::fs::read_dir(&path)?.map(|entry| Ok(entry?.path())).collect()
+                } else {
+                    Ok(Vec::new())
+                }
             });
             let mut entries: Vec<PathBuf> = listed.unwrap_or_else(|error| {
                 self.found.failed.push((path, error.to_string()));

@@ -3,6 +3,7 @@
 //! `cargo bench -p acclimate-trainer`. The ratio lines need a Python with scikit-learn: `$ACCLIMATE_PYTHON` or `python3`.
 //! Both sides take turns on one thread and the best of five counts, so that a busy machine slows both.
 #![allow(clippy::unwrap_used, reason = "a bench may stop at the first surprise")]
+#![allow(clippy::disallowed_methods, reason = "a bench measures time")]
 #![allow(missing_docs, reason = "the macros of criterion make undocumented functions")]
 
 #[path = "../tests/synthetic/mod.rs"]

@@ -264,10 +264,11 @@ pub(crate) fn open(model: &pb::ModelProto, options: &EngineOptions) -> Result<Op
             Err(
                 reason @ (EngineError::Absent { .. } | EngineError::NoLibrary { .. } | EngineError::Library { .. }),
             ) => {
-                match reason {
-                    // A library that is there and of no use is a surprise; one that was never installed is not.
-                    EngineError::Library { .. } => tracing::warn!("tract runs instead of ONNX Runtime: {reason}"),
-                    _ => tracing::info!("tract runs: {reason}"),
+                // A library that is there and of no use is a surprise; one that was never installed is not.
+                if let EngineError::Library { .. } = reason {
+                    tracing::warn!("tract runs instead of ONNX Runtime: {reason}");
+                } else {
+                    tracing::info!("tract runs: {reason}");
                 }
                 let engine = tract::open(model, options)?;
                 Ok(Opened { engine, fallback_reason: Some(reason.to_string()) })

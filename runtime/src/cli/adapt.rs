@@ -4,14 +4,13 @@ use std::fmt::Write as _;
 
 use acclimate::adaptation::{self, Adapted, Options};
 use acclimate::record::AdaptationRecord;
-use acclimate::store::Access;
 use acclimate_trainer::{Kind, Outcome as Verdict};
 
 use super::{Context, Outcome, args};
 
 /// Runs `acclimate adapt`.
 pub fn run(context: &Context, args: &args::Adapt) -> anyhow::Result<Outcome> {
-    let mut tasks = context.tasks(Access::Write { command: "acclimate adapt".into() })?;
+    let mut tasks = context.tasks_to_write("adapt")?;
     let mut options =
         Options { trust_labels: args.trust_labels, group_by: args.group_by.map(Into::into), ..context.adapt_options() };
     if !args.head.is_empty() {

@@ -1,16 +1,18 @@
 //! `add`: pictures in, features computed, every sample acknowledged once it is safe on the disk.
 
+use std::fmt::Write as _;
+
 use acclimate::embedding::{self, Embedded, InputError};
 use acclimate::pictures::{self, Found, Labels};
 use acclimate::record::AddRecord;
-use acclimate::store::{Access, Added, Batch, NewSample, StoreError, Task};
+use acclimate::store::{Added, Batch, NewSample, StoreError, Task};
 use jiff::Timestamp;
 
 use super::{Context, Outcome, args, line, who};
 
 /// Runs `acclimate add`.
 pub fn run(context: &Context, args: &args::Add) -> anyhow::Result<Outcome> {
-    let mut tasks = context.tasks(Access::Write { command: "acclimate add".into() })?;
+    let mut tasks = context.tasks_to_write("add")?;
     let task = tasks.task(&args.task)?;
     let found = find(args)?;
     let mut backbone = context.backbone(&task)?;
@@ -137,7 +139,7 @@ impl Count {
         ];
         for (number, what) in others {
             if number > 0 {
-                words += &format!(", {number} {what}");
+                let _ = write!(words, ", {number} {what}");
             }
         }
         words

@@ -1,4 +1,6 @@
-//! What the command line accepts (DESIGN section 7), and nothing of what it does.
+//! What the command line accepts, and nothing of what it does. Its comments are the help that users read.
+
+#![expect(clippy::doc_markdown, reason = "help is plain text, without backticks")]
 
 use std::path::PathBuf;
 

@@ -109,7 +109,7 @@ pub fn evaluate(context: &Context, args: &args::Evaluate) -> anyhow::Result<Outc
 
 /// The task and one of its heads, the one in service if none is asked for.
 fn open(context: &Context, task: &str, generation: Option<u32>) -> anyhow::Result<(Task, StoredHead)> {
-    let tasks = context.tasks(Access::Read)?;
+    let tasks = context.tasks(&Access::Read)?;
     let stored = head(&tasks, task, generation)?;
     Ok((tasks.task(task)?, stored))
 }

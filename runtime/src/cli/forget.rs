@@ -4,19 +4,18 @@ use std::fmt::Write as _;
 
 use acclimate::adaptation;
 use acclimate::record::ForgetRecord;
-use acclimate::store::{Access, Forget, Generation, SampleId};
+use acclimate::store::{Forget, Generation, SampleId};
 
 use super::{Context, Outcome, args};
 
 /// Runs `acclimate forget`.
 pub fn run(context: &Context, args: &args::Forget) -> anyhow::Result<Outcome> {
-    let mut tasks = context.tasks(Access::Write { command: "acclimate forget".into() })?;
-    let what = match &args.class {
-        Some(class) => Forget::Class(class.clone()),
-        None => {
-            let ids = args.samples.iter().map(|prefix| tasks.sample(&args.task, prefix).map(|sample| sample.id));
-            Forget::Samples(ids.collect::<Result<Vec<_>, _>>()?)
-        }
+    let mut tasks = context.tasks_to_write("forget")?;
+    let what = if let Some(class) = &args.class {
+        Forget::Class(class.clone())
+    } else {
+        let ids = args.samples.iter().map(|prefix| tasks.sample(&args.task, prefix).map(|sample| sample.id));
+        Forget::Samples(ids.collect::<Result<Vec<_>, _>>()?)
     };
     let plan = tasks.plan_forget(&args.task, &what)?;
     let mut record = ForgetRecord {

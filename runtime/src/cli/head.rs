@@ -11,11 +11,11 @@ use super::{Context, Outcome, args, classify, who};
 
 /// Runs `acclimate head`.
 pub fn run(context: &Context, command: &args::Head) -> anyhow::Result<Outcome> {
-    let write = |what: &str| context.tasks(Access::Write { command: format!("acclimate head {what}") });
+    let write = |what: &str| context.tasks_to_write(&format!("head {what}"));
     match command {
-        args::Head::List { task } => list(context, &context.tasks(Access::Read)?, task)?,
+        args::Head::List { task } => list(context, &context.tasks(&Access::Read)?, task)?,
         args::Head::Show { task, generation } => {
-            let tasks = context.tasks(Access::Read)?;
+            let tasks = context.tasks(&Access::Read)?;
             let head = classify::head(&tasks, task, *generation)?;
             show(context, &tasks, task, &head)?;
         }
@@ -38,7 +38,7 @@ pub fn run(context: &Context, command: &args::Head) -> anyhow::Result<Outcome> {
             now_in_service(context, &tasks, task)?;
         }
         args::Head::Export { task, output, generation } => {
-            let head = classify::head(&context.tasks(Access::Read)?, task, *generation)?;
+            let head = classify::head(&context.tasks(&Access::Read)?, task, *generation)?;
             std::fs::write(output, head.file.encode()?)
                 .with_context(|| format!("could not write the head to {}", output.display()))?;
             let record = HeadRecord::new(&head, None);

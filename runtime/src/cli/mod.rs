@@ -101,8 +101,13 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
 
 impl Context {
     /// Opens the store, as its one writer or to read.
-    pub fn tasks(&self, access: Access) -> anyhow::Result<Tasks> {
-        Ok(Tasks::open(&self.data_dir, &access)?)
+    pub fn tasks(&self, access: &Access) -> anyhow::Result<Tasks> {
+        Ok(Tasks::open(&self.data_dir, access)?)
+    }
+
+    /// Opens the store as its one writer; a second one is told that this command holds it.
+    pub fn tasks_to_write(&self, command: &str) -> anyhow::Result<Tasks> {
+        self.tasks(&Access::Write { command: format!("acclimate {command}") })
     }
 
     /// What is to run backbones, by command line, else configuration.

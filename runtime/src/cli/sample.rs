@@ -11,7 +11,7 @@ use super::{Context, Outcome, args, who};
 
 /// Runs `acclimate label`.
 pub fn label(context: &Context, args: &args::Label) -> anyhow::Result<Outcome> {
-    let mut tasks = context.tasks(Access::Write { command: "acclimate label".into() })?;
+    let mut tasks = context.tasks_to_write("label")?;
     let id = tasks.sample(&args.task, &args.sample)?.id;
     let before = match &args.class {
         Some(class) => tasks.label(&args.task, &id, class, &who(), Timestamp::now())?,
@@ -27,7 +27,7 @@ pub fn label(context: &Context, args: &args::Label) -> anyhow::Result<Outcome> {
 
 /// Runs `acclimate sample`.
 pub fn run(context: &Context, command: &args::Sample) -> anyhow::Result<Outcome> {
-    let tasks = context.tasks(Access::Read)?;
+    let tasks = context.tasks(&Access::Read)?;
     match command {
         args::Sample::List { task, unlabelled, class } => {
             let filter = match (unlabelled, class) {

@@ -43,7 +43,7 @@ pub fn init(context: &Context, args: &args::Init) -> anyhow::Result<Outcome> {
         group_by: args.group_by.into(),
         classes: args.classes.clone(),
     };
-    let mut tasks = context.tasks(Access::Write { command: "acclimate init".into() })?;
+    let mut tasks = context.tasks_to_write("init")?;
     let task = tasks.create_task(&new, Timestamp::now())?;
     context.print(&record(context, &task, None), || {
         format!(
@@ -93,7 +93,7 @@ fn from_file(context: &Context, file: &Path) -> anyhow::Result<(Manifest, Model)
 }
 
 fn list(context: &Context) -> anyhow::Result<Outcome> {
-    let tasks = context.tasks(Access::Read)?;
+    let tasks = context.tasks(&Access::Read)?;
     let mut records = Vec::new();
     for task in tasks.list()? {
         let digest = tasks.digest(&task.name)?;

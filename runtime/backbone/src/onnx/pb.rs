@@ -1,4 +1,4 @@
-//! The ONNX messages as prost types. GENERATED, do not edit: every message and enum of `onnx.proto`, no comments.
+//! GENERATED, do not edit: the ONNX messages as prost types, every message and enum of `onnx.proto`, no comments.
 //!
 //! Made from `onnx.proto` of the Python package `onnx` 1.23.2 with prost-build 0.14 (protoc 35.1 of `grpcio-tools`), by
 //! `Config::new().bytes(["."]).disable_comments(["."]).format(true).compile_protos(&["onnx.proto"], &["."])`.

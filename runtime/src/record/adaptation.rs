@@ -1,0 +1,116 @@
+//! What became of an adaptation, as JSON.
+
+use serde::{Deserialize, Serialize};
+
+use super::EvaluationRecord;
+
+/// What `adapt` prints.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct AdaptationRecord {
+    /// The task.
+    pub task: String,
+    /// `activated`, `rejected` or `not_enough_samples`.
+    pub verdict: String,
+    /// The head is in service without proof: some class has too few groups to judge by.
+    pub unproved: bool,
+    /// Why, as tokens; the weightiest first.
+    pub reasons: Vec<String>,
+    /// The same in words.
+    pub because: Vec<String>,
+    /// What to do next, in words.
+    pub next: Vec<String>,
+    /// Number of the new head; a rejected one has a number too.
+    pub generation: Option<u32>,
+    /// Kind of the new head.
+    pub head: Option<String>,
+    /// Its regularisation.
+    pub lambda: Option<f64>,
+    /// Labelled samples it was fitted on.
+    pub samples: usize,
+    /// Names of its classes.
+    pub classes: Vec<String>,
+    /// Groups that the samples fall into.
+    pub groups: usize,
+    /// Single samples were left out, not groups, for some class.
+    pub ungrouped: bool,
+    /// The candidate, on samples it was not fitted on.
+    pub evaluation: Option<EvaluationRecord>,
+    /// The head in service before, on the same samples.
+    pub in_service: Option<EvaluationRecord>,
+    /// The paired test.
+    pub comparison: Option<ComparisonRecord>,
+    /// What was tried.
+    pub candidates: Vec<CandidateRecord>,
+    /// Where the time went.
+    pub seconds: Seconds,
+}
+
+/// The paired comparison of a candidate with the head in service.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct ComparisonRecord {
+    /// Samples compared.
+    pub samples: usize,
+    /// Groups that they fall into.
+    pub groups: usize,
+    /// Samples left out because the head in service has seen their group.
+    pub excluded: usize,
+    /// Mean log-loss of the candidate less that of the head in service, nats; negative is better.
+    pub difference: f64,
+    /// Standard error of the difference, clustered by group; none with one group.
+    pub standard_error: Option<f64>,
+    /// One-sided probability of such a loss if the candidate were no worse; none with too few groups for a test.
+    pub p: Option<f64>,
+    /// Accuracy of the candidate on the compared samples.
+    pub candidate_accuracy: f64,
+    /// Accuracy of the head in service on the same samples.
+    pub in_service_accuracy: f64,
+}
+
+/// A head that was tried.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct CandidateRecord {
+    /// Kind of head.
+    pub head: String,
+    /// Its regularisation.
+    pub lambda: Option<f64>,
+    /// Leave-out log-loss, nats.
+    pub log_loss: f64,
+    /// Standard error of the log-loss, clustered by group.
+    pub standard_error: f64,
+    /// Leave-out accuracy.
+    pub accuracy: f64,
+    /// This one went before the judge.
+    pub selected: bool,
+}
+
+/// Where an adaptation's time went.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Seconds {
+    /// Reading the samples.
+    pub load: f64,
+    /// Fitting and judging.
+    pub fit: f64,
+    /// All of it.
+    pub total: f64,
+}
+
+/// What `demo` prints.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct DemoRecord {
+    /// Seed of the drawn pictures.
+    pub seed: u64,
+    /// What really ran the backbone.
+    pub extractor: String,
+    /// The first head on unseen parts by day.
+    pub day: EvaluationRecord,
+    /// The first head on unseen parts in the evening.
+    pub evening_before: EvaluationRecord,
+    /// The second head on the same evening parts.
+    pub evening_after: EvaluationRecord,
+    /// The second head on the same parts by day.
+    pub day_after: EvaluationRecord,
+    /// The three verdicts: taught, adapted, labelled in a hurry.
+    pub verdicts: Vec<AdaptationRecord>,
+    /// The generation that the roll back put in service.
+    pub rolled_back_to: u32,
+}

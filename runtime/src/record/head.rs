@@ -1,0 +1,119 @@
+//! Heads and what they answer, as JSON.
+
+use serde::{Deserialize, Serialize};
+
+use super::EvaluationRecord;
+use crate::store::{Generation, Origin, StoredHead};
+
+/// What `classify` prints for one picture.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct PredictionRecord {
+    /// The file.
+    pub input: String,
+    /// The best class, also when `unknown`.
+    pub class: String,
+    /// Its calibrated probability.
+    pub confidence: f64,
+    /// The picture is unlike everything learnt.
+    pub unknown: bool,
+    /// Probability of each class; they sum to 1.
+    pub scores: std::collections::BTreeMap<String, f64>,
+    /// The head that answered.
+    pub generation: u32,
+}
+
+/// A generation, as `head` prints it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct HeadRecord {
+    /// Its number.
+    pub generation: u32,
+    /// Whether it is in service.
+    pub in_service: bool,
+    /// `adapted`, `imported` or `refitted`.
+    pub origin: String,
+    /// Kind of head.
+    pub head: String,
+    /// Its regularisation.
+    pub lambda: Option<f64>,
+    /// Its classes.
+    pub classes: Vec<String>,
+    /// Samples it was fitted on, by class.
+    pub samples: Vec<u64>,
+    /// Leave-out accuracy when it was fitted.
+    pub accuracy: Option<f64>,
+    /// 95 % interval of the accuracy.
+    pub accuracy_interval: Option<[f64; 2]>,
+    /// When it was recorded.
+    pub created: String,
+    /// SHA-256 of its file.
+    pub sha256: String,
+}
+
+/// One line of `classify` for an input that could not be classified.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct FailedRecord {
+    /// The file.
+    pub input: String,
+    /// Why.
+    pub error: String,
+}
+
+/// What `head show` prints.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct HeadDetailRecord {
+    /// The generation.
+    #[serde(flatten)]
+    pub of: HeadRecord,
+    /// How good it was, when it was fitted, on samples left out.
+    pub evaluation: Option<EvaluationRecord>,
+    /// Divides the logits.
+    pub temperature: f64,
+    /// Where it was fitted.
+    pub device: String,
+    /// The head in service when it was fitted.
+    pub parent: Option<u32>,
+    /// Too few groups to prove it.
+    pub unproved: bool,
+}
+
+impl PredictionRecord {
+    /// What a head says about a feature `[dim]`.
+    pub fn new(input: String, stored: &StoredHead, feature: &[f32]) -> Self {
+        let head = &stored.file.head;
+        let probabilities = head.probabilities(feature);
+        let best = (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0);
+        Self {
+            input,
+            class: stored.file.classes[best].clone(),
+            confidence: probabilities[best],
+            unknown: head.novelty.as_ref().is_some_and(|novelty| novelty.is_unknown(feature)),
+            scores: stored.file.classes.iter().cloned().zip(probabilities).collect(),
+            generation: stored.generation.0,
+        }
+    }
+}
+
+impl HeadRecord {
+    /// Writes a stored head down.
+    pub fn new(stored: &StoredHead, in_service: Option<Generation>) -> Self {
+        let evaluation = stored.file.provenance.evaluation.as_ref();
+        Self {
+            generation: stored.generation.0,
+            in_service: in_service == Some(stored.generation),
+            origin: match stored.origin {
+                Origin::Adapted => "adapted",
+                Origin::Imported => "imported",
+                Origin::Refitted => "refitted",
+            }
+            .to_owned(),
+            head: stored.file.head.kind.to_string(),
+            lambda: stored.file.head.lambda,
+            classes: stored.file.classes.clone(),
+            samples: stored.file.provenance.counts.clone(),
+            accuracy: evaluation.map(|evaluation| evaluation.accuracy),
+            accuracy_interval: evaluation.map(|evaluation| evaluation.accuracy_interval.into()),
+            created: stored.created.to_string(),
+            sha256: stored.digest.to_string(),
+        }
+    }
+}

@@ -16,6 +16,7 @@ fn ids_of_the_catalogue_are_what_they_were() {
     assert_eq!(
         ids,
         [
+            "builtin-picture-1 6d340d4307c182f06878b4eb5a3aac156aa4a708904e9dc676c956b9b02d72ad",
             "mcunet-5fps 6da84024e6f029da07e23b9117a793210e343ab87ba7499e5adcd87e98f09ab1",
             "mobilenetv2-1.0-224 7ada572313c03ebdd4b248e8a6ba9c2c0ad248764df20619051067c2dc7ef236",
             "mobilenetv2-12-int8 e5590eedc3f1fa9252868e06b556ba8466cbe21db200eaf90b135765d3b364b1",

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::FALSE_UNKNOWN_RATE;
+
 /// Why a verdict fell as it did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -73,6 +75,11 @@ pub enum Reason {
         samples: usize,
         /// Samples needed.
         needed: usize,
+    },
+    /// The task knows one class only: novelty decides between it and `unknown`.
+    OneClass {
+        /// The class.
+        class: usize,
     },
     /// Significantly worse than the head in service.
     Worse {
@@ -166,6 +173,7 @@ impl Reason {
             Self::TooFewGroups { .. } => "too_few_groups",
             Self::TooFewClasses { .. } => "too_few_classes",
             Self::TooFewSamples { .. } => "too_few_samples",
+            Self::OneClass { .. } => "one_class",
             Self::Worse { .. } => "worse",
             Self::WorseByMargin { .. } => "worse_by_margin",
             Self::WorseThanPrototype { .. } => "worse_than_prototype",
@@ -221,6 +229,12 @@ impl Reason {
             }
             Self::TooFewSamples { class, samples, needed } => {
                 format!("{} has {samples} of the {needed} samples needed to judge it", name(class, names))
+            }
+            Self::OneClass { class } => {
+                let (class, percent) = (name(class, names), 100.0 * FALSE_UNKNOWN_RATE);
+                format!(
+                    "{class} is the only class: what is unlike it is `unknown`, and so is {percent:.0} % of {class}"
+                )
             }
             Self::Worse { difference, p } => {
                 format!("worse than the head in service: log-loss {difference:+.4} ({})", p_words(p))

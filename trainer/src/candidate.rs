@@ -85,25 +85,27 @@ pub enum FitError {
     /// No kinds were asked for.
     #[error("no kind of head to fit, expected at least one")]
     NoKinds,
-    /// A classifier needs something to tell apart.
-    #[error("samples are of one class, expected two or more: label samples of another class, or fit novelty only")]
+    /// A solution needs something to tell apart.
+    #[error("samples are of one class, expected two or more: label samples of another class")]
     OneClass,
 }
 
-/// Fits every kind asked for, cheapest first, deterministically.
+/// Fits every kind asked for, cheapest first, deterministically. Samples of one class give a prototype alone, whatever
+/// was asked for: it answers that class, and its novelty says what is unlike it.
 ///
 /// # Errors
-/// When there is one class only, no kind, or numbers that do not converge.
+/// When there is no kind, or numbers that do not converge.
 pub fn fit(samples: &Samples<'_>, options: &FitOptions) -> Result<Vec<Candidate>, FitError> {
     if options.kinds.is_empty() {
         return Err(FitError::NoKinds);
     }
-    if samples.classes() < 2 {
-        return Err(FitError::OneClass);
-    }
     let fitter = Fitter::new(samples, options);
     let novelty = Novelty::from_directions(&fitter.directions, samples, FALSE_UNKNOWN_RATE);
-    let wanted = Kind::ALL.into_iter().filter(|kind| options.kinds.contains(kind));
+    let wanted = |kind: &Kind| match samples.classes() {
+        1 => *kind == Kind::Prototype,
+        _ => options.kinds.contains(kind),
+    };
+    let wanted = Kind::ALL.into_iter().filter(wanted);
     wanted.map(|kind| fitter.candidate(kind, &novelty)).collect()
 }
 
@@ -111,7 +113,7 @@ pub fn fit(samples: &Samples<'_>, options: &FitOptions) -> Result<Vec<Candidate>
 /// to reproduce a head that is in service, or to check one.
 ///
 /// # Errors
-/// As [`fit`]; also when `lambda` is not above zero.
+/// As [`fit`]; also when there is one class only, or `lambda` is not above zero.
 pub fn solve(
     kind: Kind,
     samples: &Samples<'_>,

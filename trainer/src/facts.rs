@@ -52,6 +52,21 @@ impl<'a> Facts<'a> {
         self.samples.iter().filter(|&&count| count > 0).count()
     }
 
+    /// A task that knows one class only is an anomaly task: there is nothing to tell apart and nothing to prove.
+    pub(crate) fn one_class(&self) -> Option<Verdict> {
+        let knew_more = self.input.in_service.is_some_and(|served| served.classes.len() > 1);
+        if self.input.classes != 1 || knew_more || self.groups[0] < GROUPS_PROVED {
+            return None;
+        }
+        Some(Verdict {
+            outcome: Outcome::Activated,
+            unproved: true,
+            reasons: vec![Reason::OneClass { class: 0 }],
+            next: vec![Advice::LabelAnotherClass],
+            comparison: None,
+        })
+    }
+
     pub(crate) fn not_enough(&self) -> Option<Verdict> {
         let mut reasons = Vec::new();
         let mut next = Vec::new();

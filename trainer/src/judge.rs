@@ -4,6 +4,7 @@
 //! deterministic; it does not panic, and the head in service stays unless the candidate earned its place.
 //!
 //! ```text
+//! a task of one class with 5 groups ──▶ activated, unproved: an anomaly task
 //! fewer than 2 classes, or a class with 1 sample ──▶ not_enough_samples
 //! no head in service, or nothing to compare ──▶ better than chance? ──▶ not significantly worse than prototype?
 //! a head in service ──▶ worse (p < 0.05, or by more than 0.02)? ──▶ labels contradict (p < 0.01)? ──▶ new classes above
@@ -44,7 +45,7 @@ pub const NEW_CLASS_F1: f64 = 0.5;
 pub fn judge<'a>(input: &'a JudgeInput<'a>) -> Result<Verdict, JudgeError> {
     check(input)?;
     let facts = Facts::new(input);
-    if let Some(verdict) = facts.not_enough() {
+    if let Some(verdict) = facts.one_class().or_else(|| facts.not_enough()) {
         return Ok(verdict);
     }
     let compared = input.in_service.as_ref().and_then(|served| compare(input, served));

@@ -9,7 +9,7 @@
 
 mod synthetic;
 
-use acclimate_trainer::{Candidate, FitError, FitOptions, Kind, LOG_LOSS_FLOOR, Samples, fit, log_loss, select};
+use acclimate_trainer::{Candidate, FitError, FitOptions, Kind, LOG_LOSS_FLOOR, Samples, fit, log_loss, select, solve};
 use ndarray::{Array2, Axis};
 use synthetic::Synthetic;
 
@@ -185,10 +185,28 @@ fn labels_that_mean_nothing_score_chance_even_with_near_duplicates() {
 }
 
 #[test]
+fn one_class_is_an_anomaly_task() {
+    let case = Synthetic::new(5, 60, 16, 2, 1, 4.0);
+    let (all, labels) = (case.samples(), case.samples().labels().to_vec());
+    let rows = |class: usize| labels.iter().enumerate().filter(move |(_, label)| **label == class).map(|(row, _)| row);
+    let ok = all.features().select(ndarray::Axis(0), &rows(0).collect::<Vec<_>>());
+    let (zeros, groups) = (vec![0; ok.nrows()], (0..ok.nrows()).collect::<Vec<_>>());
+    let candidates = fit(&Samples::new(ok.view(), &zeros, &groups, 1).unwrap(), &FitOptions::default()).unwrap();
+    let [candidate] = &candidates[..] else { panic!("a prototype alone") };
+    assert_eq!(candidate.head.kind, Kind::Prototype);
+    let novelty = candidate.head.novelty.as_ref().unwrap();
+    let unknown = |class| rows(class).filter(|&row| novelty.is_unknown(&all.features().row(row).to_vec())).count();
+    assert!(unknown(0) <= 1 && unknown(1) >= 29, "unknown: {} of its own, {} of others", unknown(0), unknown(1));
+    assert_eq!(candidate.head.probabilities(&ok.row(0).to_vec()), [1.0]);
+}
+
+#[test]
 fn what_cannot_be_fitted_is_an_error() {
     let x = Array2::<f32>::ones((3, 2));
     let samples = Samples::new(x.view(), &[0; 3], &[0, 1, 2], 1).unwrap();
-    assert_eq!(fit(&samples, &FitOptions::default()), Err(FitError::OneClass));
+    for kind in Kind::ALL {
+        assert_eq!(solve(kind, &samples, None, &FitOptions::default()).unwrap_err(), FitError::OneClass);
+    }
     let case = Synthetic::new(11, 12, 4, 2, 1, 1.0);
     let none = FitOptions { kinds: Vec::new(), ..FitOptions::default() };
     assert_eq!(fit(&case.samples(), &none), Err(FitError::NoKinds));

@@ -70,9 +70,10 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Fits and selects; nothing where there are not two classes to tell apart.
+    /// Fits and selects; nothing where there are no samples, or of one class only in a task that knows others.
     pub(super) fn propose(&self, options: &Options) -> Result<Option<Proposal>, AdaptError> {
-        if self.names.len() < 2 {
+        let one_class = self.names.len() == 1;
+        if self.names.is_empty() || one_class && self.snapshot.classes.len() > 1 {
             return Ok(None);
         }
         let samples = Samples::new(self.features.view(), &self.labels, &self.groups, self.names.len())?;
@@ -80,7 +81,7 @@ impl<'a> Problem<'a> {
         kinds.push(Kind::Prototype);
         let fit_options = FitOptions { kinds, seed: 0, threads: options.threads };
         let candidates = fit(&samples, &fit_options)?;
-        let asked = |candidate: &&Candidate| options.kinds.contains(&candidate.head.kind);
+        let asked = |candidate: &&Candidate| one_class || options.kinds.contains(&candidate.head.kind);
         let eligible: Vec<Candidate> = candidates.iter().filter(asked).cloned().collect();
         let kind = eligible[select(&eligible)].head.kind;
         let find = |kind| candidates.iter().position(|candidate| candidate.head.kind == kind);
@@ -95,13 +96,15 @@ impl<'a> Problem<'a> {
         service: Option<&Service>,
         trust_labels: bool,
     ) -> Result<Verdict, AdaptError> {
-        let none = Array2::zeros((self.labels.len(), self.names.len()));
+        // Without a proposal, a single class is one of several that the task knows.
+        let classes = if proposal.is_some() { self.names.len() } else { self.names.len().max(2) };
+        let none = Array2::zeros((self.labels.len(), classes));
         let every_one = vec![true; self.labels.len()];
         Ok(judge(&JudgeInput {
             candidate: proposal.map_or(none.view(), |proposal| proposal.selected().leave_out.view()),
             labels: &self.labels,
             groups: &self.groups,
-            classes: self.names.len(),
+            classes,
             ungrouped: proposal.is_some_and(|proposal| proposal.selected().ungrouped),
             new: service.map_or(&every_one, |service| &service.new),
             prototype: proposal.map_or(none.view(), |p| p.candidates[p.prototype].leave_out.view()),

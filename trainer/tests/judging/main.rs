@@ -22,6 +22,16 @@ fn one_class_is_not_enough() {
 }
 
 #[test]
+fn a_task_of_one_class_is_an_anomaly_task() {
+    let mut case = Case::recognised(1, 5, 1.0);
+    let verdict = case.judge();
+    assert_eq!((verdict.outcome, verdict.unproved), (Outcome::Activated, true));
+    assert_eq!(tokens(&verdict), ["one_class"]);
+    case.groups.fill(0);
+    assert_eq!(case.judge().outcome, Outcome::NotEnoughSamples, "five pictures of one moment");
+}
+
+#[test]
 fn a_class_with_one_sample_asks_for_another() {
     let mut case = Case::recognised(3, 4, 0.9);
     case.labels.iter_mut().filter(|label| **label == 2).skip(1).for_each(|label| *label = 0);

@@ -95,7 +95,7 @@ pub fn adapt(tasks: &mut Tasks, task: &str, options: &Options) -> Result<Adapted
         let provenance = Provenance {
             counts: problem.counts(),
             device: options.device.clone(),
-            evaluation: Some(problem.evaluate(proposal.selected())?),
+            evaluation: problem.evaluate(proposal.selected())?,
             extractor,
             parent: service.as_ref().map(|service| service.head.generation.0),
             statistics: Some(snapshot.digest().0),
@@ -136,7 +136,7 @@ pub fn forget(tasks: &mut Tasks, task: &str, what: &Forget, options: &Options) -
         let provenance = Provenance {
             counts: problem.counts(),
             device: options.device,
-            evaluation: Some(problem.evaluate(candidate)?),
+            evaluation: problem.evaluate(candidate)?,
             extractor: gone.file.provenance.extractor.clone(),
             parent: None,
             statistics: Some(snapshot.digest().0),

@@ -113,9 +113,13 @@ impl<'a> Problem<'a> {
         })?)
     }
 
-    /// How good a candidate is on samples it was not fitted on.
-    pub(super) fn evaluate(&self, candidate: &Candidate) -> Result<Evaluation, AdaptError> {
-        Ok(Evaluation::new(candidate.leave_out.view(), &self.labels, &candidate.groups, candidate.ungrouped)?)
+    /// How good a candidate is on samples it was not fitted on; of one class there is nothing to tell apart.
+    pub(super) fn evaluate(&self, candidate: &Candidate) -> Result<Option<Evaluation>, AdaptError> {
+        if self.names.len() < 2 {
+            return Ok(None);
+        }
+        let probabilities = candidate.leave_out.view();
+        Ok(Some(Evaluation::new(probabilities, &self.labels, &candidate.groups, candidate.ungrouped)?))
     }
 
     /// How good the head in service is on the samples that it can be compared on fairly.
@@ -126,7 +130,7 @@ impl<'a> Problem<'a> {
     ) -> Result<Option<Evaluation>, AdaptError> {
         let fair = service.as_input().fair(&self.groups);
         let rows: Vec<usize> = (0..fair.len()).filter(|&row| fair[row]).collect();
-        if rows.is_empty() {
+        if rows.is_empty() || self.names.len() < 2 {
             return Ok(None);
         }
         let pick = |values: &[usize]| rows.iter().map(|&row| values[row]).collect::<Vec<_>>();
@@ -167,7 +171,7 @@ impl<'a> Problem<'a> {
         service: Option<&Service>,
     ) -> Result<AdaptationRecord, AdaptError> {
         let selected = proposal.map(Proposal::selected);
-        let evaluation = selected.map(|candidate| self.evaluate(candidate)).transpose()?;
+        let evaluation = selected.map(|candidate| self.evaluate(candidate)).transpose()?.flatten();
         let in_service = service.map(|service| self.evaluate_service(service, proposal)).transpose()?.flatten();
         let write = |evaluation: &Evaluation| EvaluationRecord::new(evaluation, &self.names);
         Ok(AdaptationRecord {

@@ -79,7 +79,10 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Add(args) => add::run(&context, args),
         Command::Classify(args) => classify::classify(&context, args),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "acclimate", &mut std::io::stdout());
+            // Into memory first: the generator panics when its reader goes away.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "acclimate", &mut script);
+            std::io::stdout().write_all(&script)?;
             Ok(Outcome::Done)
         }
         Command::Demo(args) => demo::run(&context, args),

@@ -66,7 +66,7 @@ impl Reference {
     pub fn commit(text: &str) -> anyhow::Result<()> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("reference/trashnet.json");
         // One split a line: a change can be seen.
-        fs::write(&path, text.replace("{\"seed\"", "\n{\"seed\""))
+        fs::write(&path, text.replace(" {\"seed\"", "\n{\"seed\"").replace("[{", "[\n{"))
             .with_context(|| format!("writing {}", path.display()))
     }
 

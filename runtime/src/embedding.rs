@@ -4,7 +4,7 @@
 //! one thread, what waits for the engine is its small input tensor.
 
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use acclimate_backbone::{
     Backbone, BackboneError, EngineOptions, ImageInput, Library, LibraryError, Manifest, ManifestError, Picture,
@@ -225,14 +225,4 @@ fn media(payload: &[u8]) -> &'static str {
         [b'B', b'M', ..] => "image/bmp",
         _ => "application/octet-stream",
     }
-}
-
-/// Names an item for people and records.
-pub fn name(item: &Item) -> String {
-    item.path.display().to_string()
-}
-
-/// Makes a path that still means the same after a change of the working directory.
-pub fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.into())
 }

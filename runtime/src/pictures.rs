@@ -20,6 +20,13 @@ pub struct Item {
     pub group: Option<String>,
 }
 
+impl Item {
+    /// Its name for people and records: the path as it was given.
+    pub fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
 /// Where labels come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Labels {

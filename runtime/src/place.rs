@@ -48,6 +48,11 @@ impl Environment {
     }
 }
 
+/// Makes a path that still means the same after a change of the working directory.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -76,6 +76,7 @@ fn every_json_output_is_like_its_example() {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/builtin/builtin-picture-1.onnx");
     golden.check(&device, 0, "model-inspect", &["model", "inspect", model.to_str().unwrap()]);
     golden.check(&device, 0, "doctor", &["doctor"]);
+    golden.check(&device, 0, "demo", &["demo"]);
     golden.finish();
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use acclimate::embedding::{self, Embedded, InputError};
 use acclimate::pictures::{self, Found, Labels};
+use acclimate::place::absolute;
 use acclimate::record::AddRecord;
 use acclimate::store::{Added, Batch, NewSample, StoreError, Task};
 use jiff::Timestamp;
@@ -30,7 +31,7 @@ pub fn run(context: &Context, args: &args::Add) -> anyhow::Result<Outcome> {
         })?;
         for (item, result) in acknowledged {
             bar.inc(1);
-            let input = embedding::name(item);
+            let input = item.name();
             match result {
                 Ok(added) => {
                     count.take(&added);
@@ -87,9 +88,8 @@ impl Arrival<'_> {
             Err(error) => return Ok(Err(super::causes(&error))),
         };
         let encoded = self.task.quantisation.encode(&embedded.feature);
-        let source = embedding::absolute(&item.path).display().to_string();
-        let group_key =
-            item.group.clone().or_else(|| item.path.parent().map(|p| embedding::absolute(p).display().to_string()));
+        let source = absolute(&item.path).display().to_string();
+        let group_key = item.group.clone().or_else(|| item.path.parent().map(|p| absolute(p).display().to_string()));
         let new = NewSample {
             payload: &embedded.payload,
             media: embedded.media,

@@ -24,7 +24,7 @@ pub fn classify(context: &Context, args: &args::Classify) -> anyhow::Result<Outc
     embedding::embed(&mut backbone, &found.items, |chunk| -> anyhow::Result<()> {
         for (item, embedded) in chunk {
             bar.inc(1);
-            let input = embedding::name(item);
+            let input = item.name();
             match embedded {
                 Ok(embedded) => {
                     let record = PredictionRecord::new(input, &stored, embedded.feature.as_slice());
@@ -62,7 +62,7 @@ pub fn evaluate(context: &Context, args: &args::Evaluate) -> anyhow::Result<Outc
     embedding::embed(&mut backbone, &found.items, |chunk| -> anyhow::Result<()> {
         for (item, embedded) in chunk {
             bar.inc(1);
-            let input = embedding::name(item);
+            let input = item.name();
             match embedded {
                 Ok(embedded) => {
                     let label = item.label.as_deref().unwrap_or_default();

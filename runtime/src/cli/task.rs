@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use acclimate::embedding::absolute;
 use acclimate::group::GroupBy;
+use acclimate::place::absolute;
 use acclimate::record::TaskRecord;
 use acclimate::store::{Access, Model, NewTask, Task};
 use acclimate_backbone::{Backbone, Manifest, builtin, checksum};

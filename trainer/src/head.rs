@@ -103,9 +103,13 @@ impl Head {
     }
 }
 
-/// Turns logits into `softmax(logits / temperature)` in place. A logit of `-inf` becomes probability 0.
+/// Turns logits into `softmax(logits / temperature)` in place. A logit of `-inf` becomes probability 0, also where there
+/// is no other.
 pub fn softmax(logits: &mut [f64], temperature: f64) {
     let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if top == f64::NEG_INFINITY {
+        return logits.fill(0.0);
+    }
     let mut sum = 0.0;
     for x in logits.iter_mut() {
         *x = ((*x - top) / temperature).exp();

@@ -198,6 +198,10 @@ fn one_class_is_an_anomaly_task() {
     let unknown = |class| rows(class).filter(|&row| novelty.is_unknown(&all.features().row(row).to_vec())).count();
     assert!(unknown(0) <= 1 && unknown(1) >= 29, "unknown: {} of its own, {} of others", unknown(0), unknown(1));
     assert_eq!(candidate.head.probabilities(&ok.row(0).to_vec()), [1.0]);
+
+    let one = ok.slice(ndarray::s![..1, ..]);
+    let candidates = fit(&Samples::new(one, &[0], &[0], 1).unwrap(), &FitOptions::default()).unwrap();
+    assert_eq!(candidates[0].leave_out[(0, 0)], 0.0, "nothing of the class is left without it");
 }
 
 #[test]

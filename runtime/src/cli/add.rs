@@ -88,8 +88,11 @@ impl Arrival<'_> {
             Err(error) => return Ok(Err(super::causes(&error))),
         };
         let encoded = self.task.quantisation.encode(&embedded.feature);
-        let source = absolute(&item.path).display().to_string();
-        let group_key = item.group.clone().or_else(|| item.path.parent().map(|p| absolute(p).display().to_string()));
+        // A file is known by its whole path, and its folder may be its group; what comes on stdin has neither.
+        let file = (item.path.as_os_str() != "-").then(|| absolute(&item.path));
+        let source = file.as_ref().map_or_else(|| item.name(), |file| file.display().to_string());
+        let folder = file.as_ref().and_then(|file| file.parent()).map(|folder| folder.display().to_string());
+        let group_key = item.group.clone().or(folder);
         let new = NewSample {
             payload: &embedded.payload,
             media: embedded.media,

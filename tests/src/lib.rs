@@ -9,3 +9,10 @@ pub mod program;
 pub mod reference;
 pub mod skip;
 pub mod trashnet;
+
+/// The checkout that these tests belong to. Told by cargo at every start: a target directory that several checkouts share
+/// may hold another one's test program.
+pub fn checkout() -> std::path::PathBuf {
+    let tests = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    std::path::Path::new(&tests).join("..")
+}

@@ -28,7 +28,7 @@ pub fn acclimate() -> &'static Path {
         let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["build", "--quiet", "--package", "acclimate", "--bin", "acclimate", "--target-dir"])
             .arg(target)
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+            .current_dir(crate::checkout())
             .status()
             .expect("cargo starts");
         assert!(status.success(), "building acclimate ended with {status}");

@@ -3,7 +3,7 @@
 use std::env;
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Notes that a test cannot run because `what` is missing: on stderr, and in the file that `ACCLIMATE_SKIPS` names, which
 /// `cargo xtask test` lists at its end.
@@ -24,7 +24,7 @@ pub fn skip(what: &str, why: &str) {
 
 /// The folder of models and data that are not in the repository; skips the calling test where there is none.
 pub fn assets() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/assets");
+    let beside = || crate::checkout().join("../shared/assets");
     let folder = env::var_os("ACCLIMATE_ASSETS").map_or_else(beside, PathBuf::from);
     if folder.is_dir() {
         return Some(folder);

@@ -17,7 +17,9 @@ pub(crate) struct Workspace {
 
 impl Workspace {
     pub(crate) fn find() -> anyhow::Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace")?.to_owned();
+        // Told by cargo at every start: a target directory that several checkouts share may hold another one's xtask.
+        let xtask = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&xtask).parent().context("xtask lies in the workspace")?.to_owned();
         let target = match env::var_os("CARGO_TARGET_DIR") {
             // Cargo takes it relative to where it was called; the commands below run in the root.
             Some(dir) => std::path::absolute(dir).context("making CARGO_TARGET_DIR absolute")?,

@@ -11,7 +11,9 @@ use acclimate_backbone::{Ends, EngineChoice, EngineOptions, Library, Manifest, N
 
 /// The assets folder: `ACCLIMATE_ASSETS`, else beside the project.
 pub(crate) fn assets() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/assets");
+    // Told by cargo at every start: a shared target directory may hold another checkout's test program.
+    let here = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let beside = || Path::new(&here).join("../../../shared/assets");
     let path = env::var_os("ACCLIMATE_ASSETS").map_or_else(beside, PathBuf::from);
     if path.is_dir() {
         return Some(path);

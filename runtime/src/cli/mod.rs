@@ -120,10 +120,9 @@ impl Context {
             (Some(Engine::Ort), _) | (None, EngineName::Ort) => EngineChoice::Ort,
             (Some(Engine::Tract), _) | (None, EngineName::Tract) => EngineChoice::Tract,
         };
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         EngineOptions {
             engine,
-            threads: self.global.threads.map_or(cores, usize::from),
+            threads: self.global.threads.map_or(EngineOptions::default().threads, usize::from),
             ort_library: Some(self.data_dir.join("lib")),
         }
     }

@@ -8,11 +8,13 @@ mod backbone;
 pub mod builtin;
 mod catalogue;
 pub mod checksum;
+mod classifier;
 mod engine;
 mod id;
 mod inspect;
 mod library;
 mod manifest;
+mod merge;
 mod network;
 mod onnx;
 mod picture;
@@ -20,6 +22,7 @@ mod pool;
 
 pub use self::{
     backbone::{Backbone, BackboneError, Prepared},
+    classifier::{Shipped, ShippedError, shipped},
     engine::{EngineChoice, EngineError, EngineOptions, Extractor, Tensor, UnknownEngine, probe_ort},
     id::BackboneId,
     inspect::{FeatureCandidate, Inspection, Port, inspect},
@@ -28,6 +31,7 @@ pub use self::{
         Classifier, Color, Crop, Decode, ElementType, FeatureTensor, ImageInput, Interpolation, Layout, Manifest,
         ManifestError, Mistake, ModelFile, Pool, Resize,
     },
+    merge::{Merge, MergeError, embedded_manifest, merge},
     network::{Ends, Network, NetworkError},
     onnx::ModelError,
     picture::{MAX_DECODING_BYTES, MAX_SIDE, PREPROCESSING_VERSION, Picture, PictureError, preprocess},

@@ -14,6 +14,8 @@ mod ids;
 mod inspection;
 mod library;
 mod manifests;
+mod merged;
 mod npz;
 mod refusals;
+mod shipped;
 mod verified;

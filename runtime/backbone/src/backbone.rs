@@ -200,6 +200,19 @@ impl Backbone {
         self.embed(&prepared.iter().collect::<Vec<_>>())
     }
 
+    /// Runs one input of numbers that mean nothing: a feature of the right length comes out, or the model is of no use.
+    ///
+    /// # Errors
+    /// The engine fails, or the tensor is not the manifest's.
+    pub fn try_out(&mut self) -> Result<(), BackboneError> {
+        let name = || self.manifest.name.clone();
+        let output = self.network.try_out().map_err(|source| BackboneError::Run { name: name(), source })?;
+        let spec = &self.manifest.feature;
+        pool(output, spec.pool, Map::of(&self.manifest.input), 1, spec.dim)
+            .map_err(|source| BackboneError::Pool { name: name(), source })?;
+        Ok(())
+    }
+
     /// One feature per prepared sample, in order.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ pub mod signal;
 
 pub use self::{
     backbone::{Backbone, BackboneError, Prepared},
-    engine::{EngineChoice, EngineError, EngineOptions, Extractor, Tensor, UnknownEngine, probe_ort},
+    engine::{EngineChoice, EngineError, EngineOptions, Extractor, Tensor, UnknownEngine, probe_ort, serving_engine},
     id::BackboneId,
     inspect::{FeatureCandidate, Inspection, Port, inspect},
     library::{Entry, Library, LibraryError},

@@ -13,6 +13,6 @@ mod task;
 pub use adaptation::{AdaptationRecord, CandidateRecord, ComparisonRecord, DemoRecord, Seconds};
 pub use evaluation::{ConfusionRecord, EvaluateRecord, EvaluationRecord};
 pub use head::{FailedRecord, HeadDetailRecord, HeadRecord, PredictionRecord};
-pub use inspection::{FeatureRecord, InspectionRecord, PortRecord};
+pub use inspection::{ClassifierRecord, FeatureRecord, InspectionRecord, PortRecord};
 pub use sample::{AddRecord, ClaimRecord, ForgetRecord, SampleDetailRecord, SampleRecord};
 pub use task::{CheckRecord, ModelRecord, TaskRecord};

@@ -13,11 +13,12 @@ use prost::bytes::Bytes;
 use self::layer::{Layer, per_class};
 pub(crate) use self::{
     labels::{KEY as CLASSES_KEY, OTHER_KEYS as OTHER_CLASSES_KEYS, class_names},
-    route::{Obstacle, Route},
+    route::{Obstacle, Route, is_pool, is_shape_only, is_storage, means_over_space},
 };
 use crate::{
     manifest::{Classifier, Manifest},
     onnx::{self, Index, ModelError, pb},
+    pool::Map,
 };
 
 /// A model's own classifier.
@@ -134,10 +135,8 @@ fn read_found(manifest: &Manifest, index: &Index<'_>) -> Result<(Array2<f32>, Ar
         match read_output(output.name(), manifest, index) {
             Ok(found) => return Ok(found),
             // The first output that comes from a classifier is the one whose refusal tells most.
-            Err(error) => match (&refusal, &error) {
-                (None | Some(ShippedError::None { .. }), _) => refusal = Some(error),
-                _ => {}
-            },
+            Err(error) if matches!(refusal, None | Some(ShippedError::None { .. })) => refusal = Some(error),
+            Err(_) => {}
         }
     }
     Err(refusal.unwrap_or(ShippedError::Model(ModelError::NoOutputs)))
@@ -151,7 +150,7 @@ fn read_output(
     let feature = &manifest.feature;
     let route = Route::to(output, index).ok_or_else(|| ShippedError::None { feature: feature.tensor.clone() })?;
     let layer = node_name(route.layer.node);
-    match route.obstacle_to(&feature.tensor, feature.pool, manifest.input.layout, index) {
+    match route.obstacle_to(&feature.tensor, feature.pool, Map::of(&manifest.input), index) {
         None => {}
         Some(Obstacle::Node(node)) => {
             return Err(ShippedError::Between {
@@ -203,16 +202,15 @@ fn read_named(named: &Classifier, dim: usize, index: &Index<'_>) -> Result<(Arra
         |layer: &Layer<'_>| index.constant(layer.weight).is_some_and(|(tensor, _)| tensor.name() == named.weight);
     let layer = index.graph().node.iter().filter_map(|node| Layer::of(node, index)).find(is_named);
     let refuse = |name: &str, what, expected| ShippedError::Named { name: name.to_owned(), what, expected };
-    let (weights, own_bias) = match layer {
-        Some(layer) => read_layer(&layer, &[], dim, index)?,
-        None => {
-            let plain = index.numbers(&named.weight).and_then(|numbers| numbers.into_dimensionality().ok());
-            let weights: Array2<f32> = plain
-                .filter(|weights: &Array2<f32>| weights.ncols() == dim)
-                .ok_or_else(|| refuse(&named.weight, "weight", format!("[classes, {dim}]")))?;
-            let classes = weights.nrows();
-            (weights, Array1::zeros(classes))
-        }
+    let (weights, own_bias) = if let Some(layer) = layer {
+        read_layer(&layer, &[], dim, index)?
+    } else {
+        let plain = index.numbers(&named.weight).and_then(|numbers| numbers.into_dimensionality().ok());
+        let weights: Array2<f32> = plain
+            .filter(|weights: &Array2<f32>| weights.ncols() == dim)
+            .ok_or_else(|| refuse(&named.weight, "weight", format!("[classes, {dim}]")))?;
+        let classes = weights.nrows();
+        (weights, Array1::zeros(classes))
     };
     let classes = weights.nrows();
     let bias = match &named.bias {
@@ -231,7 +229,7 @@ fn read_named(named: &Classifier, dim: usize, index: &Index<'_>) -> Result<(Arra
 }
 
 /// A node's name, or what it makes where it has none.
-fn node_name(node: &pb::NodeProto) -> String {
+pub(crate) fn node_name(node: &pb::NodeProto) -> String {
     match node.name() {
         "" => node.output.first().cloned().unwrap_or_default(),
         name => name.to_owned(),

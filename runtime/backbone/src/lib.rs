@@ -19,17 +19,18 @@ mod network;
 mod onnx;
 mod picture;
 mod pool;
+pub mod signal;
 
 pub use self::{
     backbone::{Backbone, BackboneError, Prepared},
     classifier::{Shipped, ShippedError, shipped},
-    engine::{EngineChoice, EngineError, EngineOptions, Extractor, Tensor, UnknownEngine, probe_ort},
+    engine::{EngineChoice, EngineError, EngineOptions, Extractor, Tensor, UnknownEngine, probe_ort, serving_engine},
     id::BackboneId,
-    inspect::{FeatureCandidate, Inspection, Port, inspect},
+    inspect::{FeatureCandidate, Inspection, Port, ShippedLayer, inspect},
     library::{Entry, Library, LibraryError},
     manifest::{
-        Classifier, Color, Crop, Decode, ElementType, FeatureTensor, ImageInput, Interpolation, Layout, Manifest,
-        ManifestError, Mistake, ModelFile, Pool, Resize,
+        Classifier, Color, Crop, Decode, ElementType, FeatureTensor, ImageInput, Input, Interpolation, Layout,
+        Manifest, ManifestError, Mistake, ModelFile, Pool, Resize, SignalInput, SignalLayout,
     },
     merge::{Merge, MergeError, embedded_manifest, merge},
     network::{Ends, Network, NetworkError},

@@ -12,7 +12,7 @@ use toml::{Table, Value};
 use crate::{
     checksum,
     classifier::{CLASSES_KEY, OTHER_CLASSES_KEYS},
-    manifest::{Layout, Manifest, ManifestError, Pool},
+    manifest::{Manifest, ManifestError, Pool},
     network::{Ends, cut},
     onnx::{
         self, ModelError, for_each_node,
@@ -21,6 +21,7 @@ use crate::{
             tensor_proto::DataType,
         },
     },
+    pool::Map,
 };
 
 /// The oldest operator set in which operands of different shape broadcast.
@@ -94,10 +95,14 @@ pub fn merge(bytes: &[u8], manifest: &Manifest, head: &Merge<'_>) -> Result<Vec<
     let model = onnx::read(Bytes::copy_from_slice(bytes))?;
     check_opset(&model, manifest.feature.pool)?;
     let input = &manifest.input;
-    let [_, shape @ ..] = input.shape(1);
-    let output = Some(manifest.feature.tensor.as_str());
-    let batch = onnx::open_batch(&model, &input.tensor);
-    let mut model = cut(model, &Ends { output, input: &input.tensor, shape: &shape, element: input.dtype })?;
+    let batch = onnx::open_batch(&model, input.tensor());
+    let ends = Ends {
+        output: Some(&manifest.feature.tensor),
+        input: input.tensor(),
+        shape: &input.shape(1)[1..],
+        element: input.element(),
+    };
+    let mut model = cut(model, &ends)?;
     let mut tail = Tail::new(&model);
     let raw = tail.pool(manifest);
     let feature = if head.unit { tail.unit(&raw, manifest.feature.dim) } else { raw };
@@ -223,32 +228,36 @@ impl Tail {
         let tensor = self.node("Cast", &[&tensor], "acclimate/tensor", vec![int("to", DataType::Float as i64)]);
         let pooled = match manifest.feature.pool {
             Pool::Flatten | Pool::None => tensor,
+            // `ReduceMean` has its axes as an attribute up to operator set 17 and as an input since: this has none.
+            Pool::SpatialMean if !Map::of(&manifest.input).channels_last() => self.mean(&tensor),
             Pool::SpatialMean => {
-                let channels_first = match manifest.input.layout {
-                    Layout::Nchw => tensor,
-                    Layout::Nhwc => self.transpose(&tensor, &[0, 3, 1, 2]),
-                };
-                self.node("GlobalAveragePool", &[&channels_first], "acclimate/mean", Vec::new())
+                let shape = [0, -1, manifest.feature.dim as i64].map(i64::to_le_bytes).concat();
+                let shape = self.constant("acclimate/places", DataType::Int64, &[3], shape);
+                let places = self.node("Reshape", &[&tensor, &shape], "acclimate/by-place", Vec::new());
+                self.mean_of_tokens(&places)
             }
-            // As a mean over places, whose operator takes no axes: where `ReduceMean` has them changed with operator set 18.
-            Pool::TokenMean => {
-                let tokens_last = self.transpose(&tensor, &[0, 2, 1]);
-                self.node("GlobalAveragePool", &[&tokens_last], "acclimate/mean", Vec::new())
-            }
+            Pool::TokenMean => self.mean_of_tokens(&tensor),
             Pool::Cls => self.token(&tensor, 0),
             Pool::LastToken => self.token(&tensor, -1),
         };
         self.node("Flatten", &[&pooled], "acclimate/pooled", vec![int("axis", 1)])
     }
 
-    fn transpose(&mut self, tensor: &str, order: &[i64]) -> String {
+    /// The mean of `[N, channels, …]` over everything behind the channels.
+    fn mean(&mut self, map: &str) -> String {
+        self.node("GlobalAveragePool", &[map], "acclimate/mean", Vec::new())
+    }
+
+    /// The mean of `[N, tokens, dim]` over the tokens.
+    fn mean_of_tokens(&mut self, tokens: &str) -> String {
         let order = AttributeProto {
             name: Some("perm".to_owned()),
             r#type: Some(AttributeType::Ints as i32),
-            ints: order.to_vec(),
+            ints: vec![0, 2, 1],
             ..Default::default()
         };
-        self.node("Transpose", &[tensor], "acclimate/transposed", vec![order])
+        let tokens_last = self.node("Transpose", &[tokens], "acclimate/tokens-last", vec![order]);
+        self.mean(&tokens_last)
     }
 
     fn token(&mut self, tensor: &str, position: i64) -> String {

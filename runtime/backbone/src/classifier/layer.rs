@@ -26,6 +26,8 @@ pub(crate) struct Layer<'g> {
     pub(crate) dim: usize,
     /// Whether it takes each place of a map alone (also where there is one place); else a whole area.
     pub(crate) point: bool,
+    /// Whether it does nothing beside: no padding, no places left out.
+    pub(crate) plain: bool,
 }
 
 /// Whether an operator multiplies with weights, usable here or not.
@@ -48,7 +50,7 @@ pub(crate) fn has_weights(operator: &str) -> bool {
 }
 
 impl<'g> Layer<'g> {
-    /// The layer that a node is, if it is one: dense, or a convolution with one group that shrinks nothing by strides.
+    /// The layer that a node is, if it is one: dense, or a convolution with one group.
     pub(crate) fn of(node: &'g NodeProto, index: &Index<'_>) -> Option<Self> {
         let (weight, bias) = match node.op_type() {
             "Conv" | "Gemm" => (1, Some(2)),
@@ -61,26 +63,26 @@ impl<'g> Layer<'g> {
         let weight = node.input.get(weight)?.as_str();
         let bias = bias.and_then(|at| node.input.get(at)).map(String::as_str).filter(|name| !name.is_empty());
         let (_, axes) = index.constant(weight)?;
-        let (classes, dim, point) = if node.op_type().ends_with("Conv") {
+        let (classes, dim, point, plain) = if node.op_type().ends_with("Conv") {
             let (&[classes, channels], area) = axes.split_first_chunk()?;
-            let plain = integer(node, "group").unwrap_or(1) == 1
-                && all(attribute(node, "pads"), 0)
-                && all(attribute(node, "dilations"), 1)
-                && attribute(node, "auto_pad").is_none_or(|pad| matches!(&pad.s()[..], b"NOTSET" | b"VALID"));
-            let area: usize = area.iter().product();
-            if !plain || (area == 1 && !all(attribute(node, "strides"), 1)) {
+            if integer(node, "group").unwrap_or(1) != 1 {
                 return None;
             }
-            (classes, channels * area, area == 1)
+            let area: usize = area.iter().product();
+            let plain = all(attribute(node, "pads"), 0)
+                && all(attribute(node, "dilations"), 1)
+                && (area > 1 || all(attribute(node, "strides"), 1))
+                && attribute(node, "auto_pad").is_none_or(|pad| matches!(pad.s(), b"NOTSET" | b"VALID"));
+            (classes, channels * area, area == 1, plain)
         } else {
             let &[rows, columns] = &axes[..] else { return None };
             if integer(node, "transA").unwrap_or(0) != 0 {
                 return None;
             }
             let (classes, dim) = if transposed(node) { (rows, columns) } else { (columns, rows) };
-            (classes, dim, true)
+            (classes, dim, true, true)
         };
-        Some(Self { node, input: node.input.first()?, weight, bias, classes, dim, point })
+        Some(Self { node, input: node.input.first()?, weight, bias, classes, dim, point, plain })
     }
 
     /// Its weights `[classes, dim]` and its bias `[classes]`; none where they cannot be read.

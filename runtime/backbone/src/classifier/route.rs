@@ -7,8 +7,9 @@ use ndarray::ArrayD;
 
 use super::layer::{Layer, has_weights};
 use crate::{
-    manifest::{Layout, Pool},
+    manifest::Pool,
     onnx::{Index, attribute, dequantise, integer, pb::NodeProto},
+    pool::Map,
 };
 
 /// How many nodes may stand between an output and its classifier, and between that and its feature.
@@ -55,15 +56,12 @@ impl<'g> Route<'g> {
     }
 
     /// What keeps the layer from being a plain classifier of a feature tensor.
-    pub(crate) fn obstacle_to(
-        &self,
-        tensor: &str,
-        pool: Pool,
-        layout: Layout,
-        index: &Index<'g>,
-    ) -> Option<Obstacle<'g>> {
+    pub(crate) fn obstacle_to(&self, tensor: &str, pool: Pool, map: Map, index: &Index<'g>) -> Option<Obstacle<'g>> {
         if let Some(&node) = self.obstacles.first() {
             return Some(Obstacle::Node(node));
+        }
+        if !self.layer.plain {
+            return Some(Obstacle::Node(self.layer.node));
         }
         let same = same_numbers(tensor, pool, index);
         let (mut name, mut pooled) = (self.layer.input, self.pooled_after);
@@ -74,7 +72,7 @@ impl<'g> Route<'g> {
             }
             let Some(node) = index.maker(name) else { return Some(Obstacle::NotReached) };
             let operator = node.op_type();
-            if pools_as(node, pool, layout, index) {
+            if pools_as(node, pool, map, index) {
                 pooled = true;
             } else if !(is_storage(operator) || (is_shape_only(operator) && !reorders(node, pool))) {
                 let behind = index.depends(name, tensor);
@@ -155,17 +153,7 @@ fn only_computed<'g>(node: &'g NodeProto, index: &Index<'_>) -> Option<&'g str> 
 }
 
 /// Whether a node pools the way that a manifest says.
-fn pools_as(node: &NodeProto, pool: Pool, layout: Layout, index: &Index<'_>) -> bool {
-    let axes = || -> Vec<i64> {
-        let listed = attribute(node, "axes").map(|attribute| attribute.ints.clone());
-        let given = || index.numbers(node.input.get(1)?).map(|axes| axes.iter().map(|&axis| axis as i64).collect());
-        listed.or_else(given).unwrap_or_default()
-    };
-    let over = |rank: i64, wanted: &[i64]| {
-        let mut axes: Vec<_> = axes().into_iter().map(|axis| if axis < 0 { axis + rank } else { axis }).collect();
-        axes.sort_unstable();
-        axes == wanted
-    };
+fn pools_as(node: &NodeProto, pool: Pool, map: Map, index: &Index<'_>) -> bool {
     let token = |index_of: i64| {
         let position = || index.numbers(node.input.get(1)?).filter(|at| at.len() == 1)?.first().copied();
         integer(node, "axis").unwrap_or(0) == 1 && position() == Some(index_of as f32)
@@ -176,15 +164,31 @@ fn pools_as(node: &NodeProto, pool: Pool, layout: Layout, index: &Index<'_>) -> 
             Pool::None | Pool::Flatten | Pool::SpatialMean,
             "AveragePool" | "GlobalAveragePool" | "QLinearGlobalAveragePool" | "QLinearAveragePool",
         ) => true,
-        (Pool::None | Pool::Flatten | Pool::SpatialMean, "ReduceMean") => match layout {
-            Layout::Nchw => over(4, &[2, 3]),
-            Layout::Nhwc => over(4, &[1, 2]),
-        },
-        (Pool::TokenMean, "ReduceMean") => over(3, &[1]),
+        (Pool::None | Pool::Flatten | Pool::SpatialMean, "ReduceMean") => means_over_space(node, map, index),
+        (Pool::TokenMean, "ReduceMean") => means_over(node, 3, &[1], index),
         (Pool::Cls, "Gather") => token(0),
         (Pool::LastToken, "Gather") => token(-1),
         _ => false,
     }
+}
+
+/// Whether a `ReduceMean` takes the mean over just these axes of a tensor of a rank.
+fn means_over(node: &NodeProto, rank: usize, wanted: &[usize], index: &Index<'_>) -> bool {
+    let listed = attribute(node, "axes").map(|attribute| attribute.ints.clone());
+    let given = || Some(index.numbers(node.input.get(1)?)?.iter().map(|&axis| axis as i64).collect());
+    let axes: Vec<i64> = listed.or_else(given).unwrap_or_default();
+    let mut axes: Vec<_> = axes.into_iter().map(|axis| if axis < 0 { axis + rank as i64 } else { axis }).collect();
+    axes.sort_unstable();
+    axes.iter().copied().eq(wanted.iter().map(|&axis| axis as i64))
+}
+
+/// Whether a `ReduceMean` takes the mean over the places of a map.
+pub(crate) fn means_over_space(node: &NodeProto, map: Map, index: &Index<'_>) -> bool {
+    [3, 4].into_iter().any(|rank| {
+        let mut space = map.space(rank).unwrap_or_default().to_vec();
+        space.sort_unstable();
+        !space.is_empty() && means_over(node, rank, &space, index)
+    })
 }
 
 /// Whether a shape-only node may change the order of a feature's numbers, given how it is pooled.

@@ -134,7 +134,7 @@ pub(crate) fn dequantise(
         return Some(codes);
     }
     let axis = if axis < 0 { axis + codes.ndim() as i64 } else { axis };
-    let axis = usize::try_from(axis).ok().filter(|&axis| axis < codes.ndim())?;
+    let axis = if codes.ndim() == 1 { 0 } else { usize::try_from(axis).ok().filter(|&axis| axis < codes.ndim())? };
     let along = codes.len_of(Axis(axis));
     let fits = |numbers: &ArrayD<f32>| numbers.len() == 1 || (numbers.len() == along && numbers.ndim() == 1);
     if !fits(scale) || !zero.is_none_or(fits) {
@@ -183,11 +183,11 @@ fn raw_numbers(raw: &Bytes, kind: DataType) -> Option<Vec<f32>> {
         DataType::Float => raw.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
         DataType::Float16 => raw.as_chunks().0.iter().map(|&bytes| half(u16::from_le_bytes(bytes))).collect(),
         DataType::Int8 => raw.iter().map(|&byte| f32::from(byte.cast_signed())).collect(),
-        DataType::Int16 => little_endian!(i16),
+        DataType::Int16 => raw.as_chunks().0.iter().map(|&bytes| f32::from(i16::from_le_bytes(bytes))).collect(),
         DataType::Int32 => little_endian!(i32),
         DataType::Int64 => little_endian!(i64),
         DataType::Uint8 => raw.iter().map(|&byte| f32::from(byte)).collect(),
-        DataType::Uint16 => little_endian!(u16),
+        DataType::Uint16 => raw.as_chunks().0.iter().map(|&bytes| f32::from(u16::from_le_bytes(bytes))).collect(),
         DataType::Uint32 => little_endian!(u32),
         DataType::Uint64 => little_endian!(u64),
         _ => return None,
@@ -237,7 +237,7 @@ mod tests {
         for (bits, number) in
             [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0001, 5.960_464_5e-8), (0x3555, 0.333_251_95)]
         {
-            assert_eq!(half(bits), number);
+            assert_eq!(half(bits).to_bits(), f32::to_bits(number), "{bits:#x}");
         }
         assert!(half(0x7c00).is_infinite() && half(0x7e00).is_nan());
     }

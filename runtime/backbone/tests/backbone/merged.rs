@@ -138,7 +138,7 @@ fn every_pooling_is_written_into_the_file() {
 fn a_map_with_channels_last_is_averaged_over_its_places() {
     // Any picture with channels last is a map of its own: the graph adds one.
     let bytes = small("classifiers/channels-last.onnx");
-    let input = "tensor = \"image\"\nlayout = \"nhwc\"\nrange = 1\nsize = [8, 6]";
+    let input = "tensor = \"image\"\nlayout = \"nhwc\"\nrange = 1\nsize = [8, 6]\nresize = \"stretch\"";
     let manifest = manifest_for(&bytes, input, "map", Pool::SpatialMean, 3);
     let mut number = 0.0_f32;
     let picture = Tensor::F32(ArrayD::from_shape_simple_fn(vec![2, 8, 6, 3], || {

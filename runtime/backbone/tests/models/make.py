@@ -62,8 +62,8 @@ w, b = weights["gemm.weight"].astype(np.float32), weights["gemm.bias"].astype(np
 scales = np.abs(w).max(axis=1) / 127
 codes = np.round(w / scales[:, None]).astype(np.int8)
 by_class = {"s": scales.astype(np.float32), "z": np.zeros(5, np.int8)}
-act, out = {"as": np.float32(0.01), "az": np.uint8(3)}, {"os": np.float32(0.02), "oz": np.uint8(128)}
-bias_codes = np.round(b / (0.01 * scales)).astype(np.int32)
+act, out = {"as": np.float32(0.02), "az": np.uint8(3)}, {"os": np.float32(0.07), "oz": np.uint8(128)}
+bias_codes = np.round(b / (0.02 * scales)).astype(np.int32)
 node = helper.make_node
 micro = {"domain": "com.microsoft"}
 quantise = node("QuantizeLinear", ["feature", "as", "az"], ["q"])
@@ -85,15 +85,15 @@ forms = {
              {"w": w.astype(np.float16)}),
     "qdq": ([quantise, node("DequantizeLinear", ["q", "as", "az"], ["dq"]), node("DequantizeLinear", ["w", "s", "z"], ["wf"], axis=0),
              node("DequantizeLinear", ["b", "bs"], ["bf"]), node("Gemm", ["dq", "wf", "bf"], ["scores"], transB=1)],
-            {"w": codes, **by_class, **act, "b": bias_codes, "bs": (0.01 * scales).astype(np.float32)}),
+            {"w": codes, **by_class, **act, "b": bias_codes, "bs": (0.02 * scales).astype(np.float32)}),
     "qgemm": ([quantise, node("QGemm", ["q", "as", "az", "w", "s", "z", "b"], ["scores"], transB=1, **micro)],
               {"w": codes, **by_class, **act, "b": bias_codes}),
     "qlinearconv": ([node("QuantizeLinear", ["pooled", "as", "az"], ["q"]), node("QLinearConv", ["q", "as", "az", "w", "s", "z", "os", "oz", "b"], ["y"]), restore],
                     {"w": codes.reshape(5, 4, 1, 1), **by_class, **act, **out, "b": bias_codes}),
     "qlinearmatmul": ([quantise, node("QLinearMatMul", ["q", "as", "az", "w", "s", "z", "ms", "mz"], ["m"]),
                        node("QLinearAdd", ["m", "ms", "mz", "b", "bs", "bz", "os", "oz"], ["y"], **micro), restore],
-                      {"w": codes.T.copy(), **by_class, **act, **out, "ms": np.float32(0.02), "mz": np.uint8(128),
-                       "b": np.round(b / 0.02).astype(np.int8), "bs": np.float32(0.02), "bz": np.int8(0)}),
+                      {"w": codes.T.copy(), **by_class, **act, **out, "ms": np.float32(0.07), "mz": np.uint8(128),
+                       "b": np.round(b / 0.02 + 128).astype(np.uint8), "bs": np.float32(0.02), "bz": np.uint8(128)}),
     "cls": ([node("Reshape", ["map", "shape"], ["flat"]), node("Transpose", ["flat"], ["tokens"], perm=[0, 2, 1]),
              node("Gather", ["tokens", "first"], ["token"], axis=1), node("Gemm", ["token", "w", "b"], ["scores"])],
             {"w": table.T.copy(), "b": b, "shape": np.array([0, 4, 64]), "first": np.array(0)}),

@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use acclimate_backbone::{
-    Backbone, BackboneError, EngineOptions, ImageInput, Library, LibraryError, Manifest, ManifestError, Picture,
+    Backbone, BackboneError, EngineOptions, Input, Library, LibraryError, Manifest, ManifestError, Picture,
     PictureError, Prepared, builtin,
 };
 use acclimate_trainer::Feature;
@@ -137,6 +137,9 @@ pub enum InputError {
     /// The engine failed on it, or its output is no feature.
     #[error("could not compute the feature")]
     Feature(#[source] BackboneError),
+    /// The backbone takes signals, which no file is read as yet.
+    #[error("the task's backbone takes signals: this version reads pictures only")]
+    Kind,
     /// It is not a picture that can be decoded.
     #[error(transparent)]
     Picture(#[from] PictureError),
@@ -196,7 +199,7 @@ pub fn embed_bytes(backbone: &mut Backbone, payload: Vec<u8>) -> Result<Embedded
 }
 
 /// Decodes and preprocesses a chunk on all threads; each holds one decoded picture at a time.
-fn prepare(input: &ImageInput, chunk: &[Item], threads: usize) -> Vec<Result<Ready, InputError>> {
+fn prepare(input: &Input, chunk: &[Item], threads: usize) -> Vec<Result<Ready, InputError>> {
     let next = std::sync::atomic::AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
@@ -218,9 +221,10 @@ fn prepare(input: &ImageInput, chunk: &[Item], threads: usize) -> Vec<Result<Rea
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-fn decode(input: &ImageInput, payload: Vec<u8>) -> Result<Ready, InputError> {
+fn decode(input: &Input, payload: Vec<u8>) -> Result<Ready, InputError> {
+    let input = input.image().ok_or(InputError::Kind)?;
     let picture = Picture::decode(&payload)?;
-    let (phash, prepared) = (picture.perceptual_hash(), Prepared::new(&picture, input));
+    let (phash, prepared) = (picture.perceptual_hash(), Prepared::picture(&picture, input));
     Ok(Ready { media: media(&payload), payload, phash, prepared })
 }
 

@@ -17,6 +17,7 @@ mod network;
 mod onnx;
 mod picture;
 mod pool;
+pub mod signal;
 
 pub use self::{
     backbone::{Backbone, BackboneError, Prepared},
@@ -25,8 +26,8 @@ pub use self::{
     inspect::{FeatureCandidate, Inspection, Port, inspect},
     library::{Entry, Library, LibraryError},
     manifest::{
-        Classifier, Color, Crop, Decode, ElementType, FeatureTensor, ImageInput, Interpolation, Layout, Manifest,
-        ManifestError, Mistake, ModelFile, Pool, Resize,
+        Classifier, Color, Crop, Decode, ElementType, FeatureTensor, ImageInput, Input, Interpolation, Layout,
+        Manifest, ManifestError, Mistake, ModelFile, Pool, Resize, SignalInput, SignalLayout,
     },
     network::{Ends, Network, NetworkError},
     onnx::ModelError,

@@ -13,7 +13,7 @@ use ureq::http::{HeaderMap, Response, header};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
-/// Tries in a row that bring nothing, before we say so.
+/// Tries in a row that bring nothing, after one that did, before we say so. A server that never answered gets one.
 const TRIES: u32 = 3;
 
 const CONNECT: Duration = Duration::from_secs(20);
@@ -62,7 +62,7 @@ pub(super) fn download(url: &str, part: &Path, bytes: u64, progress: &mut dyn Fn
         Err(TryLockError::Error(error)) => return Err(error.into()),
     }
     let agent = agent();
-    let mut idle = 0;
+    let mut idle = TRIES - 1;
     loop {
         let before = file.seek(io::SeekFrom::End(0))?;
         progress(before);
@@ -198,13 +198,11 @@ fn validator_path(part: &Path) -> PathBuf {
 /// Keeps what tells this version of the file from another: a strong entity tag, or when it was last modified.
 fn remember(part: &Path, headers: &HeaderMap) -> io::Result<()> {
     let tag = text(headers, header::ETAG).filter(|tag| !tag.starts_with("W/"));
-    match tag.or_else(|| text(headers, header::LAST_MODIFIED)) {
-        Some(validator) => fs::write(validator_path(part), validator),
-        None => {
-            remove_validator(part);
-            Ok(())
-        }
+    if let Some(validator) = tag.or_else(|| text(headers, header::LAST_MODIFIED)) {
+        return fs::write(validator_path(part), validator);
     }
+    remove_validator(part);
+    Ok(())
 }
 
 fn remove_validator(part: &Path) {

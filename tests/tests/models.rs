@@ -10,7 +10,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ fn bases() -> Vec<Base> {
 
 /// The manifest for other bytes, so that they are not refused by their sum alone.
 fn manifest_for(text: &str, bytes: &[u8]) -> String {
-    let sum: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum = Sha256::digest(bytes).iter().fold(String::new(), |sum, byte| format!("{sum}{byte:02x}"));
     let line = |line: &str| match line.split(" = ").next() {
         Some("sha256") => format!("sha256 = \"{sum}\""),
         Some("bytes") => format!("bytes = {}", bytes.len().max(1)),
@@ -95,22 +95,19 @@ impl Loader {
     /// The answer, or how the child ended instead.
     fn ask(&mut self, question: &Value) -> Result<Value, String> {
         let asked = writeln!(self.questions, "{question}").and_then(|()| self.questions.flush());
-        match asked.ok().and_then(|()| self.answers.recv_timeout(PATIENCE).ok()) {
-            Some(line) => Ok(serde_json::from_str(&line).unwrap()),
-            None => {
-                let hung = self.child.try_wait().unwrap().is_none()
-                    && self.answers.try_recv() == Err(mpsc::TryRecvError::Empty);
-                let _ = self.child.kill();
-                let status = self.child.wait().unwrap();
-                let said = fs::read_to_string(&self.said).unwrap_or_default();
-                let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
-                Err(match (hung, status.signal(), status.code()) {
-                    (true, ..) => "hangs".to_owned(),
-                    (_, Some(signal), _) => format!("signal {signal}: {last}"),
-                    (.., code) => format!("exit code {code:?}: {last}"),
-                })
-            }
+        if let Some(line) = asked.ok().and_then(|()| self.answers.recv_timeout(PATIENCE).ok()) {
+            return Ok(serde_json::from_str(&line).unwrap());
         }
+        let hung = self.child.try_wait().unwrap().is_none() && self.answers.try_recv() == Err(TryRecvError::Empty);
+        let _ = self.child.kill();
+        let status = self.child.wait().unwrap();
+        let said = fs::read_to_string(&self.said).unwrap_or_default();
+        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        Err(match (hung, status.signal(), status.code()) {
+            (true, ..) => "hangs".to_owned(),
+            (_, Some(signal), _) => format!("signal {signal}: {last}"),
+            (.., code) => format!("exit code {code:?}: {last}"),
+        })
     }
 }
 

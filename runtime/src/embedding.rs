@@ -7,13 +7,14 @@ use std::io::Read as _;
 use std::path::Path;
 
 use acclimate_backbone::{
-    Backbone, BackboneError, EngineOptions, ImageInput, Library, LibraryError, Manifest, ManifestError, Picture,
+    Backbone, BackboneError, EngineOptions, Input, Library, LibraryError, Manifest, ManifestError, Picture,
     PictureError, Prepared, builtin,
 };
 use acclimate_trainer::Feature;
 
 use crate::pictures::Item;
 use crate::store::{Model, Task};
+use crate::trial::{TrialError, Trials};
 
 /// Pictures embedded between two acknowledgements.
 const CHUNK: usize = 16;
@@ -54,6 +55,15 @@ pub enum OpenError {
         #[source]
         source: Box<LibraryError>,
     },
+    /// It is new here, and did not pass its trial.
+    #[error("could not take backbone `{name}` in")]
+    Trial {
+        /// The backbone.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<TrialError>,
+    },
     /// The stored manifest does not parse.
     #[error("the stored manifest of backbone `{name}` is damaged")]
     Manifest {
@@ -65,34 +75,60 @@ pub enum OpenError {
     },
 }
 
-/// Opens the backbone that a task's features come from.
-///
-/// # Errors
-/// When the model file is gone or another one, or no engine can run it.
-pub fn open(task: &Task, library: &Library, options: &EngineOptions) -> Result<Backbone, OpenError> {
-    let name = || task.backbone.clone();
-    let manifest = Manifest::parse(&task.manifest)
-        .map_err(|source| OpenError::Manifest { name: name(), source: source.into() })?;
-    let wrap = |source| OpenError::Backbone { name: name(), source: Box::new(source) };
-    let backbone = match &task.model {
-        Model::Builtin => Backbone::from_bytes(&manifest, builtin::MODEL.to_vec(), options).map_err(wrap)?,
-        Model::File(path) if path.is_file() => Backbone::open(&manifest, path, options).map_err(wrap)?,
-        Model::File(_) => {
-            let entry = library
-                .find(&task.backbone)
-                .map_err(|source| OpenError::Find { name: name(), source: source.into() })?;
-            let file = entry.file.unwrap_or_default();
-            Backbone::open(&manifest, &file, options).map_err(wrap)?
-        }
-    };
-    if backbone.id().0 != task.backbone_id {
-        return Err(OpenError::Changed {
-            name: name(),
-            expected: acclimate_backbone::BackboneId(task.backbone_id).to_string(),
-            found: backbone.id().to_string(),
-        });
+/// What opens backbones: the models there are, the ones that are known here, and what runs them.
+#[derive(Clone, Debug)]
+pub struct Opener {
+    /// Where models are found.
+    pub library: Library,
+    /// What runs them.
+    pub options: EngineOptions,
+    /// Which of them are known here.
+    pub trials: Trials,
+}
+
+impl Opener {
+    /// Opens a backbone; one that is new here passes a trial first.
+    ///
+    /// # Errors
+    /// When the model did not pass, the file is another one, or no engine can run it.
+    pub fn open(&self, manifest: &Manifest, model: &Model) -> Result<Backbone, OpenError> {
+        let name = || manifest.name.clone();
+        let opened = match model {
+            Model::Builtin => Backbone::from_bytes(manifest, builtin::MODEL.to_vec(), &self.options),
+            Model::File(file) => {
+                let tried = self.trials.ensure_known(manifest, file, &self.options);
+                tried.map_err(|source| OpenError::Trial { name: name(), source: source.into() })?;
+                Backbone::open(manifest, file, &self.options)
+            }
+        };
+        opened.map_err(|source| OpenError::Backbone { name: name(), source: source.into() })
     }
-    Ok(backbone)
+
+    /// Opens the backbone that a task's features come from.
+    ///
+    /// # Errors
+    /// When the model file is gone or another one, or no engine can run it.
+    pub fn open_for(&self, task: &Task) -> Result<Backbone, OpenError> {
+        let name = || task.backbone.clone();
+        let manifest = Manifest::parse(&task.manifest)
+            .map_err(|source| OpenError::Manifest { name: name(), source: source.into() })?;
+        let backbone = match &task.model {
+            Model::File(path) if !path.is_file() => {
+                let entry = self.library.find(&task.backbone);
+                let entry = entry.map_err(|source| OpenError::Find { name: name(), source: source.into() })?;
+                self.open(&manifest, &Model::File(entry.file.unwrap_or_default()))?
+            }
+            model => self.open(&manifest, model)?,
+        };
+        if backbone.id().0 != task.backbone_id {
+            return Err(OpenError::Changed {
+                name: name(),
+                expected: acclimate_backbone::BackboneId(task.backbone_id).to_string(),
+                found: backbone.id().to_string(),
+            });
+        }
+        Ok(backbone)
+    }
 }
 
 /// Why one input gave no feature. The rest of an import goes on.
@@ -101,6 +137,9 @@ pub enum InputError {
     /// The engine failed on it, or its output is no feature.
     #[error("could not compute the feature")]
     Feature(#[source] BackboneError),
+    /// The backbone takes signals, which no file is read as yet.
+    #[error("the task's backbone takes signals: this version reads pictures only")]
+    Kind,
     /// It is not a picture that can be decoded.
     #[error(transparent)]
     Picture(#[from] PictureError),
@@ -160,7 +199,7 @@ pub fn embed_bytes(backbone: &mut Backbone, payload: Vec<u8>) -> Result<Embedded
 }
 
 /// Decodes and preprocesses a chunk on all threads; each holds one decoded picture at a time.
-fn prepare(input: &ImageInput, chunk: &[Item], threads: usize) -> Vec<Result<Ready, InputError>> {
+fn prepare(input: &Input, chunk: &[Item], threads: usize) -> Vec<Result<Ready, InputError>> {
     let next = std::sync::atomic::AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
@@ -182,9 +221,10 @@ fn prepare(input: &ImageInput, chunk: &[Item], threads: usize) -> Vec<Result<Rea
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-fn decode(input: &ImageInput, payload: Vec<u8>) -> Result<Ready, InputError> {
+fn decode(input: &Input, payload: Vec<u8>) -> Result<Ready, InputError> {
+    let input = input.image().ok_or(InputError::Kind)?;
     let picture = Picture::decode(&payload)?;
-    let (phash, prepared) = (picture.perceptual_hash(), Prepared::new(&picture, input));
+    let (phash, prepared) = (picture.perceptual_hash(), Prepared::picture(&picture, input));
     Ok(Ready { media: media(&payload), payload, phash, prepared })
 }
 

@@ -9,6 +9,7 @@
 //! | [`head_file`], [`cbor`] | the `.head` format |
 //! | [`pictures`], [`place`], [`config`] | what the command line names, where things lie |
 //! | [`record`] | what is printed as JSON |
+//! | [`trial`] | unknown models, first tried in a child process |
 //! | [`demo`] | the drawn pictures of `acclimate demo` |
 //!
 //! Read `ARCHITECTURE.md` first, then `adaptation.rs`.
@@ -24,3 +25,4 @@ pub mod pictures;
 pub mod place;
 pub mod record;
 pub mod store;
+pub mod trial;

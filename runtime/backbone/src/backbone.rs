@@ -1,4 +1,4 @@
-//! A backbone: pictures in, features out.
+//! A backbone: samples in, features out.
 //!
 //! Knows manifests, networks and pooling; nothing about tasks or the store. Invariant: a [`Backbone`] runs the bytes
 //! whose SHA-256 its manifest states, and every feature has the manifest's dimension.
@@ -15,14 +15,15 @@ use crate::{
     builtin, checksum,
     engine::{EngineError, EngineOptions, Extractor, Tensor},
     id::BackboneId,
-    manifest::{ImageInput, Manifest},
+    manifest::{ImageInput, Manifest, SignalInput},
     network::{Ends, Network, NetworkError},
     onnx,
     picture::{Picture, preprocess},
-    pool::{PoolError, pool},
+    pool::{Map, PoolError, pool},
+    signal::{self, Window},
 };
 
-/// Pictures that are preprocessed and in memory as tensors at once.
+/// Samples that are preprocessed and in memory as tensors at once.
 const BATCH: usize = 8;
 
 /// Why there are no features.
@@ -67,6 +68,14 @@ pub enum BackboneError {
         #[source]
         source: EngineError,
     },
+    /// It was given pictures and takes something else.
+    #[error("backbone \"{name}\" takes input of kind \"{takes}\", not pictures")]
+    Kind {
+        /// The backbone.
+        name: String,
+        /// The kind of its input.
+        takes: &'static str,
+    },
     /// The feature tensor is not what the manifest says.
     #[error("the feature tensor of backbone \"{name}\" does not fit its manifest")]
     Pool {
@@ -76,12 +85,12 @@ pub enum BackboneError {
         #[source]
         source: PoolError,
     },
-    /// One picture has no feature.
-    #[error("backbone \"{name}\" gives no feature for picture {index}")]
+    /// One sample has no feature.
+    #[error("backbone \"{name}\" gives no feature for sample {index}")]
     Feature {
         /// The backbone.
         name: String,
-        /// Position among the pictures given.
+        /// Position among the samples given.
         index: usize,
         /// Why.
         #[source]
@@ -136,12 +145,11 @@ impl Backbone {
             let (expected, found) = (checksum::hex(&manifest.file.sha256), checksum::hex(&sum));
             return Err(BackboneError::Checksum { name: name(), what: what.to_owned(), expected, found });
         }
-        let [_, shape @ ..] = manifest.input.shape(1);
         let ends = Ends {
             output: Some(&manifest.feature.tensor),
-            input: &manifest.input.tensor,
-            shape: &shape,
-            element: manifest.input.dtype,
+            input: manifest.input.tensor(),
+            shape: &manifest.input.shape(1)[1..],
+            element: manifest.input.element(),
         };
         let network =
             Network::open(bytes, &ends, options).map_err(|source| BackboneError::Open { name: name(), source })?;
@@ -182,13 +190,30 @@ impl Backbone {
     /// One feature per picture, in order. A picture's feature does not depend on the others.
     ///
     /// # Errors
-    /// The engine fails, the tensor is not the manifest's, or a picture has no finite, non-zero feature.
+    /// It does not take pictures, the engine fails, the tensor is not the manifest's, or a picture has no finite, non-zero
+    /// feature.
     pub fn features(&mut self, pictures: &[Picture]) -> Result<Vec<Feature>, BackboneError> {
-        let prepared = prepare_all(pictures, &self.manifest.input, self.threads);
+        let Some(input) = self.manifest.input.image() else {
+            return Err(BackboneError::Kind { name: self.manifest.name.clone(), takes: self.manifest.input.kind() });
+        };
+        let prepared = prepare_all(pictures, input, self.threads);
         self.embed(&prepared.iter().collect::<Vec<_>>())
     }
 
-    /// One feature per prepared picture, in order.
+    /// Runs one input of numbers that mean nothing: a feature of the right length comes out, or the model is of no use.
+    ///
+    /// # Errors
+    /// The engine fails, or the tensor is not the manifest's.
+    pub fn try_out(&mut self) -> Result<(), BackboneError> {
+        let name = || self.manifest.name.clone();
+        let output = self.network.try_out().map_err(|source| BackboneError::Run { name: name(), source })?;
+        let spec = &self.manifest.feature;
+        pool(output, spec.pool, Map::of(&self.manifest.input), 1, spec.dim)
+            .map_err(|source| BackboneError::Pool { name: name(), source })?;
+        Ok(())
+    }
+
+    /// One feature per prepared sample, in order.
     ///
     /// # Errors
     /// As [`features`](Self::features).
@@ -201,11 +226,11 @@ impl Backbone {
         for batch in prepared.chunks(BATCH) {
             let input = &self.manifest.input;
             let numbers = batch.iter().flat_map(|Prepared(numbers)| numbers.iter().copied()).collect();
-            let tensor = Tensor::cast(numbers, &input.shape(batch.len()), input.dtype)
+            let tensor = Tensor::cast(numbers, &input.shape(batch.len()), input.element())
                 .expect("a bug: the input was prepared for another backbone");
             let output = self.network.run(&tensor).map_err(|source| BackboneError::Run { name: name(), source })?;
             let spec = &self.manifest.feature;
-            let rows = pool(output, spec.pool, input.layout, batch.len(), spec.dim)
+            let rows = pool(output, spec.pool, Map::of(input), batch.len(), spec.dim)
                 .map_err(|source| BackboneError::Pool { name: name(), source })?;
             for row in rows.rows() {
                 let index = features.len();
@@ -219,23 +244,32 @@ impl Backbone {
     }
 }
 
-/// The input of one picture, ready for a backbone with this [`ImageInput`].
+/// The input of one sample, ready for the backbone whose input it was made for.
 ///
 /// Made apart from the backbone, so that many threads prepare while one runs the engine.
 pub struct Prepared(Vec<f32>);
 
 impl Prepared {
     /// Preprocesses a picture.
-    pub fn new(picture: &Picture, input: &ImageInput) -> Self {
+    pub fn picture(picture: &Picture, input: &ImageInput) -> Self {
         let mut numbers = Vec::with_capacity(input.shape(1).iter().product());
         preprocess(picture, input, &mut numbers);
         Self(numbers)
+    }
+
+    /// Standardises a window and brings it into the tensor's order.
+    ///
+    /// # Panics
+    /// When the window has other channels or another length than the input: whoever made it from a recording knew them.
+    pub fn window(window: &Window, input: &SignalInput) -> Self {
+        Self(signal::preprocess(window, input))
     }
 }
 
 /// Preprocesses several pictures, spread over threads.
 fn prepare_all(pictures: &[Picture], input: &ImageInput, threads: usize) -> Vec<Prepared> {
-    let work = |pictures: &[Picture]| pictures.iter().map(|picture| Prepared::new(picture, input)).collect::<Vec<_>>();
+    let work =
+        |pictures: &[Picture]| pictures.iter().map(|picture| Prepared::picture(picture, input)).collect::<Vec<_>>();
     if threads == 1 || pictures.len() <= 1 {
         return work(pictures);
     }

@@ -208,7 +208,7 @@ pub enum EngineError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The engine panicked, which is a bug in it.
-    #[error("engine \"{engine}\" panicked: {message}")]
+    #[error("engine \"{engine}\" has a bug that this graph touches ({message}): choose another engine")]
     Panicked {
         /// The engine.
         engine: &'static str,
@@ -281,6 +281,26 @@ pub(crate) fn open(model: &pb::ModelProto, options: &EngineOptions) -> Result<Op
 /// Operators of a graph that tract does not have, sorted; none where tract is not in this build.
 pub(crate) fn lacking_in_tract(model: &pb::ModelProto) -> Option<Vec<String>> {
     tract::lacking(model)
+}
+
+/// The engine that `options` lead to, and its version, without a model.
+///
+/// # Errors
+/// It cannot be had.
+pub fn serving_engine(options: &EngineOptions) -> Result<(&'static str, String), EngineError> {
+    let tract = || tract::version().map(|version| ("tract", version.to_owned()));
+    if options.engine == EngineChoice::Tract {
+        return tract();
+    }
+    match ort::probe(options) {
+        Ok((version, _)) => Ok(("ort", version)),
+        Err(EngineError::Absent { .. } | EngineError::NoLibrary { .. } | EngineError::Library { .. })
+            if options.engine == EngineChoice::Auto =>
+        {
+            tract()
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The version of ONNX Runtime that can be loaded, and its library.

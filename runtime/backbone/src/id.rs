@@ -9,8 +9,9 @@ use ciborium::Value;
 
 use crate::{
     checksum,
-    manifest::{Manifest, Resize},
+    manifest::{ImageInput, Input, Manifest, Resize, SignalInput},
     picture::PREPROCESSING_VERSION,
+    signal,
 };
 
 /// SHA-256 over a canonical CBOR (RFC 8949, 4.2.1) of file digest, feature tensor, pooling, preprocessing and
@@ -41,8 +42,29 @@ impl BackboneId {
 fn canonical(manifest: &Manifest) -> Vec<u8> {
     // No `..`: whoever adds a key decides here whether it changes features.
     let Manifest { name: _, licence: _, file, input, feature, classifier: _, text: _ } = manifest;
-    let text = |text: &str| Value::from(text);
-    let float = |number: f32| Value::from(f64::from(number));
+    let input = match input {
+        Input::Image(image) => of_image(image),
+        Input::Signal(signal) => of_signal(signal),
+    };
+    let quantisation = vec![
+        ("bits", 8.into()),
+        ("full_scale", float(feature.quantisation.full_scale)),
+        ("signed", feature.quantisation.signed.into()),
+    ];
+    let whole = map(vec![
+        ("feature", text(&feature.tensor)),
+        ("file", Value::Bytes(file.sha256.to_vec())),
+        ("input", map(input)),
+        ("pool", text(feature.pool.word())),
+        ("quantisation", map(quantisation)),
+    ]);
+    let mut bytes = Vec::new();
+    ciborium::into_writer(&whole, &mut bytes).expect("a bug: memory takes whatever is written");
+    bytes
+}
+
+/// What makes a picture's tensor. Written before there was another kind, so the kind itself does not stand in it.
+fn of_image(input: &ImageInput) -> Vec<(&str, Value)> {
     let mut preprocessing = vec![
         ("antialias", Value::from(input.antialias)),
         ("color", text(input.color.word())),
@@ -65,21 +87,32 @@ fn canonical(manifest: &Manifest) -> Vec<u8> {
         Resize::ShortestEdge => preprocessing.push(("resize_to", input.resize_to.into())),
         Resize::Stretch => {}
     }
-    let quantisation = vec![
-        ("bits", 8.into()),
-        ("full_scale", float(feature.quantisation.full_scale)),
-        ("signed", feature.quantisation.signed.into()),
-    ];
-    let whole = map(vec![
-        ("feature", text(&feature.tensor)),
-        ("file", Value::Bytes(file.sha256.to_vec())),
-        ("input", map(preprocessing)),
-        ("pool", text(feature.pool.word())),
-        ("quantisation", map(quantisation)),
-    ]);
-    let mut bytes = Vec::new();
-    ciborium::into_writer(&whole, &mut bytes).expect("a bug: memory takes whatever is written");
-    bytes
+    preprocessing
+}
+
+/// What makes a window's tensor.
+fn of_signal(input: &SignalInput) -> Vec<(&str, Value)> {
+    // Rate and unit are what people say of the numbers; the numbers are the same whatever is said.
+    let SignalInput { tensor, layout, channels, length, mean, std, rate_hz: _, unit: _ } = input;
+    let floats = |numbers: &[f32]| Value::from(numbers.iter().copied().map(float).collect::<Vec<_>>());
+    vec![
+        ("channels", (*channels as u64).into()),
+        ("kind", text("signal")),
+        ("layout", text(layout.word())),
+        ("length", (*length as u64).into()),
+        ("mean", floats(mean)),
+        ("std", floats(std)),
+        ("tensor", text(tensor)),
+        ("version", signal::PREPROCESSING_VERSION.into()),
+    ]
+}
+
+fn text(text: &str) -> Value {
+    text.into()
+}
+
+fn float(number: f32) -> Value {
+    f64::from(number).into()
 }
 
 /// A map in canonical order: short keys first, then bytewise, which is the order of their encodings.

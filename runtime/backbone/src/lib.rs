@@ -17,16 +17,17 @@ mod network;
 mod onnx;
 mod picture;
 mod pool;
+pub mod signal;
 
 pub use self::{
     backbone::{Backbone, BackboneError, Prepared},
-    engine::{EngineChoice, EngineError, EngineOptions, Extractor, Tensor, UnknownEngine, probe_ort},
+    engine::{EngineChoice, EngineError, EngineOptions, Extractor, Tensor, UnknownEngine, probe_ort, serving_engine},
     id::BackboneId,
     inspect::{FeatureCandidate, Inspection, Port, inspect},
     library::{Entry, Library, LibraryError},
     manifest::{
-        Classifier, Color, Crop, Decode, ElementType, FeatureTensor, ImageInput, Interpolation, Layout, Manifest,
-        ManifestError, Mistake, ModelFile, Pool, Resize,
+        Classifier, Color, Crop, Decode, ElementType, FeatureTensor, ImageInput, Input, Interpolation, Layout,
+        Manifest, ManifestError, Mistake, ModelFile, Pool, Resize, SignalInput, SignalLayout,
     },
     network::{Ends, Network, NetworkError},
     onnx::ModelError,

@@ -3,13 +3,20 @@
 //! Knows nothing about files on disk, graphs or engines. Invariant: a [`Manifest`] that exists was checked whole, so
 //! every number in it is usable as it stands.
 
+#[macro_use]
+mod word;
+mod image;
+mod keys;
 mod read;
-
-use std::fmt;
+mod signal;
 
 use acclimate_trainer::Quantisation;
 
-pub use self::read::{ManifestError, Mistake};
+pub use self::{
+    image::{Color, Crop, Decode, ImageInput, Interpolation, Layout, Resize},
+    read::{ManifestError, Mistake},
+    signal::{SignalInput, SignalLayout},
+};
 
 /// A backbone's manifest, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,8 +27,8 @@ pub struct Manifest {
     pub licence: String,
     /// The model file.
     pub file: ModelFile,
-    /// How a picture becomes the input tensor.
-    pub input: ImageInput,
+    /// How a sample becomes the input tensor.
+    pub input: Input,
     /// Which tensor is the feature, and how it is stored.
     pub feature: FeatureTensor,
     /// The layer behind the feature, where the file has one.
@@ -43,56 +50,61 @@ pub struct ModelFile {
     pub bytes: u64,
 }
 
-/// The `[input]` table with `kind = "image"`.
+/// The `[input]` table: what a sample is and how it becomes the input tensor.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ImageInput {
-    /// Name of the graph's input.
-    pub tensor: String,
-    /// Order of axes.
-    pub layout: Layout,
-    /// Element type; the engine casts from f32 (rounded, saturating).
-    pub dtype: ElementType,
-    /// Channels and their order.
-    pub color: Color,
-    /// Value of white before mean and std: 1 or 255.
-    pub range: f32,
-    /// Subtracted per channel, in the tensor's channel order; `gray` uses the first.
-    pub mean: [f32; 3],
-    /// Divided by per channel, in the tensor's channel order; `gray` uses the first.
-    pub std: [f32; 3],
-    /// Height and width of the tensor.
-    pub size: [u32; 2],
-    /// How a picture comes to that size.
-    pub resize: Resize,
-    /// Length of the shortest edge after `shortest-edge`; default: the shorter side of `size`.
-    pub resize_to: u32,
-    /// What follows `shortest-edge`.
-    pub crop: Crop,
-    /// Resampling filter.
-    pub interpolation: Interpolation,
-    /// Whether the filter widens when shrinking (Pillow's way) or samples points (OpenCV's way).
-    pub antialias: bool,
-    /// 8-bit value around a `letterbox`.
-    pub pad_value: u8,
-    /// How JPEGs are decoded.
-    pub decode: Decode,
+pub enum Input {
+    /// `kind = "image"`.
+    Image(ImageInput),
+    /// `kind = "signal"`.
+    Signal(SignalInput),
 }
 
-impl ImageInput {
-    /// Number of channels: 3, or 1 for `gray`.
-    pub fn channels(&self) -> usize {
-        match self.color {
-            Color::Bgr | Color::Rgb => 3,
-            Color::Gray => 1,
+impl Input {
+    /// Name of the graph's input.
+    pub fn tensor(&self) -> &str {
+        match self {
+            Self::Image(image) => &image.tensor,
+            Self::Signal(signal) => &signal.tensor,
         }
     }
 
-    /// Shape of the input tensor for `batch` pictures.
-    pub fn shape(&self, batch: usize) -> [usize; 4] {
-        let [height, width] = self.size.map(|side| side as usize);
-        match self.layout {
-            Layout::Nchw => [batch, self.channels(), height, width],
-            Layout::Nhwc => [batch, height, width, self.channels()],
+    /// Element type of the tensor.
+    pub fn element(&self) -> ElementType {
+        match self {
+            Self::Image(image) => image.dtype,
+            Self::Signal(_) => ElementType::F32,
+        }
+    }
+
+    /// Shape of the tensor for `batch` samples.
+    pub fn shape(&self, batch: usize) -> Vec<usize> {
+        match self {
+            Self::Image(image) => image.shape(batch).to_vec(),
+            Self::Signal(signal) => signal.shape(batch),
+        }
+    }
+
+    /// The word of `kind`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Image(_) => "image",
+            Self::Signal(_) => "signal",
+        }
+    }
+
+    /// The picture's side of it, where samples are pictures.
+    pub fn image(&self) -> Option<&ImageInput> {
+        match self {
+            Self::Image(image) => Some(image),
+            Self::Signal(_) => None,
+        }
+    }
+
+    /// The signal's side of it, where samples are windows of readings.
+    pub fn signal(&self) -> Option<&SignalInput> {
+        match self {
+            Self::Image(_) => None,
+            Self::Signal(signal) => Some(signal),
         }
     }
 }
@@ -121,44 +133,6 @@ pub struct Classifier {
     pub labels: Option<String>,
 }
 
-/// Defines an enum whose variants are words in a manifest.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $($(#[$variant_doc])* $variant),+ }
-
-        impl $name {
-            /// The words of a manifest, in the order of the variants.
-            pub const WORDS: &'static [&'static str] = &[$($word),+];
-
-            /// The word in a manifest.
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            pub(crate) fn from_word(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)+ _ => None }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.word())
-            }
-        }
-    };
-}
-
-words! {
-    /// Order of an image tensor's axes.
-    Layout {
-        /// Batch, channels, height, width.
-        Nchw = "nchw",
-        /// Batch, height, width, channels.
-        Nhwc = "nhwc",
-    }
-}
 words! {
     /// Element type of an input tensor.
     ElementType {
@@ -168,57 +142,6 @@ words! {
         I8 = "i8",
         /// 8-bit unsigned integer.
         U8 = "u8",
-    }
-}
-words! {
-    /// Channels of an image tensor.
-    Color {
-        /// Blue, green, red.
-        Bgr = "bgr",
-        /// Luminance (ITU-R 601).
-        Gray = "gray",
-        /// Red, green, blue.
-        Rgb = "rgb",
-    }
-}
-words! {
-    /// How a picture comes to the tensor's size.
-    Resize {
-        /// Fit inside, keep the aspect, pad.
-        Letterbox = "letterbox",
-        /// Keep the aspect; the shorter edge becomes `resize_to`, then crop.
-        ShortestEdge = "shortest-edge",
-        /// Both edges to `size`, whatever the aspect.
-        Stretch = "stretch",
-    }
-}
-words! {
-    /// What is cut from a resized picture.
-    Crop {
-        /// The middle.
-        Center = "center",
-        /// Nothing.
-        None = "none",
-    }
-}
-words! {
-    /// Resampling filter.
-    Interpolation {
-        /// Cubic, a = -0.5.
-        Bicubic = "bicubic",
-        /// Triangle.
-        Bilinear = "bilinear",
-        /// Lanczos with three lobes.
-        Lanczos = "lanczos",
-    }
-}
-words! {
-    /// How JPEGs are decoded.
-    Decode {
-        /// Every pixel.
-        Full = "full",
-        /// At a smaller scale where that suffices: other pixels, so another backbone id.
-        Scaled = "scaled",
     }
 }
 words! {

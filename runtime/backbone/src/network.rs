@@ -81,6 +81,19 @@ impl Network {
         self.opened.engine.run(batch)
     }
 
+    /// Runs one input of numbers that mean nothing, as a trial.
+    ///
+    /// # Errors
+    /// The engine fails.
+    pub fn try_out(&mut self) -> Result<ArrayD<f32>, EngineError> {
+        let shape: Vec<usize> = std::iter::once(1).chain(self.shape.iter().copied()).collect();
+        // -2 to 2, where normalised inputs lie, or any byte.
+        let scale = if self.element == ElementType::F32 { 4.0 / 251.0 } else { 1.0 };
+        let numbers = (0..shape.iter().product::<usize>()).map(|i| ((i * 37 % 251) as f32 - 125.0) * scale).collect();
+        let tensor = Tensor::cast(numbers, &shape, self.element).expect("a bug: as many numbers as the shape has");
+        self.run(&tensor)
+    }
+
     /// What really runs.
     pub fn extractor(&self) -> &Extractor {
         self.opened.engine.extractor()

@@ -1,10 +1,10 @@
 //! Pooling: from the feature tensor `[n, …]` to one row per sample `[n, dim]`.
 //!
-//! Knows shapes and layouts, nothing about where they come from. Invariant: rows are contiguous.
+//! Knows shapes and orders of axes, nothing about where they come from. Invariant: rows are contiguous.
 
 use ndarray::{Array2, ArrayD, Axis};
 
-use crate::manifest::{Layout, Pool};
+use crate::manifest::{Input, Layout, Pool};
 
 /// Why a tensor cannot be pooled as the manifest says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,16 +34,47 @@ pub enum PoolError {
 /// The shape that text models and vision transformers give.
 const TOKENS: &str = "[n, tokens, dim] with at least one token";
 
+/// Where a map has its axes of space: an image two, a signal one of time and perhaps one of length 1 beside it.
+#[derive(Clone, Copy)]
+pub(crate) enum Map {
+    /// `[n, channels, height, width]`.
+    ImageChannelsFirst,
+    /// `[n, height, width, channels]`.
+    ImageChannelsLast,
+    /// `[n, channels, time]` or `[n, channels, …, …]`.
+    SignalChannelsFirst,
+    /// `[n, time, channels]` or `[n, …, …, channels]`.
+    SignalChannelsLast,
+}
+
+impl Map {
+    /// What the graph makes of such an input.
+    pub(crate) fn of(input: &Input) -> Self {
+        match input {
+            Input::Image(image) if image.layout == Layout::Nchw => Self::ImageChannelsFirst,
+            Input::Image(_) => Self::ImageChannelsLast,
+            Input::Signal(signal) if signal.layout.channels_last() => Self::SignalChannelsLast,
+            Input::Signal(_) => Self::SignalChannelsFirst,
+        }
+    }
+
+    /// Axes of space of a tensor of this rank, last first.
+    fn space(self, rank: usize) -> Result<&'static [usize], &'static str> {
+        match (self, rank) {
+            (Self::ImageChannelsFirst | Self::SignalChannelsFirst, 4) => Ok(&[3, 2]),
+            (Self::ImageChannelsLast | Self::SignalChannelsLast, 4) => Ok(&[2, 1]),
+            (Self::SignalChannelsFirst, 3) => Ok(&[2]),
+            (Self::SignalChannelsLast, 3) => Ok(&[1]),
+            (Self::ImageChannelsFirst | Self::ImageChannelsLast, _) => Err("of four axes"),
+            (Self::SignalChannelsFirst | Self::SignalChannelsLast, _) => Err("of three or four axes"),
+        }
+    }
+}
+
 /// Pools the output of a batch of `n`.
-pub(crate) fn pool(
-    output: ArrayD<f32>,
-    pool: Pool,
-    layout: Layout,
-    n: usize,
-    dim: usize,
-) -> Result<Array2<f32>, PoolError> {
+pub(crate) fn pool(output: ArrayD<f32>, pool: Pool, map: Map, n: usize, dim: usize) -> Result<Array2<f32>, PoolError> {
     let shape = output.shape().to_vec();
-    let refuse = |expected| PoolError::Shape { pool, expected, found: shape.clone() };
+    let refuse = |expected: &'static str| PoolError::Shape { pool, expected, found: shape.clone() };
     let has_rank = |rank: usize, expected| if shape.len() == rank { Ok(()) } else { Err(refuse(expected)) };
     if shape.first() != Some(&n) {
         return Err(refuse("[n, …] with n the batch"));
@@ -54,15 +85,9 @@ pub(crate) fn pool(
         Pool::None if shape.iter().skip(1).filter(|&&axis| axis != 1).count() <= 1 => output,
         Pool::None => return Err(refuse("[n, dim], further axes 1")),
         Pool::SpatialMean => {
-            has_rank(4, "of four axes")?;
-            let (first, second) = match layout {
-                Layout::Nchw => (3, 2),
-                Layout::Nhwc => (2, 1),
-            };
-            output
-                .mean_axis(Axis(first))
-                .and_then(|rows| rows.mean_axis(Axis(second)))
-                .ok_or_else(|| refuse("of no empty axis"))?
+            let space = map.space(shape.len()).map_err(refuse)?;
+            let mean = space.iter().try_fold(output, |output, &axis| output.mean_axis(Axis(axis)));
+            mean.ok_or_else(|| refuse("of no empty axis"))?
         }
         Pool::Cls | Pool::LastToken | Pool::TokenMean => {
             has_rank(3, TOKENS)?;
@@ -98,15 +123,25 @@ mod tests {
 
     #[test]
     fn spatial_mean_follows_the_layout() {
-        let channels_first = pool(counting(&[1, 2, 1, 3]), Pool::SpatialMean, Layout::Nchw, 1, 2).unwrap();
+        let channels_first = pool(counting(&[1, 2, 1, 3]), Pool::SpatialMean, Map::ImageChannelsFirst, 1, 2).unwrap();
         assert_eq!(channels_first, array![[1.0, 4.0]]);
-        let channels_last = pool(counting(&[1, 1, 3, 2]), Pool::SpatialMean, Layout::Nhwc, 1, 2).unwrap();
+        let channels_last = pool(counting(&[1, 1, 3, 2]), Pool::SpatialMean, Map::ImageChannelsLast, 1, 2).unwrap();
         assert_eq!(channels_last, array![[2.0, 3.0]]);
     }
 
     #[test]
+    fn spatial_mean_of_a_signal_is_over_time() {
+        let rows = |shape: &[usize], map| pool(counting(shape), Pool::SpatialMean, map, 1, 2).unwrap();
+        assert_eq!(rows(&[1, 2, 3], Map::SignalChannelsFirst), array![[1.0, 4.0]]);
+        assert_eq!(rows(&[1, 2, 3, 1], Map::SignalChannelsFirst), array![[1.0, 4.0]]);
+        assert_eq!(rows(&[1, 3, 2], Map::SignalChannelsLast), array![[2.0, 3.0]]);
+        let error = pool(counting(&[1, 2]), Pool::SpatialMean, Map::SignalChannelsLast, 1, 2).unwrap_err();
+        assert!(error.to_string().contains("three or four axes"), "{error}");
+    }
+
+    #[test]
     fn tokens_are_taken_from_the_middle_axis() {
-        let rows = |how| pool(counting(&[2, 3, 2]), how, Layout::Nchw, 2, 2).unwrap();
+        let rows = |how| pool(counting(&[2, 3, 2]), how, Map::ImageChannelsFirst, 2, 2).unwrap();
         assert_eq!(rows(Pool::Cls), array![[0.0, 1.0], [6.0, 7.0]]);
         assert_eq!(rows(Pool::LastToken), array![[4.0, 5.0], [10.0, 11.0]]);
         assert_eq!(rows(Pool::TokenMean), array![[2.0, 3.0], [8.0, 9.0]]);
@@ -114,14 +149,17 @@ mod tests {
 
     #[test]
     fn none_takes_axes_of_one_and_refuses_a_map() {
-        assert_eq!(pool(counting(&[2, 3, 1, 1]), Pool::None, Layout::Nchw, 2, 3).unwrap().dim(), (2, 3));
-        assert!(matches!(pool(counting(&[2, 3, 2, 1]), Pool::None, Layout::Nchw, 2, 6), Err(PoolError::Shape { .. })));
-        assert_eq!(pool(counting(&[2, 3, 2, 1]), Pool::Flatten, Layout::Nchw, 2, 6).unwrap().dim(), (2, 6));
+        assert_eq!(pool(counting(&[2, 3, 1, 1]), Pool::None, Map::ImageChannelsFirst, 2, 3).unwrap().dim(), (2, 3));
+        assert!(matches!(
+            pool(counting(&[2, 3, 2, 1]), Pool::None, Map::ImageChannelsFirst, 2, 6),
+            Err(PoolError::Shape { .. })
+        ));
+        assert_eq!(pool(counting(&[2, 3, 2, 1]), Pool::Flatten, Map::ImageChannelsFirst, 2, 6).unwrap().dim(), (2, 6));
     }
 
     #[test]
     fn another_dimension_is_refused() {
-        let error = pool(counting(&[1, 3]), Pool::None, Layout::Nchw, 1, 4).unwrap_err();
+        let error = pool(counting(&[1, 3]), Pool::None, Map::ImageChannelsFirst, 1, 4).unwrap_err();
         assert_eq!(error, PoolError::Dim { pool: Pool::None, expected: 4, found: 3 });
     }
 }

@@ -99,6 +99,9 @@ pub enum Command {
     },
     /// Print the manual page
     Man,
+    /// Load and run the models named on standard input: what a trial runs in a process of its own
+    #[command(hide = true)]
+    Trial,
 }
 
 /// `acclimate demo`.

@@ -18,9 +18,11 @@ use std::process::ExitCode;
 
 use acclimate::adaptation::Options;
 use acclimate::config::{Config, EngineName};
+use acclimate::embedding::Opener;
 use acclimate::place::Environment;
 use acclimate::record::AddRecord;
 use acclimate::store::{Access, Tasks};
+use acclimate::trial::{self, Trials};
 use acclimate_backbone::{Backbone, EngineChoice, EngineOptions, Library};
 use acclimate_trainer::Kind;
 use anyhow::Context as _;
@@ -99,6 +101,10 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Model(command) => model::run(&context, command),
         Command::Sample(command) => sample::run(&context, command),
         Command::Task(command) => task::run(&context, command),
+        Command::Trial => {
+            trial::answer()?;
+            Ok(Outcome::Done)
+        }
     }
 }
 
@@ -139,10 +145,20 @@ impl Context {
         }
     }
 
+    /// What opens backbones. The trial of a new one runs in this program, even where an update has replaced its file.
+    pub fn opener(&self) -> Opener {
+        Opener {
+            library: self.library.clone(),
+            options: self.engine_options(),
+            trials: Trials::new(self.data_dir.clone(), "/proc/self/exe".into()),
+        }
+    }
+
     /// Opens the backbone of a task, and says what really runs it.
     pub fn backbone(&self, task: &acclimate::store::Task) -> anyhow::Result<Backbone> {
-        let backbone = acclimate::embedding::open(task, &self.library, &self.engine_options())
-            .with_context(|| format!("could not open the backbone of task `{}`", task.name))?;
+        let opener = self.opener();
+        let backbone =
+            opener.open_for(task).with_context(|| format!("could not open the backbone of task `{}`", task.name))?;
         tracing::info!("{} runs on {}", task.backbone, backbone.extractor());
         Ok(backbone)
     }

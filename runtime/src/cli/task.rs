@@ -7,7 +7,7 @@ use acclimate::group::GroupBy;
 use acclimate::place::absolute;
 use acclimate::record::TaskRecord;
 use acclimate::store::{Access, Model, NewTask, Task};
-use acclimate_backbone::{Backbone, Manifest, builtin, checksum};
+use acclimate_backbone::{Manifest, builtin, checksum};
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 
@@ -27,11 +27,7 @@ pub fn init(context: &Context, args: &args::Init) -> anyhow::Result<Outcome> {
         Some(file) => from_file(context, file)?,
         None => by_name(context, args.backbone.as_deref())?,
     };
-    let backbone = match &model {
-        Model::Builtin => Backbone::builtin(&context.engine_options()),
-        Model::File(path) => Backbone::open(&manifest, path, &context.engine_options()),
-    }
-    .with_context(|| format!("could not open backbone `{}`", manifest.name))?;
+    let backbone = context.opener().open(&manifest, &model)?;
     let new = NewTask {
         name: args.task.clone(),
         backbone: manifest.name.clone(),

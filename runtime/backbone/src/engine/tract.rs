@@ -45,6 +45,11 @@ pub(super) fn lacking(model: &pb::ModelProto) -> Option<Vec<String>> {
     Some(missing.into_iter().collect())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the surface of `tract_absent.rs`, which has none")]
+pub(super) fn version() -> Result<&'static str, EngineError> {
+    Ok(VERSION)
+}
+
 pub(super) fn open(model: &pb::ModelProto, options: &EngineOptions) -> Result<Box<dyn Engine>, EngineError> {
     let operators = lacking(model).unwrap_or_default();
     if !operators.is_empty() {

@@ -7,6 +7,10 @@ pub(super) fn open(_: &pb::ModelProto, _: &EngineOptions) -> Result<Box<dyn Engi
     Err(EngineError::Absent { engine: "tract", other: "ort" })
 }
 
+pub(super) fn version() -> Result<&'static str, EngineError> {
+    Err(EngineError::Absent { engine: "tract", other: "ort" })
+}
+
 pub(super) fn lacking(_: &pb::ModelProto) -> Option<Vec<String>> {
     None
 }

@@ -23,12 +23,12 @@ const BYTES: f32 = 12.0;
 fn check(model: &str, golden: &str, tolerance: f32) {
     let Some((manifest, file)) = assets::model(model) else { return };
     let arrays = npz::read(&assets::assets().unwrap().join("golden").join(golden));
-    let input = &arrays[&format!("in:{}", manifest.input.tensor)];
+    let input = &arrays[&format!("in:{}", manifest.input.tensor())];
     let (output, expected) = arrays.iter().find_map(|(name, array)| Some((name.strip_prefix("out:")?, array))).unwrap();
     let Tensor::F32(expected) = expected else { panic!("{output} is not f32") };
     let largest = expected.iter().fold(0.0_f32, |largest, number| largest.max(number.abs()));
-    let [_, shape @ ..] = manifest.input.shape(1);
-    let ends = Ends { output: None, input: &manifest.input.tensor, shape: &shape, element: manifest.input.dtype };
+    let (shape, element) = (manifest.input.shape(1), manifest.input.element());
+    let ends = Ends { output: None, input: manifest.input.tensor(), shape: &shape[1..], element };
     for engine in assets::engines() {
         if model == "mobilenetv2-12-int8" && engine == EngineChoice::Tract {
             continue; // see `engines::tract_names_the_operators_that_it_lacks`

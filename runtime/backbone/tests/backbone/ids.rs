@@ -2,7 +2,7 @@
 
 use acclimate_backbone::{BackboneId, Library, Manifest};
 
-use crate::manifests::MINIMAL;
+use crate::manifests::{MINIMAL, minimal_signal};
 
 /// If this fails, do not edit it: features in the field are recorded under these ids. Raise the version that changed
 /// (of preprocessing, say) and add the new ids.
@@ -63,5 +63,23 @@ fn whatever_changes_features_changes_the_id_and_nothing_else_does() {
         let changed = MINIMAL.replacen(from, to, 1);
         assert_ne!(changed, MINIMAL, "{from}");
         assert_eq!(id(&changed), minimal, "{to}");
+    }
+}
+
+#[test]
+fn whatever_changes_a_signal_changes_the_id_and_words_about_it_do_not() {
+    let id = |text: &str| BackboneId::of(&Manifest::parse(text).unwrap());
+    let minimal = minimal_signal();
+    let with = |line: &str| id(&minimal.replacen("length = 96", line, 1));
+    // Golden, as above.
+    assert_eq!(id(&minimal).to_string(), "67e72d8c1877625dafe3abb4fe8ce163028257672d26f9dd6fb9e11399f653b2");
+    for line in
+        ["length = 97", "length = 96\nlayout = \"nlc\"", "length = 96\nmean = 0.5", "length = 96\nstd = [1, 1, 2]"]
+    {
+        assert_ne!(with(line), id(&minimal), "{line}");
+    }
+    for line in ["length = 96\nrate_hz = 32\nunit = \"g\"", "length = 96\nmean = 0\nstd = [1, 1, 1]\nlayout = \"ncl\""]
+    {
+        assert_eq!(with(line), id(&minimal), "{line}");
     }
 }

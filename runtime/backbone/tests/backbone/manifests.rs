@@ -1,6 +1,6 @@
 //! Manifests: what is missing, unknown or wrong is told all at once.
 
-use acclimate_backbone::{Crop, Manifest, ManifestError, Pool, Resize};
+use acclimate_backbone::{Crop, Manifest, ManifestError, Pool, Resize, SignalLayout};
 
 /// Only what must be there.
 pub(crate) const MINIMAL: &str = r#"
@@ -38,12 +38,10 @@ fn mistake_of(from: &str, to: &str) -> String {
 #[test]
 fn what_need_not_be_there_has_the_documented_defaults() {
     let manifest = Manifest::parse(MINIMAL).unwrap();
-    assert_eq!(
-        (manifest.input.resize, manifest.input.resize_to, manifest.input.crop),
-        (Resize::ShortestEdge, 8, Crop::Center)
-    );
-    assert_eq!((manifest.input.mean, manifest.input.std), ([0.0; 3], [1.0; 3]));
-    assert!(manifest.input.antialias);
+    let input = manifest.input.image().unwrap();
+    assert_eq!((input.resize, input.resize_to, input.crop), (Resize::ShortestEdge, 8, Crop::Center));
+    assert_eq!((input.mean, input.std), ([0.0; 3], [1.0; 3]));
+    assert!(input.antialias);
     assert_eq!(manifest.feature.pool, Pool::None);
     assert!(manifest.feature.quantisation.signed);
     assert!((manifest.feature.quantisation.full_scale - 1.0).abs() < f32::EPSILON);
@@ -125,7 +123,57 @@ fn keys_that_contradict_each_other_are_told() {
 fn another_kind_of_input_is_told_once_and_not_judged_as_an_image() {
     assert_eq!(
         mistake_of("kind = \"image\"", "kind = \"audio\"\nrate = 16000"),
-        "input.kind: expected \"image\", the only kind of input that this version has, found \"audio\""
+        "input.kind: expected \"image\" or \"signal\", found \"audio\""
+    );
+}
+
+/// [`MINIMAL`] with a signal for its input.
+pub(crate) fn minimal_signal() -> String {
+    let (head, rest) = MINIMAL.split_once("[input]").unwrap();
+    let (_, feature) = rest.split_once("[feature]").unwrap();
+    let input = "kind = \"signal\"\ntensor = \"readings\"\nchannels = 3\nlength = 96\n";
+    format!("{head}[input]\n{input}[feature]{feature}")
+}
+
+#[test]
+fn a_signal_has_its_own_keys_and_defaults() {
+    let manifest = Manifest::parse(&minimal_signal()).unwrap();
+    assert_eq!((manifest.input.kind(), manifest.input.shape(1)), ("signal", vec![1, 3, 96]));
+    let input = manifest.input.signal().unwrap();
+    assert_eq!((&input.mean[..], &input.std[..]), (&[0.0; 3][..], &[1.0; 3][..]));
+    assert_eq!((input.layout, input.rate_hz, &input.unit), (SignalLayout::Ncl, None, &None));
+    let words = "mean = 31.5\nstd = [21, 21, 21.5]\nrate_hz = 32\nunit = \"g\"\nlayout = \"nlc\"\nlength";
+    let manifest = Manifest::parse(&minimal_signal().replace("length", words)).unwrap();
+    assert_eq!(manifest.input.shape(2), [2, 96, 3]);
+    let input = manifest.input.signal().unwrap();
+    assert_eq!((&input.mean[..], &input.std[..]), (&[31.5; 3][..], &[21.0, 21.0, 21.5][..]));
+    assert_eq!((input.rate_hz, input.unit.as_deref()), (Some(32.0), Some("g")));
+}
+
+#[test]
+fn every_mistake_of_a_signal_is_told() {
+    let wrong = "layout = \"nchw\"\ndtype = \"u8\"\nmean = [1, 2]\nstd = 0\nrate_hz = -1\nsize = [8, 8]\nlength = 0\n";
+    assert_eq!(
+        mistakes(&minimal_signal().replace("length = 96\n", wrong)),
+        [
+            "input.layout: expected \"n1cl\" or \"n1lc\" or \"ncl\" or \"ncl1\" or \"nl\" or \"nlc\" or \"nlc1\", found \"nchw\"",
+            "input.dtype: expected \"f32\", found \"u8\"",
+            "input.length: expected an integer from 1 to 1048576, found 0",
+            "input.mean: expected one number or an array of 3, finite numbers, found [1, 2]",
+            "input.std: expected one number or an array of 3, numbers above 0, found 0",
+            "input.rate_hz: expected a number above 0, found -1",
+            "input.size: expected no such key, found it",
+        ]
+    );
+    assert_eq!(
+        mistakes(&minimal_signal().replace("length = 96", "length = 9600\nlayout = \"nl\"\n")),
+        ["input.channels: expected 1 with layout = \"nl\", which has no axis for them, found 3"]
+    );
+    assert_eq!(
+        mistakes(
+            &minimal_signal().replace("length = 96", "length = 1048576").replace("channels = 3", "channels = 1000")
+        ),
+        ["input.length: expected channels × length of at most 4194304, found 1048576000"]
     );
 }
 

@@ -43,15 +43,15 @@ fn photographs(folder: &Path) -> Vec<Photograph> {
 }
 
 fn open(manifest: &Manifest, file: &Path, engine: EngineChoice) -> Network {
-    let [_, shape @ ..] = manifest.input.shape(1);
-    let ends = Ends { output: None, input: &manifest.input.tensor, shape: &shape, element: manifest.input.dtype };
+    let (shape, element) = (manifest.input.shape(1), manifest.input.element());
+    let ends = Ends { output: None, input: manifest.input.tensor(), shape: &shape[1..], element };
     Network::open(fs::read(file).unwrap(), &ends, &options(engine)).unwrap()
 }
 
 /// The five classes of the largest outputs, best first.
 fn best(network: &mut Network, manifest: &Manifest, picture: &Picture) -> [usize; 5] {
     let mut numbers = Vec::new();
-    preprocess(picture, &manifest.input, &mut numbers);
+    preprocess(picture, manifest.input.image().unwrap(), &mut numbers);
     let input = ArrayD::from_shape_vec(&manifest.input.shape(1)[..], numbers).unwrap();
     let output = network.run(&Tensor::F32(input)).unwrap();
     let output: Vec<f32> = output.iter().copied().collect();

@@ -13,6 +13,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use acclimate_backbone::{Backbone, BackboneId, EngineChoice, EngineError, EngineOptions, Manifest, serving_engine};
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use serde::{Deserialize, Serialize};
 
@@ -126,7 +127,15 @@ impl Trials {
             return Ok(());
         }
         tracing::info!("trying {} in a process of its own: {engine} {version} never loaded it here", manifest.name);
-        let child = self.start().map_err(|source| TrialError::Start { name: manifest.name.clone(), source })?;
+        let child = match self.start() {
+            Ok(child) => child,
+            // An emulator runs this process, and the system underneath cannot run our program without it.
+            Err(error) if error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) => {
+                tracing::warn!("{} is loaded untried: this system starts no process of our kind", manifest.name);
+                return Ok(());
+            }
+            Err(source) => return Err(TrialError::Start { name: manifest.name.clone(), source }),
+        };
         let question = Question {
             manifest: manifest.text.clone(),
             file: absolute(file),
@@ -313,6 +322,21 @@ mod tests {
         assert!(matches!(tried(&options), Err(TrialError::Start { .. })));
         impossible.learn(&format!("{} {engine} {version}", BackboneId::of(&manifest))).unwrap();
         tried(&options).unwrap();
+    }
+
+    #[test]
+    fn a_program_of_another_machine_is_no_reason_to_refuse() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("acclimate");
+        std::fs::write(&program, b"\x7fELF\x02\x01\x01, of a machine that nobody built").unwrap();
+        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let manifest = Manifest::parse(acclimate_backbone::builtin::MANIFEST).unwrap();
+        let options = EngineOptions { engine: EngineChoice::Tract, threads: 1, ort_library: None };
+        if serving_engine(&options).is_ok() {
+            let trials = Trials::new(folder.path().join("data"), program);
+            trials.ensure_known(&manifest, Path::new("file.onnx"), &options).unwrap();
+            assert!(!folder.path().join("data").exists(), "untried is not known");
+        }
     }
 
     #[test]

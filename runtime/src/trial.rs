@@ -127,13 +127,14 @@ impl Trials {
             return Ok(());
         }
         tracing::info!("trying {} in a process of its own: {engine} {version} never loaded it here", manifest.name);
+        // An emulator runs this process where the system underneath cannot run our program without it.
+        let untried = || {
+            tracing::warn!("{} is loaded untried: this system starts no process of our kind", manifest.name);
+            Ok(())
+        };
         let child = match self.start() {
             Ok(child) => child,
-            // An emulator runs this process, and the system underneath cannot run our program without it.
-            Err(error) if error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) => {
-                tracing::warn!("{} is loaded untried: this system starts no process of our kind", manifest.name);
-                return Ok(());
-            }
+            Err(error) if error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) => return untried(),
             Err(source) => return Err(TrialError::Start { name: manifest.name.clone(), source }),
         };
         let question = Question {
@@ -155,6 +156,7 @@ impl Trials {
             }
             Ended::Answered(Answer { refused: Some(why) }) => Err(TrialError::Refused(why)),
             Ended::Crashed { how, words } => Err(TrialError::Crashed { name: name(), engine, version, how, words }),
+            Ended::NotBegun => untried(),
             Ended::Late => Err(TrialError::Late { name: name(), engine, version, patience }),
         }
     }
@@ -183,9 +185,18 @@ impl Trials {
 
 enum Ended {
     Answered(Answer),
-    Crashed { how: String, words: String },
+    Crashed {
+        how: String,
+        words: String,
+    },
     Late,
+    /// The process was made, but never became our program.
+    NotBegun,
 }
+
+/// What the C library's `posix_spawn` ends a child with that could not become the program, where it cannot tell the
+/// parent: under qemu-user.
+const NOT_BEGUN: i32 = 127;
 
 /// Asks a child one question and sees it end.
 fn ask(mut child: Child, question: &Question, patience: Duration) -> std::io::Result<Ended> {
@@ -213,6 +224,7 @@ fn ask(mut child: Child, question: &Question, patience: Duration) -> std::io::Re
         let Ok(answer) = answer else { return Ok(Ended::Late) };
         Ok(match serde_json::from_str(&answer) {
             Ok(answer) if status.success() => Ended::Answered(answer),
+            _ if status.code() == Some(NOT_BEGUN) && words.is_empty() => Ended::NotBegun,
             _ => Ended::Crashed { how: how(status), words },
         })
     })
@@ -302,6 +314,8 @@ mod tests {
             panic!("it crashed")
         };
         assert_eq!((how.as_str(), words.as_str()), ("signal 11", ", out of luck"));
+        let not_begun = ask(child("exit 127"), &question(), minute).unwrap();
+        assert!(matches!(not_begun, Ended::NotBegun));
         let silent = ask(child("exit 0"), &question(), minute).unwrap();
         assert!(matches!(silent, Ended::Crashed { .. }), "no answer is not a yes");
         let late = ask(child("exec sleep 600"), &question(), Duration::from_millis(50)).unwrap();

@@ -3,6 +3,8 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use acclimate_tests::device::Device;
@@ -10,6 +12,7 @@ use acclimate_tests::program::Running;
 use acclimate_tests::skip::{assets, skip};
 use acclimate_tests::trashnet::{Photograph, TrashNet, csv, onnx_runtime};
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// Photographs of each class: to learn from, to be classified. An emulated picture takes half a second.
 const TRAIN: usize = 6;
@@ -27,7 +30,8 @@ fn both_engines_predict_on_arm_as_they_do_here() {
     if let Err(why) = onnx_runtime() {
         return skip("ort", &why);
     }
-    let emulator = ["qemu-aarch64".into(), "-L".into(), "/usr/aarch64-linux-gnu".into(), arm];
+    let board = board();
+    let emulator = ["qemu-aarch64".into(), "-L".into(), board.path().into(), arm];
     let split = TrashNet::read(&assets).split(1);
     let (train, test) = (few(&split.train, TRAIN), few(&split.test, TEST));
     for (engine, backbone) in [("tract", "mcunet-5fps"), ("ort", "mcunet-5fps"), ("tract", "builtin-picture-1")] {
@@ -45,6 +49,25 @@ fn both_engines_predict_on_arm_as_they_do_here() {
         eprintln!("{engine}, {backbone}: scores differ by at most {worst:.1e}");
         assert!(worst <= SAME, "{engine}, {backbone}: {worst}");
     }
+}
+
+/// What the emulated program finds at `/` before it finds this machine's: the C and C++ libraries, and the processors of a
+/// Raspberry Pi 4. ONNX Runtime reads those when it is loaded, and crashes where it finds none of its kind.
+fn board() -> TempDir {
+    const PROCESSOR: &str = "Features\t: fp asimd evtstrm crc32 cpuid\nCPU implementer\t: 0x41\nCPU architecture: 8\n\
+        CPU variant\t: 0x0\nCPU part\t: 0xd08\nCPU revision\t: 3\n\n";
+    let board = tempfile::tempdir().unwrap();
+    symlink("/usr/aarch64-linux-gnu/lib", board.path().join("lib")).unwrap();
+    let write = |path: &str, text: &str| {
+        let path = board.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let processors: Vec<String> = (0..4).map(|number| format!("processor\t: {number}\n{PROCESSOR}")).collect();
+    write("proc/cpuinfo", &processors.concat());
+    write("sys/devices/system/cpu/possible", "0-3\n");
+    write("sys/devices/system/cpu/present", "0-3\n");
+    board
 }
 
 /// The first few photographs of each class.

@@ -8,6 +8,7 @@ mod exit_codes;
 mod forget;
 mod json_golden;
 mod kill;
+mod pull;
 mod trashnet;
 mod two_processes;
 mod verdict;

@@ -9,6 +9,8 @@
 //! | [`head_file`], [`cbor`] | the `.head` format |
 //! | [`pictures`], [`place`], [`config`] | what the command line names, where things lie |
 //! | [`record`] | what is printed as JSON |
+//! | [`models_folder`] | where a user's model is kept |
+//! | [`pull`] | the file of a model, from its address or a folder |
 //! | [`trial`] | unknown models, first tried in a child process |
 //! | [`demo`] | the drawn pictures of `acclimate demo` |
 //!
@@ -21,8 +23,10 @@ pub mod demo;
 pub mod embedding;
 pub mod group;
 pub mod head_file;
+pub mod models_folder;
 pub mod pictures;
 pub mod place;
+pub mod pull;
 pub mod record;
 pub mod store;
 pub mod trial;

@@ -24,6 +24,13 @@ const SOAKS: &[Soak] = &[
         filter: "kill",
     },
     Soak {
+        name: "models",
+        about: "100,000 spoilt ONNX files and manifests, loaded as new models",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "models",
+    },
+    Soak {
         name: "trashnet",
         about: "accuracy, honesty and calibration over 30 re-splits of TrashNet",
         package: "acclimate-tests",

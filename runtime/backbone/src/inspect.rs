@@ -11,7 +11,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use prost::bytes::Bytes;
 
-pub(crate) use self::input::Guess;
+pub(crate) use self::{
+    input::{Guess, guess},
+    propose::{feature as feature_lines, head as head_lines, string},
+};
 use crate::{
     checksum, engine,
     manifest::Pool,

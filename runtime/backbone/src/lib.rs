@@ -10,6 +10,7 @@ mod catalogue;
 pub mod checksum;
 mod classifier;
 mod engine;
+mod huggingface;
 mod id;
 mod inspect;
 mod library;
@@ -26,6 +27,7 @@ pub use self::{
     backbone::{Backbone, BackboneError, Prepared},
     classifier::{Shipped, ShippedError, shipped},
     engine::{EngineChoice, EngineError, EngineOptions, Extractor, Tensor, UnknownEngine, probe_ort, serving_engine},
+    huggingface::{HuggingFaceError, labels_from_huggingface, manifest_from_huggingface},
     id::BackboneId,
     inspect::{FeatureCandidate, Inspection, Port, ShippedLayer, inspect},
     library::{Entry, Library, LibraryError, resolve},

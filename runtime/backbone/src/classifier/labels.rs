@@ -30,6 +30,9 @@ fn parse(text: &str) -> Option<Vec<String>> {
     if let Some(inner) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
         return numbered(python_entries(inner)?);
     }
+    if text.starts_with(['[', '{']) {
+        return None;
+    }
     let lines = |separator| text.split(separator).map(|name| name.trim().to_owned()).collect::<Vec<_>>();
     let names = if text.contains('\n') { lines('\n') } else { lines(',') };
     (names.len() > 1 && names.iter().all(|name| !name.is_empty())).then_some(names)

@@ -3,8 +3,9 @@
 use crate::{builtin, manifest::Manifest};
 
 /// The manifests of `models/`, as TOML.
-pub(crate) const MANIFESTS: [&str; 5] = [
+pub(crate) const MANIFESTS: [&str; 6] = [
     builtin::MANIFEST,
+    builtin::SIGNAL_MANIFEST,
     include_str!("../../../models/mcunet-5fps.toml"),
     include_str!("../../../models/mobilenetv2-1.0-224.toml"),
     include_str!("../../../models/mobilenetv2-12-int8.toml"),

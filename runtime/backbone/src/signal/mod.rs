@@ -6,7 +6,7 @@ mod npy;
 mod recording;
 mod text;
 
-pub use self::recording::{Recording, RecordingError};
+pub use self::recording::{Recording, RecordingError, Starts};
 use crate::manifest::SignalInput;
 
 /// Part of every signal backbone's id: raised when [`preprocess`] gives other numbers for the same window.
@@ -35,6 +35,11 @@ impl Window {
     /// Number of readings.
     pub fn length(&self) -> usize {
         self.numbers.len() / self.channels
+    }
+
+    /// The numbers, reading after reading.
+    pub fn readings(&self) -> &[f32] {
+        &self.numbers
     }
 
     /// The window as an NPY file of `[channels, length]`: the same bytes for the same numbers.

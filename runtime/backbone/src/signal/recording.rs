@@ -71,6 +71,9 @@ pub enum RecordingError {
     },
 }
 
+/// Where the windows of a recording start.
+pub type Starts = std::iter::StepBy<std::ops::RangeInclusive<usize>>;
+
 /// The readings of one file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recording {
@@ -107,9 +110,9 @@ impl Recording {
     ///
     /// # Errors
     /// The recording is shorter than one window.
-    pub fn starts(&self, length: usize, stride: usize) -> Result<impl Iterator<Item = usize> + use<>, RecordingError> {
+    pub fn starts(&self, length: usize, stride: usize) -> Result<Starts, RecordingError> {
         match self.length().checked_sub(length) {
-            Some(room) => Ok((0..=room / stride.max(1)).map(move |window| window * stride.max(1))),
+            Some(room) => Ok((0..=room).step_by(stride.max(1))),
             None => Err(RecordingError::TooShort { expected: length, found: self.length() }),
         }
     }

@@ -92,6 +92,7 @@ fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test should panic")]
     use super::*;
 
     #[test]

@@ -88,7 +88,7 @@ impl Opener {
     pub fn open(&self, manifest: &Manifest, model: &Model) -> Result<Backbone, OpenError> {
         let name = || manifest.name.clone();
         let opened = match model {
-            Model::Builtin => Backbone::from_bytes(manifest, builtin::MODEL.to_vec(), &self.options),
+            Model::Builtin => Backbone::from_bytes(manifest, builtin::model(manifest).to_vec(), &self.options),
             Model::File(file) => {
                 let tried = self.trials.ensure_known(manifest, file, &self.options);
                 tried.map_err(|source| OpenError::Trial { name: name(), source: source.into() })?;

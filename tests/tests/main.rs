@@ -7,6 +7,7 @@ mod exit_codes;
 mod forget;
 mod json_golden;
 mod kill;
+mod signals;
 mod trashnet;
 mod two_processes;
 mod verdict;

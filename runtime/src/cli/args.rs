@@ -124,6 +124,18 @@ pub struct Init {
     /// A backbone by file; its manifest is FILE.toml beside it, or the catalogue's for the same content
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
+    /// Channels of a signal: numbers in one reading (with --backbone builtin-signal-1)
+    #[arg(long, value_name = "N", requires = "length", conflicts_with = "model")]
+    pub channels: Option<NonZeroUsize>,
+    /// Length of a signal's windows in readings (with --backbone builtin-signal-1)
+    #[arg(long, value_name = "N", requires = "channels")]
+    pub length: Option<NonZeroUsize>,
+    /// Readings a second: kept for people, nothing is resampled
+    #[arg(long, value_name = "HZ", requires = "channels")]
+    pub rate_hz: Option<f32>,
+    /// What the readings are, as g or m/s²: kept for people
+    #[arg(long, value_name = "UNIT", requires = "channels")]
+    pub unit: Option<String>,
     /// Classes known from the start; others are learnt from labels
     #[arg(long, value_name = "CLASS", value_delimiter = ',')]
     pub classes: Vec<String>,

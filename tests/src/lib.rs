@@ -7,6 +7,7 @@ pub mod device;
 pub mod picture;
 pub mod program;
 pub mod reference;
+pub mod server;
 pub mod signals;
 pub mod skip;
 pub mod trashnet;

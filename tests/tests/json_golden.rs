@@ -73,6 +73,7 @@ fn every_json_output_is_like_its_example() {
     golden.check(&device, 0, "forget", &["forget", "parts", sample, "--yes"]);
 
     golden.check(&device, 0, "model-list", &["model", "list"]);
+    golden.check(&device, 0, "model-pull", &["model", "pull", "builtin-picture-1"]);
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/builtin/builtin-picture-1.onnx");
     golden.check(&device, 0, "model-inspect", &["model", "inspect", model.to_str().unwrap()]);
     golden.check(&device, 0, "doctor", &["doctor"]);

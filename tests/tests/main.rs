@@ -7,6 +7,7 @@ mod exit_codes;
 mod forget;
 mod json_golden;
 mod kill;
+mod pull;
 mod signals;
 mod trashnet;
 mod two_processes;

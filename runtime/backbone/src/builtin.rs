@@ -22,6 +22,11 @@ pub const SIGNAL_MODEL: &[u8] = include_bytes!("../../../models/builtin/builtin-
 /// Name of the backbone for signals.
 pub const SIGNAL_NAME: &str = "builtin-signal-1";
 
+/// Whether a backbone of this name is in the binary.
+pub fn is_builtin(name: &str) -> bool {
+    [NAME, SIGNAL_NAME].contains(&name)
+}
+
 /// The model file of a built-in backbone's manifest.
 pub fn model(manifest: &Manifest) -> &'static [u8] {
     if manifest.name == SIGNAL_NAME { SIGNAL_MODEL } else { MODEL }

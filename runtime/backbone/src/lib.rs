@@ -17,6 +17,7 @@ mod network;
 mod onnx;
 mod picture;
 mod pool;
+mod resolve;
 pub mod signal;
 
 pub use self::{
@@ -24,7 +25,7 @@ pub use self::{
     engine::{EngineChoice, EngineError, EngineOptions, Extractor, Tensor, UnknownEngine, probe_ort, serving_engine},
     id::BackboneId,
     inspect::{FeatureCandidate, Inspection, Port, inspect},
-    library::{Entry, Library, LibraryError},
+    library::{Entry, Library, LibraryError, resolve},
     manifest::{
         Classifier, Color, Crop, Decode, ElementType, FeatureTensor, ImageInput, Input, Interpolation, Layout,
         Manifest, ManifestError, Mistake, ModelFile, Pool, Resize, SignalInput, SignalLayout,
@@ -33,4 +34,5 @@ pub use self::{
     onnx::ModelError,
     picture::{MAX_DECODING_BYTES, MAX_SIDE, PREPROCESSING_VERSION, Picture, PictureError, preprocess},
     pool::PoolError,
+    resolve::ResolveError,
 };

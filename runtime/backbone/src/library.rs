@@ -12,6 +12,7 @@ use std::{
 use crate::{
     catalogue, checksum,
     manifest::{Manifest, ManifestError},
+    resolve::ResolveError,
 };
 
 /// A backbone that the library knows.
@@ -27,7 +28,7 @@ pub struct Entry {
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
     /// No manifest has that name.
-    #[error("no model named \"{name}\": known are {}", known.join(", "))]
+    #[error("no model named \"{name}\"; of the {} known, the nearest: {}", known.len(), nearest(name, known).join(", "))]
     Unknown {
         /// The name asked for.
         name: String,
@@ -67,6 +68,17 @@ pub enum LibraryError {
         #[source]
         source: ManifestError,
     },
+    /// The tensors that a manifest leaves open are not found in its model.
+    #[error("model \"{name}\": cannot tell which tensors of {} to use", path.display())]
+    Resolve {
+        /// The model.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<ResolveError>,
+    },
     /// A file or folder cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
@@ -76,6 +88,16 @@ pub enum LibraryError {
         #[source]
         source: io::Error,
     },
+}
+
+/// Three names with the most letters in common from the start.
+fn nearest(name: &str, known: &[String]) -> Vec<String> {
+    let shared =
+        |other: &String| name.bytes().zip(other.bytes()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
+    let mut known = known.to_vec();
+    known.sort_by_key(|other| std::cmp::Reverse(shared(other)));
+    known.truncate(3);
+    known
 }
 
 fn folders(dirs: &[PathBuf]) -> String {
@@ -126,29 +148,54 @@ impl Library {
         manifests.into_values().map(with_file).collect()
     }
 
-    /// The model of that name, with a file whose checksum was verified.
+    /// The manifest of that name, whether there is a file or not.
     ///
     /// # Errors
-    /// No such name, a wrong manifest `<name>.toml`, no file, or only files with another checksum.
-    pub fn find(&self, name: &str) -> Result<Entry, LibraryError> {
-        let folders = self.folders();
+    /// No such name, or a wrong manifest `<name>.toml`.
+    pub fn manifest(&self, name: &str) -> Result<Manifest, LibraryError> {
+        self.entry(name, &self.folders()).map(|entry| entry.manifest)
+    }
+
+    /// The manifest that speaks of a file's content, if there is one; its tensors are found.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the manifest's tensors are not found in it.
+    pub fn of_content(&self, file: &Path) -> Result<Option<Manifest>, LibraryError> {
+        let sum = checksum::of_file(file).map_err(|source| LibraryError::Read { path: file.to_owned(), source })?;
+        let entry = self.list().into_iter().find(|entry| entry.manifest.file.sha256 == sum);
+        entry.map(|entry| resolve(entry.manifest, file)).transpose()
+    }
+
+    fn entry(&self, name: &str, folders: &[PathBuf]) -> Result<Entry, LibraryError> {
         let own = format!("{name}.toml");
         if let Some(path) =
-            manifest_paths(&folders).iter().find(|path| path.file_name().is_some_and(|file| file == own.as_str()))
+            manifest_paths(folders).iter().find(|path| path.file_name().is_some_and(|file| file == own.as_str()))
         {
             read_manifest(path)?;
         }
         let entries = self.list();
-        let Some(entry) = entries.iter().find(|entry| entry.manifest.name == name) else {
-            let known = entries.into_iter().map(|entry| entry.manifest.name).collect();
-            return Err(LibraryError::Unknown { name: name.to_owned(), known });
-        };
-        let manifest = &entry.manifest;
+        match entries.iter().find(|entry| entry.manifest.name == name) {
+            Some(entry) => Ok(entry.clone()),
+            None => Err(LibraryError::Unknown {
+                name: name.to_owned(),
+                known: entries.into_iter().map(|entry| entry.manifest.name).collect(),
+            }),
+        }
+    }
+
+    /// The model of that name, with a file whose checksum was verified and in which its tensors were found.
+    ///
+    /// # Errors
+    /// No such name, a wrong manifest `<name>.toml`, no file, only files with another checksum, or the manifest's tensors
+    /// are not found.
+    pub fn find(&self, name: &str) -> Result<Entry, LibraryError> {
+        let folders = self.folders();
+        let manifest = self.entry(name, &folders)?.manifest;
         let mut mismatch = None;
-        for path in candidates(manifest, &folders) {
+        for path in candidates(&manifest, &folders) {
             let sum = checksum::of_file(&path).map_err(|source| LibraryError::Read { path: path.clone(), source })?;
             if sum == manifest.file.sha256 {
-                return Ok(Entry { manifest: manifest.clone(), file: Some(path) });
+                return Ok(Entry { manifest: resolve(manifest, &path)?, file: Some(path) });
             }
             mismatch.get_or_insert((path, sum));
         }
@@ -162,7 +209,7 @@ impl Library {
             },
             None => LibraryError::Missing {
                 name,
-                wanted: file_names(manifest),
+                wanted: file_names(&manifest),
                 dirs: self.dirs.clone(),
                 url: manifest.file.url.clone(),
             },
@@ -178,6 +225,23 @@ impl Library {
         }
         folders
     }
+}
+
+/// The manifest with its tensors found in its file; itself where it names them.
+///
+/// # Errors
+/// The file cannot be read, or the tensors are not found in it.
+pub fn resolve(manifest: Manifest, file: &Path) -> Result<Manifest, LibraryError> {
+    if !manifest.is_open() {
+        return Ok(manifest);
+    }
+    let bytes = fs::read(file).map_err(|source| LibraryError::Read { path: file.to_owned(), source })?;
+    let name = manifest.name.clone();
+    manifest.resolve(&bytes).map_err(|source| LibraryError::Resolve {
+        name,
+        path: file.to_owned(),
+        source: source.into(),
+    })
 }
 
 fn entries(dir: &Path) -> Vec<PathBuf> {

@@ -364,6 +364,18 @@ pub enum Sample {
 pub enum Model {
     /// List the backbones that are known, and where their files are
     List,
+    /// Get the files of models by name: downloaded, resumed where it broke, checked before use
+    Pull {
+        /// Names (see `acclimate model list`)
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// Take the files from this folder instead of the network
+        #[arg(long, value_name = "DIR")]
+        from: Option<PathBuf>,
+        /// Where to put them [default: the folder `models` of the data directory]
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+    },
     /// Show what is in an ONNX file and print a manifest to start from
     Inspect {
         /// The file

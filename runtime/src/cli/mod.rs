@@ -174,6 +174,13 @@ impl Context {
             .with_message(what)
     }
 
+    /// The same, counting bytes.
+    pub fn progress_bytes(&self, length: u64, what: &'static str) -> ProgressBar {
+        let bar = self.progress(length as usize, what);
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} eta {eta}");
+        bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    }
+
     /// Reports an input that failed: on stderr, and as a line of JSON where that was asked for.
     pub fn report_failed(&self, input: &str, reason: &str) -> anyhow::Result<()> {
         eprintln!("failed: {input}: {reason}");

@@ -1,15 +1,19 @@
-//! `model list`, `model inspect`.
+//! `model list`, `model inspect`; the others have files of their own.
+
+mod pull;
 
 use acclimate::record::{InspectionRecord, ModelRecord};
 use acclimate_backbone::{builtin, inspect};
 use anyhow::Context as _;
 
+pub(super) use self::pull::find;
 use super::{Context, Outcome, args, line};
 
 /// Runs `acclimate model`.
 pub fn run(context: &Context, command: &args::Model) -> anyhow::Result<Outcome> {
     match command {
         args::Model::List => list(context),
+        args::Model::Pull { names, from, to } => pull::run(context, names, from.as_deref(), to.as_deref()),
         args::Model::Inspect { file, write_manifest } => {
             let bytes = std::fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
             let name = file.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned());
@@ -31,12 +35,13 @@ fn list(context: &Context) -> anyhow::Result<Outcome> {
         .list()
         .into_iter()
         .map(|entry| {
-            let is_builtin = entry.manifest.name == builtin::NAME;
+            let is_builtin = builtin::is_builtin(&entry.manifest.name);
             ModelRecord {
                 name: entry.manifest.name,
                 dim: entry.manifest.feature.dim,
                 bytes: entry.manifest.file.bytes,
                 licence: entry.manifest.licence,
+                url: entry.manifest.file.url,
                 available: is_builtin || entry.file.is_some(),
                 file: entry.file.map(|file| file.display().to_string()),
             }
@@ -50,6 +55,7 @@ fn list(context: &Context) -> anyhow::Result<Outcome> {
         let place = match (&r.file, r.available) {
             (Some(file), _) => file.as_str(),
             (None, true) => "built in",
+            (None, false) if r.url.is_some() => "not here: `acclimate model pull` gets it",
             (None, false) => "no file found: put it in a folder named by --models or $ACCLIMATE_MODELS",
         };
         line(&format!("{:24} {:5} features  {:>9} bytes  {}", r.name, r.dim, r.bytes, place))?;

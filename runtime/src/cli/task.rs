@@ -8,11 +8,11 @@ use acclimate::inputs;
 use acclimate::place::absolute;
 use acclimate::record::TaskRecord;
 use acclimate::store::{Access, Model, NewTask, Task};
-use acclimate_backbone::{Manifest, builtin, checksum};
+use acclimate_backbone::{Manifest, builtin, resolve};
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 
-use super::{Context, Outcome, args};
+use super::{Context, Outcome, args, model};
 
 /// Runs `acclimate task`.
 pub fn run(context: &Context, command: &args::Task) -> anyhow::Result<Outcome> {
@@ -85,7 +85,7 @@ fn by_name(
     if name == builtin::NAME {
         return Ok((Manifest::parse(builtin::MANIFEST)?, Model::Builtin));
     }
-    let entry = context.library.find(name)?;
+    let entry = model::find(context, name)?;
     let file = entry.file.context("a bug: the library found a model without its file")?;
     Ok((entry.manifest, Model::File(absolute(&file))))
 }
@@ -97,11 +97,10 @@ fn from_file(context: &Context, file: &Path) -> anyhow::Result<(Manifest, Model)
     if beside.is_file() {
         let text = std::fs::read_to_string(&beside).with_context(|| format!("could not read {}", beside.display()))?;
         let manifest = Manifest::parse(&text).with_context(|| format!("could not use {}", beside.display()))?;
-        return Ok((manifest, model));
+        return Ok((resolve(manifest, file)?, model));
     }
-    let sum = checksum::of_file(file).with_context(|| format!("could not read {}", file.display()))?;
-    match context.library.list().into_iter().find(|entry| entry.manifest.file.sha256 == sum) {
-        Some(entry) => Ok((entry.manifest, model)),
+    match context.library.of_content(file)? {
+        Some(manifest) => Ok((manifest, model)),
         None => bail!(
             "no manifest for {}: there is no {} beside it and the catalogue does not know its content; \
              `acclimate model inspect {} --write-manifest {}` writes one to start from",

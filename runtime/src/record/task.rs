@@ -45,10 +45,27 @@ pub struct ModelRecord {
     pub bytes: u64,
     /// Its licence.
     pub licence: String,
+    /// Where its file can be downloaded; none where it must be supplied.
+    pub url: Option<String>,
     /// Whether it can be used now.
     pub available: bool,
     /// Its file; none for the built-in one.
     pub file: Option<String>,
+}
+
+/// A model's file, as `model pull` prints it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct PullRecord {
+    /// Name of the model.
+    pub name: String,
+    /// `pulled`, `copied`, `here` where it was there before, or `failed`.
+    pub status: String,
+    /// Its file; none for the built-in one.
+    pub file: Option<String>,
+    /// Bytes that were moved.
+    pub bytes: u64,
+    /// Why it failed.
+    pub error: Option<String>,
 }
 
 /// One check of `doctor`.

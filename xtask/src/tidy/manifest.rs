@@ -24,6 +24,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("faer", &["trainer"]),
     ("rusqlite", &["runtime", "tests"]),
     ("clap", &["runtime"]),
+    ("ureq", &["runtime"]),
+    ("rustls", &["runtime"]),
     ("tokio", &[]),
 ];
 

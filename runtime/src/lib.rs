@@ -9,6 +9,7 @@
 //! | [`head_file`], [`cbor`] | the `.head` format |
 //! | [`inputs`], [`place`], [`config`] | what the command line names, where things lie |
 //! | [`record`] | what is printed as JSON |
+//! | [`models_folder`] | where a user's model is kept |
 //! | [`pull`] | the file of a model, from its address or a folder |
 //! | [`trial`] | unknown models, first tried in a child process |
 //! | [`demo`] | the drawn pictures of `acclimate demo` |
@@ -24,6 +25,7 @@ pub mod group;
 pub mod head_file;
 pub mod inputs;
 pub mod loading;
+pub mod models_folder;
 pub mod place;
 pub mod pull;
 pub mod record;

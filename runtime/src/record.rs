@@ -15,4 +15,4 @@ pub use evaluation::{ConfusionRecord, EvaluateRecord, EvaluationRecord};
 pub use head::{FailedRecord, HeadDetailRecord, HeadRecord, PredictionRecord};
 pub use inspection::{FeatureRecord, InspectionRecord, PortRecord};
 pub use sample::{AddRecord, ClaimRecord, ForgetRecord, SampleDetailRecord, SampleRecord};
-pub use task::{CheckRecord, ModelRecord, PullRecord, TaskRecord};
+pub use task::{AddedModelRecord, CheckRecord, ModelRecord, PullRecord, TaskRecord};

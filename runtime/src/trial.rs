@@ -13,6 +13,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use acclimate_backbone::{Backbone, BackboneId, EngineChoice, EngineError, EngineOptions, Manifest, serving_engine};
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use serde::{Deserialize, Serialize};
 
@@ -126,7 +127,16 @@ impl Trials {
             return Ok(());
         }
         tracing::info!("trying {} in a process of its own: {engine} {version} never loaded it here", manifest.name);
-        let child = self.start().map_err(|source| TrialError::Start { name: manifest.name.clone(), source })?;
+        // An emulator runs this process where the system underneath cannot run our program without it.
+        let untried = || {
+            tracing::warn!("{} is loaded untried: this system starts no process of our kind", manifest.name);
+            Ok(())
+        };
+        let child = match self.start() {
+            Ok(child) => child,
+            Err(error) if error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) => return untried(),
+            Err(source) => return Err(TrialError::Start { name: manifest.name.clone(), source }),
+        };
         let question = Question {
             manifest: manifest.text.clone(),
             file: absolute(file),
@@ -146,6 +156,7 @@ impl Trials {
             }
             Ended::Answered(Answer { refused: Some(why) }) => Err(TrialError::Refused(why)),
             Ended::Crashed { how, words } => Err(TrialError::Crashed { name: name(), engine, version, how, words }),
+            Ended::NotBegun => untried(),
             Ended::Late => Err(TrialError::Late { name: name(), engine, version, patience }),
         }
     }
@@ -174,9 +185,18 @@ impl Trials {
 
 enum Ended {
     Answered(Answer),
-    Crashed { how: String, words: String },
+    Crashed {
+        how: String,
+        words: String,
+    },
     Late,
+    /// The process was made, but never became our program.
+    NotBegun,
 }
+
+/// What the C library's `posix_spawn` ends a child with that could not become the program, where it cannot tell the
+/// parent: under qemu-user.
+const NOT_BEGUN: i32 = 127;
 
 /// Asks a child one question and sees it end.
 fn ask(mut child: Child, question: &Question, patience: Duration) -> std::io::Result<Ended> {
@@ -204,6 +224,7 @@ fn ask(mut child: Child, question: &Question, patience: Duration) -> std::io::Re
         let Ok(answer) = answer else { return Ok(Ended::Late) };
         Ok(match serde_json::from_str(&answer) {
             Ok(answer) if status.success() => Ended::Answered(answer),
+            _ if status.code() == Some(NOT_BEGUN) && words.is_empty() => Ended::NotBegun,
             _ => Ended::Crashed { how: how(status), words },
         })
     })
@@ -293,6 +314,8 @@ mod tests {
             panic!("it crashed")
         };
         assert_eq!((how.as_str(), words.as_str()), ("signal 11", ", out of luck"));
+        let not_begun = ask(child("exit 127"), &question(), minute).unwrap();
+        assert!(matches!(not_begun, Ended::NotBegun));
         let silent = ask(child("exit 0"), &question(), minute).unwrap();
         assert!(matches!(silent, Ended::Crashed { .. }), "no answer is not a yes");
         let late = ask(child("exec sleep 600"), &question(), Duration::from_millis(50)).unwrap();
@@ -313,6 +336,21 @@ mod tests {
         assert!(matches!(tried(&options), Err(TrialError::Start { .. })));
         impossible.learn(&format!("{} {engine} {version}", BackboneId::of(&manifest))).unwrap();
         tried(&options).unwrap();
+    }
+
+    #[test]
+    fn a_program_of_another_machine_is_no_reason_to_refuse() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("acclimate");
+        std::fs::write(&program, b"\x7fELF\x02\x01\x01, of a machine that nobody built").unwrap();
+        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let manifest = Manifest::parse(acclimate_backbone::builtin::MANIFEST).unwrap();
+        let options = EngineOptions { engine: EngineChoice::Tract, threads: 1, ort_library: None };
+        if serving_engine(&options).is_ok() {
+            let trials = Trials::new(folder.path().join("data"), program);
+            trials.ensure_known(&manifest, Path::new("file.onnx"), &options).unwrap();
+            assert!(!folder.path().join("data").exists(), "untried is not known");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A device of one's own: a data directory, a folder of pictures, and `acclimate` run on them, away from the configuration
 //! and models of whoever runs the tests.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,6 +16,8 @@ use crate::program::{Finished, Running, acclimate};
 #[derive(Debug)]
 pub struct Device {
     root: TempDir,
+    /// The program, after what runs it where that is not the machine itself.
+    program: Vec<OsString>,
 }
 
 impl Default for Device {
@@ -30,7 +32,15 @@ impl Device {
     /// # Panics
     /// When there is no place for temporary files.
     pub fn new() -> Self {
-        Self { root: tempfile::tempdir().expect("a temporary folder") }
+        Self::of(vec![acclimate().into()])
+    }
+
+    /// A device with nothing on it whose `acclimate` is run so, as by an emulator.
+    ///
+    /// # Panics
+    /// When there is no place for temporary files.
+    pub fn of(program: Vec<OsString>) -> Self {
+        Self { root: tempfile::tempdir().expect("a temporary folder"), program }
     }
 
     /// A device with the task `parts`, on the built-in backbone.
@@ -46,7 +56,7 @@ impl Device {
     /// When it cannot be copied.
     #[must_use]
     pub fn copy(&self) -> Self {
-        let copy = Self::new();
+        let copy = Self::of(self.program.clone());
         copy_folder(&self.data_dir(), &copy.data_dir());
         copy
     }
@@ -85,13 +95,15 @@ impl Device {
 
     /// `acclimate` with these arguments, not started; its standard input is empty.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(acclimate());
+        let (program, first) = self.program.split_first().expect("a device has a program");
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("ACCLIMATE_") {
                 command.env_remove(name);
             }
         }
         command
+            .args(first)
             .args(arguments)
             .env("ACCLIMATE_DATA_DIR", self.data_dir())
             .env("HOME", self.root.path())

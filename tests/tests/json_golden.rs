@@ -74,6 +74,9 @@ fn every_json_output_is_like_its_example() {
 
     golden.check(&device, 0, "model-list", &["model", "list"]);
     golden.check(&device, 0, "model-pull", &["model", "pull", "builtin-picture-1"]);
+    let mine = fs::read(acclimate_tests::checkout().join("runtime/backbone/tests/models/tiny.onnx")).unwrap();
+    let mine = device.file("mine.onnx", &mine);
+    golden.check(&device, 0, "model-add", &["model", "add", mine.to_str().unwrap()]);
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/builtin/builtin-picture-1.onnx");
     golden.check(&device, 0, "model-inspect", &["model", "inspect", model.to_str().unwrap()]);
     golden.check(&device, 0, "doctor", &["doctor"]);

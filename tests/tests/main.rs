@@ -2,11 +2,14 @@
 //! all, so that it is linked once.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod aarch64;
+mod add_model;
 mod bad_folder;
 mod exit_codes;
 mod forget;
 mod json_golden;
 mod kill;
+mod models;
 mod pull;
 mod signals;
 mod trashnet;

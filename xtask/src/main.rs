@@ -2,6 +2,7 @@
 //! what the product does; everything it makes lies in the target directory.
 
 mod demo;
+mod dist;
 mod onnxruntime;
 mod session;
 mod soak;
@@ -20,6 +21,7 @@ cargo xtask demo [ARGS]        build and run `acclimate demo`
 cargo xtask test [STEP…]       every check, or the named ones; ACCLIMATE_REQUIRE=ort,assets,deny,… turns a skip into a failure
 cargo xtask soak [NAME]        a test at its full count; lists the names when none is given
 cargo xtask report [NAME ARGS] a table of measurements; lists the names when none is given
+cargo xtask dist [--target T]   the binary for a target, linked against an old glibc, and its Debian package
 cargo xtask onnxruntime        fetch the ONNX Runtime library that the tests use and print its path
 cargo xtask firmware           build the example firmware";
 
@@ -41,6 +43,7 @@ fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         "demo" => return demo::demo(&workspace, rest),
         "report" => return demo::report(&workspace, rest),
         "test" => return test::test(&workspace, rest),
+        "dist" => dist::dist(&workspace, rest)?,
         "soak" => soak::soak(&workspace, rest)?,
         "onnxruntime" => println!("{}", onnxruntime::fetch(&workspace)?.display()),
         "firmware" => test::firmware(&workspace)?,

@@ -19,9 +19,9 @@ const VERSION: &str = "1.31.1";
 /// A library is some 30 MB; a wheel that unpacks to more than this is not the one we know.
 const MAX_LIBRARY_BYTES: u64 = 200_000_000;
 
-/// The wheel of this machine: the platform as pip and as the file's name say it, and its sum.
-fn wheel() -> anyhow::Result<(&'static str, &'static str)> {
-    match (env::consts::OS, env::consts::ARCH) {
+/// The wheel of an architecture: the platform as pip and as the file's name say it, and its sum.
+fn wheel(architecture: &str) -> anyhow::Result<(&'static str, &'static str)> {
+    match (env::consts::OS, architecture) {
         ("linux", "x86_64") => {
             Ok(("manylinux_2_28_x86_64", "5752bd508126ae7c49894d3b9d2e83f0c3d487319246d04c444b393308d7ad7f"))
         }
@@ -32,14 +32,14 @@ fn wheel() -> anyhow::Result<(&'static str, &'static str)> {
     }
 }
 
-fn place(workspace: &Workspace) -> PathBuf {
-    workspace.target.join(format!("onnxruntime/{VERSION}-{}/libonnxruntime.so", env::consts::ARCH))
+fn place(workspace: &Workspace, architecture: &str) -> PathBuf {
+    workspace.target.join(format!("onnxruntime/{VERSION}-{architecture}/libonnxruntime.so"))
 }
 
 /// The library, if `ORT_DYLIB_PATH` names one or it was fetched before.
 fn present(workspace: &Workspace) -> Option<PathBuf> {
     let named = env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from);
-    named.or_else(|| Some(place(workspace)).filter(|path| path.is_file()))
+    named.or_else(|| Some(place(workspace, env::consts::ARCH)).filter(|path| path.is_file()))
 }
 
 /// Tells a program where the library is, if it is here.
@@ -51,11 +51,19 @@ pub(crate) fn announce(workspace: &Workspace, command: &mut Command) {
 
 /// The library's path, after downloading it if need be.
 pub(crate) fn fetch(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    if let Some(library) = present(workspace) {
+    match present(workspace) {
+        Some(library) => Ok(library),
+        None => fetch_for(workspace, env::consts::ARCH),
+    }
+}
+
+/// The path of the library for another architecture, after downloading it if need be.
+pub(crate) fn fetch_for(workspace: &Workspace, architecture: &str) -> anyhow::Result<PathBuf> {
+    let library = place(workspace, architecture);
+    if library.is_file() {
         return Ok(library);
     }
-    let (platform, sha256) = wheel()?;
-    let library = place(workspace);
+    let (platform, sha256) = wheel(architecture)?;
     let folder = library.parent().context("the library lies in a folder")?;
     // One folder per process: two fetches at once do not meet, and the rename at the end is atomic.
     let scratch = folder.join(format!("fetching-{}", std::process::id()));

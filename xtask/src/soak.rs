@@ -24,6 +24,13 @@ const SOAKS: &[Soak] = &[
         filter: "kill",
     },
     Soak {
+        name: "models",
+        about: "100,000 spoilt ONNX files and manifests, loaded as new models",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "models",
+    },
+    Soak {
         name: "signals",
         about: "accuracy of the built-in signal backbone over every split of WHARF by person",
         package: "acclimate-tests",

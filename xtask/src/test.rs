@@ -8,10 +8,10 @@ use std::{
 use anyhow::{Context, bail, ensure};
 
 use crate::{
-    onnxruntime,
+    dist, onnxruntime,
     session::{Outcome, Session},
     tidy, tools,
-    workspace::{Workspace, run},
+    workspace::{Workspace, have_target, run},
 };
 
 /// Everything but xtask itself: its zip reader switches on features of crates below tract, which would be compiled a
@@ -30,6 +30,7 @@ const STEPS: &[(&str, &str, Run)] = &[
     ("audit", "advisories against Cargo.lock", audit),
     ("build", "everything that the tests run", build),
     ("ort", "the ONNX Runtime library", ort),
+    ("aarch64", "the binary for 64-bit ARM, to be run under qemu-user", aarch64),
     ("tests", "cargo test, the whole workspace", tests),
 ];
 
@@ -98,16 +99,6 @@ pub(crate) fn firmware(workspace: &Workspace) -> anyhow::Result<()> {
     run(workspace.cargo(["build", "--release", "--target", "thumbv7m-none-eabi"]).current_dir(folder))
 }
 
-/// Makes sure that a target's core library is installed.
-fn have_target(target: &str) -> anyhow::Result<()> {
-    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().context("starting rustc")?;
-    let sysroot = String::from_utf8(sysroot.stdout).context("reading rustc's sysroot")?;
-    if std::path::Path::new(sysroot.trim()).join("lib/rustlib").join(target).is_dir() {
-        return Ok(());
-    }
-    run(Command::new("rustup").args(["target", "add", target])).context("installing it with rustup")
-}
-
 fn deny(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
     let program = match tools::DENY.get(workspace) {
         Ok(program) => program,
@@ -162,6 +153,36 @@ fn ort(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
     }
 }
 
+/// The target that the tests run under emulation.
+const AARCH64: &str = "aarch64-unknown-linux-gnu";
+
+/// What runs programs of that target, with the C and C++ libraries that ONNX Runtime needs there.
+const EMULATION: [(&str, &str); 3] = [
+    ("/usr/bin/qemu-aarch64", "qemu-user"),
+    ("/usr/aarch64-linux-gnu/lib/libc.so.6", "libc6-arm64-cross"),
+    ("/usr/aarch64-linux-gnu/lib/libstdc++.so.6", "libstdc++6-arm64-cross"),
+];
+
+fn aarch64(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
+    let made = tools::debian(&EMULATION)
+        .and_then(|()| onnxruntime::fetch_for(workspace, "aarch64"))
+        .and_then(|_| tools::zigbuild(workspace));
+    if let Err(why) = made {
+        return Ok(Outcome::Skipped { what: "aarch64".into(), why: format!("{why:#}") });
+    }
+    // From here on a failure is one of ours.
+    dist::make(workspace, AARCH64)?;
+    Ok(Outcome::Done)
+}
+
+/// Tells the tests where the program for 64-bit ARM is, if it was built.
+fn announce_aarch64(workspace: &Workspace, command: &mut Command) {
+    let binary = workspace.target.join("dist").join(format!("acclimate-{AARCH64}"));
+    if let (true, Ok(library)) = (binary.is_file(), onnxruntime::fetch_for(workspace, "aarch64")) {
+        command.env("ACCLIMATE_AARCH64", binary).env("ACCLIMATE_AARCH64_ORT", library);
+    }
+}
+
 /// Tests append `what: why` to the file that `ACCLIMATE_SKIPS` names when they cannot run.
 fn tests(workspace: &Workspace, session: &mut Session) -> anyhow::Result<Outcome> {
     let skips = workspace.target.join("skips.txt");
@@ -170,6 +191,7 @@ fn tests(workspace: &Workspace, session: &mut Session) -> anyhow::Result<Outcome
     command.args(PRODUCT).env("ACCLIMATE_SKIPS", &skips).env("ACCLIMATE_ASSETS", workspace.assets());
     command.env("ACCLIMATE_BIN", workspace.target.join("debug/acclimate"));
     onnxruntime::announce(workspace, &mut command);
+    announce_aarch64(workspace, &mut command);
     let result = run(&mut command).and_then(|()| run(&mut workspace.cargo(["test", "--quiet", "--package", "xtask"])));
     let skipped = fs::read_to_string(&skips).with_context(|| format!("reading {}", skips.display()))?;
     for line in skipped.lines() {

@@ -1,8 +1,8 @@
-//! The cargo subcommands that the checks need: what is installed if its version fits, else installed into the target
-//! directory.
+//! The programs that checks and packages need: what is installed if its version fits, else installed into the target
+//! directory; Debian's own through apt.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -18,6 +18,38 @@ pub(crate) struct Tool {
 
 pub(crate) const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
 pub(crate) const AUDIT: Tool = Tool { name: "cargo-audit", version: "0.22.2" };
+
+/// Versions of cargo-zigbuild and of the Zig that it calls, both from `PyPI`.
+const ZIGBUILD: [&str; 2] = ["cargo-zigbuild==0.24.0", "ziglang==0.17.0"];
+
+/// The folder with `cargo-zigbuild`, which links for other machines and older C libraries.
+pub(crate) fn zigbuild(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    let venv = workspace.target.join("tools/zigbuild");
+    let bin = venv.join("bin");
+    if !bin.join("cargo-zigbuild").is_file() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&venv)).context("making a Python environment")?;
+        run(Command::new(bin.join("pip"))
+            .args(["install", "--quiet", "--disable-pip-version-check"])
+            .args(ZIGBUILD)
+            .env("PIP_NO_INPUT", "1"))
+        .context("installing cargo-zigbuild (needs python3 with venv, and PyPI)")?;
+    }
+    Ok(bin)
+}
+
+/// Installs Debian packages unless a file of theirs is there: `(file, package)`.
+pub(crate) fn debian(wanted: &[(&str, &str)]) -> anyhow::Result<()> {
+    let missing: Vec<&str> =
+        wanted.iter().filter(|(file, _)| !Path::new(file).exists()).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages = missing.join(" ");
+    let mut apt = Command::new("apt-get");
+    apt.args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(missing);
+    run(apt.env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null()))
+        .with_context(|| format!("installing {packages}: as root, `apt-get install {packages}`"))
+}
 
 impl Tool {
     /// The program's path, after installing it if need be.

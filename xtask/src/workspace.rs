@@ -51,6 +51,16 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Makes sure that a target's core library is installed.
+pub(crate) fn have_target(target: &str) -> anyhow::Result<()> {
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().context("starting rustc")?;
+    let sysroot = String::from_utf8(sysroot.stdout).context("reading rustc's sysroot")?;
+    if Path::new(sysroot.trim()).join("lib/rustlib").join(target).is_dir() {
+        return Ok(());
+    }
+    run(Command::new("rustup").args(["target", "add", target])).context("installing it with rustup")
+}
+
 /// The command as one would type it.
 pub(crate) fn line(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();

@@ -364,6 +364,17 @@ pub enum Sample {
 pub enum Model {
     /// List the backbones that are known, and where their files are
     List,
+    /// Take a model of your own in: an ONNX file, or a folder as Hugging Face has it
+    ///
+    /// Its manifest is FILE.toml beside it, else the catalogue's for the same content, else what Hugging Face's
+    /// preprocessor_config.json says, else a proposal that says what is guessed.
+    Add {
+        /// The file or folder
+        path: PathBuf,
+        /// Name of the model [default: the manifest's, else the file's or folder's]
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+    },
     /// Get the files of models by name: downloaded, resumed where it broke, checked before use
     Pull {
         /// Names (see `acclimate model list`)

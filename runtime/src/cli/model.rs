@@ -1,5 +1,6 @@
 //! `model list`, `model inspect`; the others have files of their own.
 
+mod add;
 mod pull;
 
 use acclimate::record::{InspectionRecord, ModelRecord};
@@ -12,11 +13,12 @@ use super::{Context, Outcome, args, line};
 /// Runs `acclimate model`.
 pub fn run(context: &Context, command: &args::Model) -> anyhow::Result<Outcome> {
     match command {
+        args::Model::Add { path, name } => add::run(context, path, name.as_deref()),
         args::Model::List => list(context),
         args::Model::Pull { names, from, to } => pull::run(context, names, from.as_deref(), to.as_deref()),
         args::Model::Inspect { file, write_manifest } => {
             let bytes = std::fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
-            let name = file.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned());
+            let name = add::name_of(file);
             let inspection = inspect(&bytes).with_context(|| format!("could not inspect {}", file.display()))?;
             let record = InspectionRecord::new(&inspection, inspection.propose_manifest(&name));
             if let Some(path) = write_manifest {

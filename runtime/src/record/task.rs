@@ -68,6 +68,27 @@ pub struct PullRecord {
     pub error: Option<String>,
 }
 
+/// A model that was taken in, as `model add` prints it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct AddedModelRecord {
+    /// Its name.
+    pub name: String,
+    /// `added`, or `here` where it was there before.
+    pub status: String,
+    /// Where its manifest comes from.
+    pub manifest: String,
+    /// What in it is guessed.
+    pub guesses: Vec<String>,
+    /// The feature tensor.
+    pub tensor: String,
+    /// How it is pooled.
+    pub pool: String,
+    /// Components of the feature.
+    pub dim: usize,
+    /// Its folder, where it was added.
+    pub folder: Option<String>,
+}
+
 /// One check of `doctor`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct CheckRecord {

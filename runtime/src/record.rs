@@ -4,6 +4,7 @@
 //! Domain types are not `Serialize`; they become records here, at the edge.
 
 mod adaptation;
+mod backbone;
 mod evaluation;
 mod head;
 mod inspection;
@@ -11,6 +12,7 @@ mod sample;
 mod task;
 
 pub use adaptation::{AdaptationRecord, CandidateRecord, ComparisonRecord, DemoRecord, Seconds};
+pub use backbone::BackboneRecord;
 pub use evaluation::{ConfusionRecord, EvaluateRecord, EvaluationRecord};
 pub use head::{FailedRecord, HeadDetailRecord, HeadRecord, PredictionRecord};
 pub use inspection::{FeatureRecord, InspectionRecord, PortRecord};

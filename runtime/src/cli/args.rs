@@ -353,6 +353,14 @@ pub enum Model {
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
     },
+    /// Measure other backbones on a task's own samples: accuracy when left out, time, memory; the task is not touched
+    Compare {
+        /// Name of the task
+        task: String,
+        /// Backbones to compare with the one in use
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
     /// Get the files of models by name: downloaded, resumed where it broke, checked before use
     Pull {
         /// Names (see `acclimate model list`)

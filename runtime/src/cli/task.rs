@@ -55,7 +55,7 @@ pub fn init(context: &Context, args: &args::Init) -> anyhow::Result<Outcome> {
 }
 
 /// The backbone with this name, else the configuration's, else the built-in one.
-fn by_name(context: &Context, name: Option<&str>) -> anyhow::Result<(Manifest, Model)> {
+pub fn by_name(context: &Context, name: Option<&str>) -> anyhow::Result<(Manifest, Model)> {
     let name = name.or(context.config.backbone.name.as_deref()).unwrap_or(builtin::NAME);
     if name == builtin::NAME {
         return Ok((Manifest::parse(builtin::MANIFEST)?, Model::Builtin));

@@ -5,6 +5,7 @@
 
 mod adaptation;
 mod backbone;
+mod bench;
 mod evaluation;
 mod head;
 mod inspection;
@@ -13,6 +14,7 @@ mod task;
 
 pub use adaptation::{AdaptationRecord, CandidateRecord, ComparisonRecord, DemoRecord, Seconds};
 pub use backbone::BackboneRecord;
+pub use bench::{BenchRecord, FitTimeRecord, SpreadRecord};
 pub use evaluation::{ConfusionRecord, EvaluateRecord, EvaluationRecord};
 pub use head::{FailedRecord, HeadDetailRecord, HeadRecord, PredictionRecord};
 pub use inspection::{FeatureRecord, InspectionRecord, PortRecord};

@@ -82,7 +82,8 @@ fn every_json_output_is_like_its_example() {
     assert_eq!(device.digest(), before, "the task is not touched");
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/builtin/builtin-picture-1.onnx");
     golden.check(&device, 0, "model-inspect", &["model", "inspect", model.to_str().unwrap()]);
-    golden.check(&device, 0, "doctor", &["doctor"]);
+    golden.check(&device, 0, "doctor", &["doctor", "--checksums"]);
+    golden.check(&device, 0, "bench", &["bench", "--pictures", "10"]);
     golden.check(&device, 0, "demo", &["demo"]);
     golden.finish();
 }

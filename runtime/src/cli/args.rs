@@ -91,7 +91,9 @@ pub enum Command {
     #[command(subcommand)]
     Model(Model),
     /// Check what works here and say what to do about what does not
-    Doctor,
+    Doctor(Doctor),
+    /// Measure this machine: load, latency, throughput, fit, memory
+    Bench(Bench),
     /// Print a completion script
     Completions {
         /// The shell to complete for
@@ -110,6 +112,25 @@ pub struct Demo {
     /// Seed of the drawn pictures
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
+}
+
+/// `acclimate doctor`.
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// Also compare the checksums of all model files with their manifests
+    #[arg(long)]
+    pub checksums: bool,
+}
+
+/// `acclimate bench`.
+#[derive(Args, Debug)]
+pub struct Bench {
+    /// The backbone to measure with [default: the configuration's, else the built-in one]
+    #[arg(long, value_name = "NAME")]
+    pub backbone: Option<String>,
+    /// Pictures to run one after another
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(10..=10_000))]
+    pub pictures: u16,
 }
 
 /// `acclimate init`.

@@ -12,7 +12,8 @@ use acclimate_trainer::{
 };
 use ndarray::{Array2, ArrayView1};
 
-use crate::embedding::{InputError, embed_bytes};
+use crate::embedding::embed_bytes;
+use crate::loading::InputError;
 use crate::store::{Snapshot, StoreError, Tasks};
 
 /// Why a backbone could not be measured.

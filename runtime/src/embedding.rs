@@ -1,26 +1,20 @@
-//! From files to features: opens a task's backbone and embeds pictures with it, a chunk at a time.
+//! From samples to features: opens a task's backbone and embeds with it what `loading` read.
 //!
-//! Knows nothing about labels or heads. Memory is bounded by the chunk: a picture is decoded, preprocessed and dropped on
-//! one thread, what waits for the engine is its small input tensor.
+//! Knows nothing about labels or heads. A picture is decoded, preprocessed and dropped on one thread; what waits for the
+//! engine is its small input tensor.
 
-use std::io::Read as _;
-use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use acclimate_backbone::{
-    Backbone, BackboneError, EngineOptions, Input, Library, LibraryError, Manifest, ManifestError, Picture,
-    PictureError, Prepared, builtin,
+    Backbone, BackboneError, EngineOptions, Input, Library, LibraryError, Manifest, ManifestError, Picture, Prepared,
+    builtin,
 };
 use acclimate_trainer::Feature;
 
-use crate::pictures::Item;
+use crate::loading::{InputError, Payload};
 use crate::store::{Model, Task};
 use crate::trial::{TrialError, Trials};
-
-/// Pictures embedded between two acknowledgements.
-const CHUNK: usize = 16;
-
-/// Largest file that is read, bytes.
-const MAX_FILE: u64 = 64 << 20;
 
 /// Why a task's backbone cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +88,7 @@ impl Opener {
     pub fn open(&self, manifest: &Manifest, model: &Model) -> Result<Backbone, OpenError> {
         let name = || manifest.name.clone();
         let opened = match model {
-            Model::Builtin => Backbone::from_bytes(manifest, builtin::MODEL.to_vec(), &self.options),
+            Model::Builtin => Backbone::from_bytes(manifest, builtin::model(manifest).to_vec(), &self.options),
             Model::File(file) => {
                 let tried = self.trials.ensure_known(manifest, file, &self.options);
                 tried.map_err(|source| OpenError::Trial { name: name(), source: source.into() })?;
@@ -131,86 +125,63 @@ impl Opener {
     }
 }
 
-/// Why one input gave no feature. The rest of an import goes on.
-#[derive(Debug, thiserror::Error)]
-pub enum InputError {
-    /// The engine failed on it, or its output is no feature.
-    #[error("could not compute the feature")]
-    Feature(#[source] BackboneError),
-    /// The backbone takes signals, which no file is read as yet.
-    #[error("the task's backbone takes signals: this version reads pictures only")]
-    Kind,
-    /// It is not a picture that can be decoded.
-    #[error(transparent)]
-    Picture(#[from] PictureError),
-    /// The file cannot be read.
-    #[error("could not read the file")]
-    Read(#[source] std::io::Error),
-    /// The file is too large to be a picture.
-    #[error("the file has more than {} MiB: pictures larger than that are not read", MAX_FILE >> 20)]
-    Size,
-}
-
-/// A picture with its feature.
+/// A sample with its feature.
 #[derive(Debug)]
 pub struct Embedded {
-    /// The file as it is.
-    pub payload: Vec<u8>,
-    /// Media type of the payload.
-    pub media: &'static str,
-    /// Perceptual hash.
+    /// What is kept of it.
+    pub payload: Payload,
+    /// What groups it with others: see [`GroupInput::phash`](crate::group::GroupInput::phash).
     pub phash: u64,
     /// The backbone's feature.
     pub feature: Feature,
 }
 
-/// A decoded and preprocessed picture on its way to the engine.
+/// Embeds samples in order.
+pub fn embed(backbone: &mut Backbone, payloads: Vec<Payload>) -> Vec<Result<Embedded, InputError>> {
+    let ready = prepare(&backbone.manifest().input, &payloads, backbone.threads());
+    let batch: Vec<&Prepared> = ready.iter().flatten().map(|ready| &ready.prepared).collect();
+    // As one batch; if that fails, one by one, so that the culprit is found.
+    let mut features = match backbone.embed(&batch) {
+        Ok(features) => features.into_iter().map(Ok).collect::<Vec<_>>(),
+        Err(_) => batch.iter().map(|one| backbone.embed(&[one]).map(|mut features| features.swap_remove(0))).collect(),
+    }
+    .into_iter();
+    let finish = |(payload, ready): (Payload, Result<Ready, InputError>)| {
+        let Ready { phash, prepared: _ } = ready?;
+        let feature = features.next().expect("a bug: the engine gave fewer features than inputs");
+        Ok(Embedded { payload, phash, feature: feature.map_err(InputError::Feature)? })
+    };
+    payloads.into_iter().zip(ready).map(finish).collect()
+}
+
+/// Embeds one sample in memory: a picture's file, or a window as it is stored.
+///
+/// # Errors
+/// When it cannot be decoded or is not of the backbone's kind, or the engine fails.
+pub fn embed_bytes(backbone: &mut Backbone, bytes: Vec<u8>) -> Result<Embedded, InputError> {
+    let payload = Payload::of_sample(&backbone.manifest().input, bytes)?;
+    embed(backbone, vec![payload]).pop().expect("a bug: one sample in, one result out")
+}
+
+/// A preprocessed sample on its way to the engine.
 struct Ready {
-    payload: Vec<u8>,
-    media: &'static str,
     phash: u64,
     prepared: Prepared,
 }
 
-/// Embeds pictures in order and hands them over a chunk at a time, each with its item.
-///
-/// # Errors
-/// Only what `take` returns; what is wrong with an input is handed to `take`.
-pub fn embed<E>(
-    backbone: &mut Backbone,
-    items: &[Item],
-    mut take: impl FnMut(Vec<(&Item, Result<Embedded, InputError>)>) -> Result<(), E>,
-) -> Result<(), E> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    for chunk in items.chunks(CHUNK) {
-        let ready = prepare(&backbone.manifest().input, chunk, threads);
-        take(chunk.iter().zip(run(backbone, ready)).collect())?;
-    }
-    Ok(())
-}
-
-/// Embeds one picture in memory.
-///
-/// # Errors
-/// When it cannot be decoded, or the engine fails.
-pub fn embed_bytes(backbone: &mut Backbone, payload: Vec<u8>) -> Result<Embedded, InputError> {
-    let ready = decode(&backbone.manifest().input, payload)?;
-    run(backbone, vec![Ok(ready)]).pop().expect("a bug: one picture in, one result out")
-}
-
-/// Decodes and preprocesses a chunk on all threads; each holds one decoded picture at a time.
-fn prepare(input: &Input, chunk: &[Item], threads: usize) -> Vec<Result<Ready, InputError>> {
-    let next = std::sync::atomic::AtomicUsize::new(0);
+/// Decodes and preprocesses samples on some threads; each holds one decoded picture at a time.
+fn prepare(input: &Input, payloads: &[Payload], threads: usize) -> Vec<Result<Ready, InputError>> {
+    let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
         loop {
-            let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let Some(item) = chunk.get(index) else { return done };
-            done.push((index, read(&item.path).and_then(|payload| decode(input, payload))));
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(payload) = payloads.get(index) else { return done };
+            done.push((index, prepare_one(input, payload)));
         }
     };
-    let mut results: Vec<(usize, Result<Ready, InputError>)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (1..threads.min(chunk.len())).map(|_| scope.spawn(work)).collect();
+    let mut results: Vec<(usize, Result<Ready, InputError>)> = thread::scope(|scope| {
+        let workers: Vec<_> = (1..threads.min(payloads.len())).map(|_| scope.spawn(work)).collect();
         let mut results = work();
         for worker in workers {
             results.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
@@ -221,48 +192,15 @@ fn prepare(input: &Input, chunk: &[Item], threads: usize) -> Vec<Result<Ready, I
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-fn decode(input: &Input, payload: Vec<u8>) -> Result<Ready, InputError> {
-    let input = input.image().ok_or(InputError::Kind)?;
-    let picture = Picture::decode(&payload)?;
-    let (phash, prepared) = (picture.perceptual_hash(), Prepared::picture(&picture, input));
-    Ok(Ready { media: media(&payload), payload, phash, prepared })
-}
-
-/// Runs the engine on what is ready, as one batch; if the batch fails, one by one, so that the culprit is found.
-fn run(backbone: &mut Backbone, ready: Vec<Result<Ready, InputError>>) -> Vec<Result<Embedded, InputError>> {
-    let batch: Vec<&Prepared> = ready.iter().flatten().map(|ready| &ready.prepared).collect();
-    let mut features = match backbone.embed(&batch) {
-        Ok(features) => features.into_iter().map(Ok).collect::<Vec<_>>(),
-        Err(_) => batch.iter().map(|one| backbone.embed(&[one]).map(|mut features| features.swap_remove(0))).collect(),
-    }
-    .into_iter();
-    let finish = |ready: Result<Ready, InputError>| {
-        let Ready { payload, media, phash, prepared: _ } = ready?;
-        let feature = features.next().expect("a bug: the engine gave fewer features than inputs");
-        Ok(Embedded { payload, media, phash, feature: feature.map_err(InputError::Feature)? })
-    };
-    ready.into_iter().map(finish).collect()
-}
-
-/// Reads a file, or standard input for `-`, up to the limit.
-fn read(path: &Path) -> Result<Vec<u8>, InputError> {
-    let mut payload = Vec::new();
-    let taken = if path.as_os_str() == "-" {
-        std::io::stdin().lock().take(MAX_FILE + 1).read_to_end(&mut payload)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut payload))
-    };
-    taken.map_err(InputError::Read)?;
-    if payload.len() as u64 > MAX_FILE { Err(InputError::Size) } else { Ok(payload) }
-}
-
-/// Media type by the first bytes; only what `Picture::decode` accepts gets here.
-fn media(payload: &[u8]) -> &'static str {
-    match payload {
-        [0xff, 0xd8, ..] => "image/jpeg",
-        [0x89, b'P', b'N', b'G', ..] => "image/png",
-        [b'R', b'I', b'F', b'F', ..] => "image/webp",
-        [b'B', b'M', ..] => "image/bmp",
-        _ => "application/octet-stream",
+fn prepare_one(input: &Input, payload: &Payload) -> Result<Ready, InputError> {
+    match (input, &payload.window) {
+        (Input::Image(image), _) => {
+            let picture = Picture::decode(&payload.bytes)?;
+            Ok(Ready { phash: picture.perceptual_hash(), prepared: Prepared::picture(&picture, image) })
+        }
+        (Input::Signal(signal), Some(cut)) => {
+            Ok(Ready { phash: cut.recording, prepared: Prepared::window(&cut.window, signal) })
+        }
+        (Input::Signal(_), None) => unreachable!("a bug: a signal's payload was made without its window"),
     }
 }

@@ -76,7 +76,7 @@ impl FromStr for GroupBy {
 pub struct GroupInput {
     /// Place in the order of arrival; unique.
     pub seq: i64,
-    /// Perceptual hash, of pictures.
+    /// Perceptual hash, of pictures; of windows the start of their recording's SHA-256, which is never merely near another.
     pub phash: Option<u64>,
     /// Where the sample came from.
     pub source: String,

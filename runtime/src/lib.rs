@@ -3,11 +3,11 @@
 //! | module | what |
 //! |---|---|
 //! | [`adaptation`] | one adaptation: snapshot, fit, judge, record |
-//! | [`embedding`] | from files to features |
+//! | [`loading`], [`embedding`] | from files to samples, from samples to features |
 //! | [`store`] | tasks, samples, labels, heads: one SQLite file |
 //! | [`group`] | what may not be split between fitting and judging |
 //! | [`head_file`], [`cbor`] | the `.head` format |
-//! | [`pictures`], [`place`], [`config`] | what the command line names, where things lie |
+//! | [`inputs`], [`place`], [`config`] | what the command line names, where things lie |
 //! | [`record`] | what is printed as JSON |
 //! | [`models_folder`] | where a user's model is kept |
 //! | [`comparison`] | other backbones on a task's own samples |
@@ -25,8 +25,9 @@ pub mod demo;
 pub mod embedding;
 pub mod group;
 pub mod head_file;
+pub mod inputs;
+pub mod loading;
 pub mod models_folder;
-pub mod pictures;
 pub mod place;
 pub mod pull;
 pub mod record;

@@ -9,6 +9,7 @@ pub mod picture;
 pub mod program;
 pub mod reference;
 pub mod server;
+pub mod signals;
 pub mod skip;
 pub mod trashnet;
 

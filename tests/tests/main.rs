@@ -11,6 +11,7 @@ mod json_golden;
 mod kill;
 mod models;
 mod pull;
+mod signals;
 mod trashnet;
 mod two_processes;
 mod verdict;

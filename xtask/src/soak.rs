@@ -31,6 +31,13 @@ const SOAKS: &[Soak] = &[
         filter: "models",
     },
     Soak {
+        name: "signals",
+        about: "accuracy of the built-in signal backbone over every split of WHARF by person",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "signals",
+    },
+    Soak {
         name: "trashnet",
         about: "accuracy, honesty and calibration over 30 re-splits of TrashNet",
         package: "acclimate-tests",

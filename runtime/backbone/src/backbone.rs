@@ -172,6 +172,11 @@ impl Backbone {
         self.manifest.feature.quantisation
     }
 
+    /// Threads that were asked for, at least one.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
     /// The manifest it was opened with.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest

@@ -5,6 +5,7 @@ use crate::{builtin, manifest::Manifest};
 /// The manifests of `models/`, as TOML.
 pub(crate) const MANIFESTS: &[&str] = &[
     builtin::MANIFEST,
+    builtin::SIGNAL_MANIFEST,
     include_str!("../../../models/mcunet-5fps.toml"),
     include_str!("../../../models/mcunet-5fps-int8.toml"),
     include_str!("../../../models/mcunet-mbv2-w0.35.toml"),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::doc_markdown, reason = "help is plain text, without backticks")]
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -69,11 +70,11 @@ pub enum Command {
     /// Make and list tasks
     #[command(subcommand)]
     Task(Task),
-    /// Import pictures into a task, computing their features
+    /// Import pictures or recordings into a task, computing their features
     Add(Add),
     /// Fit candidate heads, judge the best against the head in service, activate or reject it
     Adapt(Adapt),
-    /// Classify pictures with the head in service
+    /// Classify pictures or recordings with the head in service
     Classify(Classify),
     /// Measure a head on a labelled folder that it was not fitted on
     Evaluate(Evaluate),
@@ -144,6 +145,18 @@ pub struct Init {
     /// A backbone by file; its manifest is FILE.toml beside it, or the catalogue's for the same content
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
+    /// Channels of a signal: numbers in one reading (with --backbone builtin-signal-1)
+    #[arg(long, value_name = "N", requires = "length", conflicts_with = "model")]
+    pub channels: Option<NonZeroUsize>,
+    /// Length of a signal's windows in readings (with --backbone builtin-signal-1)
+    #[arg(long, value_name = "N", requires = "channels")]
+    pub length: Option<NonZeroUsize>,
+    /// Readings a second: kept for people, nothing is resampled
+    #[arg(long, value_name = "HZ", requires = "channels")]
+    pub rate_hz: Option<f32>,
+    /// What the readings are, as g or m/s²: kept for people
+    #[arg(long, value_name = "UNIT", requires = "channels")]
+    pub unit: Option<String>,
     /// Classes known from the start; others are learnt from labels
     #[arg(long, value_name = "CLASS", value_delimiter = ',')]
     pub classes: Vec<String>,
@@ -166,28 +179,31 @@ pub enum Task {
 pub struct Add {
     /// Name of the task
     pub task: String,
-    /// Files, folders (with everything below), or - for one picture on stdin
+    /// Files, folders (with everything below), or - for one file on stdin
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// The class of all of them
     #[arg(long, value_name = "CLASS", conflicts_with_all = ["labels_from_folders", "labels_from_csv"])]
     pub label: Option<String>,
-    /// The name of the folder a picture lies in is its class
+    /// The name of the folder a file lies in is its class
     #[arg(long, conflicts_with = "labels_from_csv")]
     pub labels_from_folders: bool,
     /// A CSV file with a header and the columns `path` (relative to the file), `label`, and optionally `group`
     #[arg(long, value_name = "FILE")]
     pub labels_from_csv: Option<PathBuf>,
+    /// Readings between the starts of two windows of a recording [default: the window's length]
+    #[arg(long, value_name = "N")]
+    pub stride: Option<NonZeroUsize>,
 }
 
 /// What makes a group: samples that may not be split between fitting and judging.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum GroupBy {
-    /// Pictures that are nearly the same
+    /// Pictures that are nearly the same; windows of one recording
     Auto,
     /// The column `group` of the CSV file
     Column,
-    /// The folder that a picture lies in
+    /// The folder that a file lies in
     Folder,
     /// Every sample on its own
     None,
@@ -228,12 +244,15 @@ pub struct Adapt {
 pub struct Classify {
     /// Name of the task
     pub task: String,
-    /// Files, folders, or - for one picture on stdin
+    /// Files, folders, or - for one file on stdin
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// Use this generation instead of the one in service
     #[arg(long, value_name = "N")]
     pub generation: Option<u32>,
+    /// Readings between the starts of two windows of a recording [default: the window's length]
+    #[arg(long, value_name = "N")]
+    pub stride: Option<NonZeroUsize>,
 }
 
 /// `acclimate evaluate`.
@@ -249,6 +268,9 @@ pub struct Evaluate {
     /// Use this generation instead of the one in service
     #[arg(long, value_name = "N")]
     pub generation: Option<u32>,
+    /// Readings between the starts of two windows of a recording [default: the window's length]
+    #[arg(long, value_name = "N")]
+    pub stride: Option<NonZeroUsize>,
 }
 
 /// `acclimate head`.
@@ -352,7 +374,7 @@ pub enum Sample {
         task: String,
         /// Id of the sample, or its first digits
         sample: String,
-        /// Write the picture, as it came in, to a file
+        /// Write the picture as it came in, or the window as NPY, to a file
         #[arg(long, value_name = "FILE")]
         payload: Option<PathBuf>,
     },

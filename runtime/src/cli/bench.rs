@@ -25,7 +25,7 @@ const CLASSES: usize = 10;
 
 /// Runs `acclimate bench`.
 pub fn run(context: &Context, args: &args::Bench) -> anyhow::Result<Outcome> {
-    let (manifest, model) = task::by_name(context, args.backbone.as_deref())?;
+    let (manifest, model) = task::by_name(context, args.backbone.as_deref(), None)?;
     let opener = context.opener();
     // Once before the clock runs: the trial of a model that is new here, and the engine's library.
     drop(opener.open(&manifest, &model)?);

@@ -1,12 +1,15 @@
-//! `classify` and `evaluate`: pictures through backbone and head, out as predictions or as an honest figure.
+//! `classify` and `evaluate`: samples through backbone and head, out as predictions or as an honest figure.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use acclimate::embedding;
+use acclimate::embedding::{self, Embedded};
 use acclimate::group::{GroupBy, GroupInput, groups};
-use acclimate::pictures::{self, Found, Labels};
+use acclimate::inputs::{self, Found, Item, Labels};
+use acclimate::loading::{InputError, Loaded, Loader};
 use acclimate::record::{EvaluateRecord, EvaluationRecord, FailedRecord, PredictionRecord};
 use acclimate::store::{Access, Generation, StoredHead, Task, Tasks};
+use acclimate_backbone::Backbone;
 use acclimate_trainer::Evaluation;
 use anyhow::{Context as _, bail};
 use ndarray::Array2;
@@ -16,15 +19,15 @@ use super::{Context, Outcome, args, line};
 /// Runs `acclimate classify`.
 pub fn classify(context: &Context, args: &args::Classify) -> anyhow::Result<Outcome> {
     let (task, stored) = open(context, &args.task, args.generation)?;
-    let found = pictures::find(&args.paths, &Labels::None);
+    let mut backbone = context.backbone(&task)?;
+    let input = backbone.manifest().input.clone();
+    let found = inputs::find(&args.paths, &Labels::None, &input);
     let mut failures = Failures { context, count: 0 };
     failures.of(&found)?;
-    let mut backbone = context.backbone(&task)?;
     let bar = context.progress(found.items.len(), "classifying");
-    embedding::embed(&mut backbone, &found.items, |chunk| -> anyhow::Result<()> {
-        for (item, embedded) in chunk {
+    for chunk in Loader::new(&found.items, &input, args.stride.map(NonZeroUsize::get)) {
+        for (_, input, embedded) in embed(&mut backbone, chunk) {
             bar.inc(1);
-            let input = item.name();
             match embedded {
                 Ok(embedded) => {
                     let record = PredictionRecord::new(input, &stored, embedded.feature.as_slice());
@@ -35,34 +38,51 @@ pub fn classify(context: &Context, args: &args::Classify) -> anyhow::Result<Outc
                         })
                     })?;
                 }
-                Err(error) => bar.suspend(|| failures.one(&input, &super::causes(&error)))?,
+                Err(reason) => bar.suspend(|| failures.one(&input, &reason))?,
             }
         }
-        Ok(())
-    })?;
+    }
     bar.finish_and_clear();
     Ok(failures.outcome())
+}
+
+/// The features of a chunk in order, with the file and the name of each.
+fn embed<'a>(backbone: &mut Backbone, chunk: Vec<Loaded<'a>>) -> Vec<(&'a Item, String, Result<Embedded, String>)> {
+    let (mut payloads, mut loaded) = (Vec::new(), Vec::new());
+    for Loaded { item, name, payload } in chunk {
+        let failed = payload.map(|payload| payloads.push(payload)).err();
+        loaded.push((item, name, failed));
+    }
+    let mut embedded = embedding::embed(backbone, payloads).into_iter();
+    let finish = |(item, name, failed): (&'a Item, String, Option<InputError>)| {
+        let result = match failed {
+            Some(error) => Err(error),
+            None => embedded.next().expect("a bug: a sample was not embedded"),
+        };
+        (item, name, result.map_err(|error| super::causes(&error)))
+    };
+    loaded.into_iter().map(finish).collect()
 }
 
 /// Runs `acclimate evaluate`.
 pub fn evaluate(context: &Context, args: &args::Evaluate) -> anyhow::Result<Outcome> {
     let (task, stored) = open(context, &args.task, args.generation)?;
+    let mut backbone = context.backbone(&task)?;
+    let input = backbone.manifest().input.clone();
     let found = match &args.labels_from_csv {
-        Some(file) => Found { items: pictures::from_csv(file, std::slice::from_ref(&args.dir))?, ..Found::default() },
-        None => pictures::find(std::slice::from_ref(&args.dir), &Labels::Folders),
+        Some(file) => Found { items: inputs::from_csv(file, std::slice::from_ref(&args.dir))?, ..Found::default() },
+        None => inputs::find(std::slice::from_ref(&args.dir), &Labels::Folders, &input),
     };
     let mut failures = Failures { context, count: 0 };
     failures.of(&found)?;
 
     // A label that the head does not know is a class of its own, of probability 0: always an error of the head.
     let mut classes = stored.file.classes.clone();
-    let (mut labels, mut inputs, mut rows) = (Vec::new(), Vec::new(), Vec::<Vec<f64>>::new());
-    let mut backbone = context.backbone(&task)?;
+    let (mut labels, mut grouped, mut rows) = (Vec::new(), Vec::new(), Vec::<Vec<f64>>::new());
     let bar = context.progress(found.items.len(), "evaluating");
-    embedding::embed(&mut backbone, &found.items, |chunk| -> anyhow::Result<()> {
-        for (item, embedded) in chunk {
+    for chunk in Loader::new(&found.items, &input, args.stride.map(NonZeroUsize::get)) {
+        for (item, input, embedded) in embed(&mut backbone, chunk) {
             bar.inc(1);
-            let input = item.name();
             match embedded {
                 Ok(embedded) => {
                     let label = item.label.as_deref().unwrap_or_default();
@@ -72,31 +92,31 @@ pub fn evaluate(context: &Context, args: &args::Evaluate) -> anyhow::Result<Outc
                         classes.len() - 1
                     }));
                     rows.push(stored.file.head.probabilities(embedded.feature.as_slice()));
-                    inputs.push(GroupInput {
-                        seq: inputs.len() as i64,
+                    grouped.push(GroupInput {
+                        seq: grouped.len() as i64,
                         phash: Some(embedded.phash),
                         source: input,
                         taken: None,
                         group_key: item.group.clone(),
                     });
                 }
-                Err(error) => bar.suspend(|| failures.one(&input, &super::causes(&error)))?,
+                Err(reason) => bar.suspend(|| failures.one(&input, &reason))?,
             }
         }
-        Ok(())
-    })?;
+    }
     bar.finish_and_clear();
     if rows.is_empty() {
         bail!(
-            "no picture to evaluate on in {}: expected a folder for each class with pictures in it",
-            args.dir.display()
+            "no {word} to evaluate on in {}: expected a folder for each class with {word} in it",
+            args.dir.display(),
+            word = inputs::files_word(&input)
         );
     }
     let mut probabilities = Array2::zeros((rows.len(), classes.len()));
     for (row, mut place) in rows.iter().zip(probabilities.rows_mut()) {
         row.iter().zip(&mut place).for_each(|(&p, place)| *place = p);
     }
-    let group_of = groups(&inputs, GroupBy::Column);
+    let group_of = groups(&grouped, GroupBy::Column);
     let evaluation = Evaluation::new(probabilities.view(), &labels, &group_of, false)?;
     let record = EvaluateRecord {
         task: task.name,

@@ -185,8 +185,8 @@ impl<'a> Demo<'a> {
         let encoded = self.backbone.quantisation().encode(&embedded.feature);
         self.taught += 1;
         let new = NewSample {
-            payload: &embedded.payload,
-            media: embedded.media,
+            payload: &embedded.payload.bytes,
+            media: embedded.payload.media,
             source: &format!("belt/{}", self.taught),
             taken: None,
             group_key: None,

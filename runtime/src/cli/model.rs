@@ -39,7 +39,7 @@ fn list(context: &Context) -> anyhow::Result<Outcome> {
         .list()
         .into_iter()
         .map(|entry| {
-            let is_builtin = entry.manifest.name == builtin::NAME;
+            let is_builtin = builtin::is_builtin(&entry.manifest.name);
             ModelRecord {
                 name: entry.manifest.name,
                 dim: entry.manifest.feature.dim,

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use acclimate::group::GroupBy;
+use acclimate::inputs;
 use acclimate::place::absolute;
 use acclimate::record::TaskRecord;
 use acclimate::store::{Access, Model, NewTask, Task};
@@ -25,7 +26,7 @@ pub fn run(context: &Context, command: &args::Task) -> anyhow::Result<Outcome> {
 pub fn init(context: &Context, args: &args::Init) -> anyhow::Result<Outcome> {
     let (manifest, model) = match &args.model {
         Some(file) => from_file(context, file)?,
-        None => by_name(context, args.backbone.as_deref())?,
+        None => by_name(context, args.backbone.as_deref(), signal_shape(args))?,
     };
     let backbone = context.opener().open(&manifest, &model)?;
     let new = NewTask {
@@ -43,20 +44,44 @@ pub fn init(context: &Context, args: &args::Init) -> anyhow::Result<Outcome> {
     let task = tasks.create_task(&new, Timestamp::now())?;
     context.print(&record(context, &task, None), || {
         format!(
-            "made task `{}`: {} gives {} features, run by {}\nnext: acclimate add {} PICTURES --labels-from-folders",
+            "made task `{}`: {} gives {} features, run by {}\nnext: acclimate add {} {} --labels-from-folders",
             task.name,
             task.backbone,
             task.dim,
             backbone.extractor(),
-            task.name
+            task.name,
+            inputs::files_word(&manifest.input).to_uppercase()
         )
     })?;
     Ok(Outcome::Done)
 }
 
+/// The windows that were asked for.
+fn signal_shape(args: &args::Init) -> Option<builtin::SignalShape> {
+    let (channels, length) = (args.channels?.get(), args.length?.get());
+    Some(builtin::SignalShape { channels, length, rate_hz: args.rate_hz, unit: args.unit.clone() })
+}
+
 /// The backbone with this name, else the configuration's, else the built-in one.
-pub fn by_name(context: &Context, name: Option<&str>) -> anyhow::Result<(Manifest, Model)> {
+pub fn by_name(
+    context: &Context,
+    name: Option<&str>,
+    shape: Option<builtin::SignalShape>,
+) -> anyhow::Result<(Manifest, Model)> {
     let name = name.or(context.config.backbone.name.as_deref()).unwrap_or(builtin::NAME);
+    match (name, shape) {
+        (builtin::SIGNAL_NAME, Some(shape)) => return Ok((shape.manifest()?, Model::Builtin)),
+        (builtin::SIGNAL_NAME, None) => bail!(
+            "{} takes windows of any shape: say which with --channels (numbers in one reading) and --length (readings in \
+             one window)",
+            builtin::SIGNAL_NAME
+        ),
+        (name, Some(_)) => bail!(
+            "--channels and --length are for --backbone {}: the shape of what {name} takes stands in its manifest",
+            builtin::SIGNAL_NAME
+        ),
+        (_, None) => {}
+    }
     if name == builtin::NAME {
         return Ok((Manifest::parse(builtin::MANIFEST)?, Model::Builtin));
     }

@@ -2,6 +2,11 @@
 //!
 //! Knows numbers and layouts, nothing about tasks. Invariant: every number of a [`Window`] is finite.
 
+mod npy;
+mod recording;
+mod text;
+
+pub use self::recording::{Recording, RecordingError, Starts};
 use crate::manifest::SignalInput;
 
 /// Part of every signal backbone's id: raised when [`preprocess`] gives other numbers for the same window.
@@ -30,6 +35,19 @@ impl Window {
     /// Number of readings.
     pub fn length(&self) -> usize {
         self.numbers.len() / self.channels
+    }
+
+    /// The numbers, reading after reading.
+    pub fn readings(&self) -> &[f32] {
+        &self.numbers
+    }
+
+    /// The window as an NPY file of `[channels, length]`: the same bytes for the same numbers.
+    pub fn to_npy(&self) -> Vec<u8> {
+        let (channels, length) = (self.channels, self.length());
+        let numbers =
+            (0..channels).flat_map(|channel| (0..length).map(move |at| self.numbers[at * channels + channel]));
+        npy::write(channels, length, numbers)
     }
 }
 

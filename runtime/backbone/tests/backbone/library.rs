@@ -70,7 +70,7 @@ fn what_is_missing_is_told() {
     let library = Library::new(vec![folder.path().to_owned()]);
     assert_eq!(
         library.find("mobilnet").unwrap_err().to_string(),
-        "no model named \"mobilnet\"; of the 53 known, the nearest: mobilenetv1-0.25-128, mobilenetv1-0.5-160, mobilenetv2-0.35-224"
+        "no model named \"mobilnet\"; of the 54 known, the nearest: mobilenetv1-0.25-128, mobilenetv1-0.5-160, mobilenetv2-0.35-224"
     );
     assert_eq!(
         library.find("mcunet-5fps").unwrap_err().to_string(),

@@ -36,15 +36,12 @@ pub(super) fn engine(context: &Context, engine: EngineChoice) -> Found {
 
 /// Which models have their file here; with `checksums`, whether it is the right one.
 pub(super) fn models(context: &Context, checksums: bool) -> Found {
-    let entries = context.library.list();
-    let others = entries.len().saturating_sub(1);
-    let present: Vec<&str> = entries
-        .iter()
-        .filter(|entry| entry.file.is_some() && entry.manifest.name != builtin::NAME)
-        .map(|entry| entry.manifest.name.as_str())
-        .collect();
+    let mut others = context.library.list();
+    others.retain(|entry| !builtin::is_builtin(&entry.manifest.name));
+    let present: Vec<&str> =
+        others.iter().filter(|entry| entry.file.is_some()).map(|entry| entry.manifest.name.as_str()).collect();
     let listed = if present.is_empty() { String::new() } else { format!(": {}", present.join(", ")) };
-    let words = format!("the built-in ones and {} of {others} others{listed}", present.len());
+    let words = format!("the built-in ones and {} of {} others{listed}", present.len(), others.len());
     if !checksums {
         return Found::Fine(words);
     }

@@ -31,7 +31,7 @@ pub(super) fn run(context: &Context, task: &str, names: &[String]) -> anyhow::Re
     let mut records = vec![record(&backbone, &in_use, true, None)];
     drop(backbone);
     for name in names.iter().filter(|name| **name != of_task.backbone) {
-        let (manifest, model) = task::by_name(context, Some(name))?;
+        let (manifest, model) = task::by_name(context, Some(name), None)?;
         let file = match &model {
             Model::File(file) => file.display().to_string(),
             Model::Builtin => "built in".to_owned(),

@@ -47,7 +47,7 @@ fn words(record: &PullRecord) -> String {
 
 fn one(context: &Context, record: &mut PullRecord, from: Option<&Path>, to: Option<&Path>) -> anyhow::Result<()> {
     let manifest = context.library.manifest(&record.name)?;
-    if record.name == builtin::NAME {
+    if builtin::is_builtin(&record.name) {
         "here".clone_into(&mut record.status);
         return Ok(());
     }

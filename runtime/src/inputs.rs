@@ -1,15 +1,30 @@
-//! From paths on the command line to a list of picture files, with labels and groups. Reads folders and CSV files,
-//! never a picture; knows nothing about tasks.
+//! From paths on the command line to a list of files, with labels and groups. Reads folders and tables of labels, never a
+//! picture or a recording; knows nothing about tasks.
 //!
 //! Order is that of the file system's names, so that an import gives the same store on every machine.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// Names that a folder's files must end in to be taken for pictures; a file named on the command line is always tried.
-const ENDINGS: [&str; 5] = ["bmp", "jpeg", "jpg", "png", "webp"];
+use acclimate_backbone::Input;
 
-/// One picture to read.
+/// Endings of a folder's files that are taken for samples; a file named on the command line is always tried.
+fn endings(input: &Input) -> &'static [&'static str] {
+    match input {
+        Input::Image(_) => &["bmp", "jpeg", "jpg", "png", "webp"],
+        Input::Signal(_) => &["csv", "npy", "tsv", "txt"],
+    }
+}
+
+/// What people call the files of a task: `pictures` or `recordings`.
+pub fn files_word(input: &Input) -> &'static str {
+    match input {
+        Input::Image(_) => "pictures",
+        Input::Signal(_) => "recordings",
+    }
+}
+
+/// One file to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// The file; `-` is standard input.
@@ -30,17 +45,17 @@ impl Item {
 /// Where labels come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Labels {
-    /// The folder that a picture lies in.
+    /// The folder that a file lies in.
     Folders,
     /// There are none.
     None,
-    /// All pictures are of one class.
+    /// All are of one class.
     One(String),
 }
 
-/// Why a list of pictures could not be made.
+/// Why a list of files could not be made.
 #[derive(Debug, thiserror::Error)]
-pub enum PicturesError {
+pub enum InputsError {
     /// The CSV file cannot be read or parsed.
     #[error("could not read labels from {}", path.display())]
     Csv {
@@ -73,17 +88,18 @@ pub enum PicturesError {
 /// What was found, and what could not be looked at.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Pictures to read, in order.
+    /// Files to read, in order.
     pub items: Vec<Item>,
     /// Paths that could not be looked at, with the reason.
     pub failed: Vec<(PathBuf, String)>,
-    /// Files below a folder that are not named like a picture.
+    /// Files below a folder that are not named like samples of the task.
     pub ignored: usize,
 }
 
-/// Lists the pictures under paths. A folder counts with everything below; links are followed, each folder visited once.
-pub fn find(paths: &[PathBuf], labels: &Labels) -> Found {
-    let mut walk = Walk { found: Found::default(), visited: HashSet::new(), labels };
+/// Lists the files under paths that a backbone with this input can read. A folder counts with everything below; links are
+/// followed, each folder visited once.
+pub fn find(paths: &[PathBuf], labels: &Labels, input: &Input) -> Found {
+    let mut walk = Walk { found: Found::default(), visited: HashSet::new(), labels, endings: endings(input) };
     for path in paths {
         if path.as_os_str() == "-" {
             walk.take(path);
@@ -103,6 +119,7 @@ struct Walk<'a> {
     /// Canonical names of folders seen: a link back to a parent ends here.
     visited: HashSet<PathBuf>,
     labels: &'a Labels,
+    endings: &'static [&'static str],
 }
 
 impl Walk<'_> {
@@ -135,7 +152,7 @@ impl Walk<'_> {
             for entry in entries {
                 match std::fs::metadata(&entry) {
                     Ok(metadata) if metadata.is_dir() => folders.push(entry),
-                    Ok(metadata) if metadata.is_file() && named_like_a_picture(&entry) => self.take(&entry),
+                    Ok(metadata) if metadata.is_file() && self.named_like_a_sample(&entry) => self.take(&entry),
                     Ok(_) => self.found.ignored += 1,
                     Err(error) => self.found.failed.push((entry, error.to_string())),
                 }
@@ -143,10 +160,11 @@ impl Walk<'_> {
             stack.extend(folders.into_iter().rev());
         }
     }
-}
 
-fn named_like_a_picture(path: &Path) -> bool {
-    path.extension().and_then(|e| e.to_str()).is_some_and(|e| ENDINGS.contains(&e.to_ascii_lowercase().as_str()))
+    fn named_like_a_sample(&self, path: &Path) -> bool {
+        let ending = path.extension().and_then(std::ffi::OsStr::to_str).map(str::to_ascii_lowercase);
+        ending.is_some_and(|ending| self.endings.contains(&ending.as_str()))
+    }
 }
 
 /// Name of the folder that a file lies in.
@@ -165,13 +183,13 @@ pub fn folder_name(path: &Path) -> Option<String> {
 ///
 /// # Errors
 /// When the file cannot be parsed, lacks a column, or has a row without path or label.
-pub fn from_csv(file: &Path, bases: &[PathBuf]) -> Result<Vec<Item>, PicturesError> {
-    let wrap = |source| PicturesError::Csv { path: file.into(), source };
+pub fn from_csv(file: &Path, bases: &[PathBuf]) -> Result<Vec<Item>, InputsError> {
+    let wrap = |source| InputsError::Csv { path: file.into(), source };
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(file).map_err(wrap)?;
     let header = reader.headers().map_err(wrap)?.clone();
     let column = |names: [&'static str; 2]| header.iter().position(|h| names.iter().any(|n| h.eq_ignore_ascii_case(n)));
     let need = |names: [&'static str; 2]| {
-        column(names).ok_or_else(|| PicturesError::Column {
+        column(names).ok_or_else(|| InputsError::Column {
             path: file.into(),
             column: names[0],
             found: header.iter().collect::<Vec<_>>().join(", "),
@@ -186,7 +204,7 @@ pub fn from_csv(file: &Path, bases: &[PathBuf]) -> Result<Vec<Item>, PicturesErr
         let (path, label) = (&row[path_column], &row[label_column]);
         if path.is_empty() || label.is_empty() {
             let line = row.position().map_or(0, csv::Position::line);
-            return Err(PicturesError::Row { path: file.into(), line });
+            return Err(InputsError::Row { path: file.into(), line });
         }
         let places = std::iter::once(beside).chain(bases.iter().map(PathBuf::as_path)).map(|base| base.join(path));
         items.push(Item {
@@ -201,7 +219,13 @@ pub fn from_csv(file: &Path, bases: &[PathBuf]) -> Result<Vec<Item>, PicturesErr
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
+    use acclimate_backbone::{Manifest, builtin};
+
     use super::*;
+
+    fn images() -> Input {
+        Manifest::parse(builtin::MANIFEST).unwrap().input
+    }
 
     #[test]
     fn a_loop_of_links_ends_and_every_file_counts_once() {
@@ -213,7 +237,7 @@ mod tests {
         std::fs::write(ok.join("notes.txt"), "").unwrap();
         std::os::unix::fs::symlink(folder.path(), ok.join("back")).unwrap();
         std::os::unix::fs::symlink("nowhere", ok.join("c.png")).unwrap();
-        let found = find(&[folder.path().into()], &Labels::Folders);
+        let found = find(&[folder.path().into()], &Labels::Folders, &images());
         let names: Vec<_> = found.items.iter().map(|i| i.path.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["a.png", "b.JPG"]);
         assert!(found.items.iter().all(|i| i.label.as_deref() == Some("ok")));
@@ -225,7 +249,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("picture.dat");
         std::fs::write(&path, "").unwrap();
-        assert_eq!(find(&[path], &Labels::One("x".into())).items.len(), 1);
+        assert_eq!(find(&[path], &Labels::One("x".into()), &images()).items.len(), 1);
     }
 
     #[test]

@@ -109,6 +109,7 @@ pub struct Loaded<'a> {
 #[derive(Debug)]
 pub struct Loader<'a> {
     items: std::slice::Iter<'a, Item>,
+    files: usize,
     input: &'a Input,
     stride: Option<usize>,
     open: Option<Open<'a>>,
@@ -129,7 +130,12 @@ impl<'a> Loader<'a> {
     /// Reads `items` for a backbone with this input. Windows start `stride` readings apart; by default they follow each
     /// other without overlap.
     pub fn new(items: &'a [Item], input: &'a Input, stride: Option<usize>) -> Self {
-        Self { items: items.iter(), input, stride, open: None, left_over: 0 }
+        Self { items: items.iter(), files: items.len(), input, stride, open: None, left_over: 0 }
+    }
+
+    /// Files that were taken up so far.
+    pub fn files(&self) -> u64 {
+        (self.files - self.items.len()) as u64
     }
 
     /// Readings at the ends of recordings that were no whole window any more.

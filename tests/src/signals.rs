@@ -12,6 +12,27 @@ use serde_json::Value;
 
 use crate::device::Device;
 
+/// The manifest of `wharf-cnn1d`: the layer before its classifier.
+const CNN: &str = r#"
+name = "wharf-cnn1d"
+licence = "LicenseRef-tests-only"
+[file]
+sha256 = "8de6f3dd4ff72507d13bdc808e35fec011c69eaef0af698ac5bc0e0c739f296e"
+bytes = 137143
+[input]
+kind = "signal"
+tensor = "input"
+layout = "nlc"
+channels = 3
+length = 96
+rate_hz = 32
+unit = "g"
+[feature]
+tensor = "StatefulPartitionedCall/functional_1_1/feat_1/Relu:0"
+dim = 64
+signed = false
+"#;
+
 /// One recording, in g.
 #[derive(Clone, Debug)]
 pub struct Recording {
@@ -122,6 +143,22 @@ impl Signals {
         let init = ["init", "moves", "--backbone", "builtin-signal-1", "--channels", "3", "--length", &length];
         let words = ["--rate-hz", &rate, "--unit", "g", "--group-by", "column"];
         let _ = device.run(init.into_iter().chain(words)).expect(0);
+        device
+    }
+
+    /// The same on `wharf-cnn1d`, a small convolutional network of the assets that was trained on the volunteer f1.
+    ///
+    /// # Panics
+    /// When the model is not there.
+    #[track_caller]
+    pub fn device_on_cnn(&self, assets: &Path) -> Device {
+        let device = Device::new();
+        let model =
+            fs::read(assets.join("models/wharf-cnn1d/wharf-cnn1d_fp32.onnx")).expect("the model is in the assets");
+        let model = device.file("wharf-cnn1d.onnx", &model);
+        device.file("wharf-cnn1d.toml", CNN.as_bytes());
+        let model = model.to_str().expect("a path of text");
+        let _ = device.run(["init", "moves", "--model", model, "--group-by", "column"]).expect(0);
         device
     }
 

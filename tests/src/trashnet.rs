@@ -48,6 +48,8 @@ pub struct TrashNet {
     models: PathBuf,
     folder: PathBuf,
     photographs: Vec<Photograph>,
+    /// Which of them the manifest itself tests on.
+    tested: Vec<bool>,
 }
 
 impl TrashNet {
@@ -58,18 +60,25 @@ impl TrashNet {
     pub fn read(assets: &Path) -> Self {
         let folder = assets.join("data/trashnet");
         let manifest = fs::read_to_string(folder.join("manifest.csv")).expect("TrashNet has a manifest");
-        let photographs: Vec<Photograph> = manifest
+        let (photographs, tested): (Vec<Photograph>, Vec<bool>) = manifest
             .lines()
             .skip(1)
             .map(|line| {
-                let [path, class, _split] = line.split(',').collect::<Vec<_>>()[..] else {
-                    panic!("columns of {line}")
-                };
-                Photograph { path: folder.join(path), class: class.to_owned() }
+                let [path, class, split] = line.split(',').collect::<Vec<_>>()[..] else { panic!("columns of {line}") };
+                (Photograph { path: folder.join(path), class: class.to_owned() }, split == "test")
             })
-            .collect();
+            .unzip();
         assert_eq!(photographs.len(), 720, "photographs in the manifest");
-        Self { models: assets.join("models"), folder, photographs }
+        Self { models: assets.join("models"), folder, photographs, tested }
+    }
+
+    /// The manifest's own split; its seed means nothing.
+    pub fn own_split(&self) -> Split {
+        let part = |test: bool| {
+            let rows = self.photographs.iter().zip(&self.tested).filter(|&(_, &tested)| tested == test);
+            rows.map(|(photograph, _)| photograph.clone()).collect()
+        };
+        Split { seed: 0, train: part(false), test: part(true) }
     }
 
     /// All photographs.
@@ -97,9 +106,15 @@ impl TrashNet {
     /// A device with a task, `waste`, and no samples.
     #[track_caller]
     pub fn device(&self) -> Device {
+        self.device_on(BACKBONE)
+    }
+
+    /// The same on another backbone.
+    #[track_caller]
+    pub fn device_on(&self, backbone: &str) -> Device {
         let device = Device::new();
         let models = self.models.to_str().expect("the assets' path is text");
-        let _ = device.run(["init", "waste", "--backbone", BACKBONE, "--models", models]).expect(0);
+        let _ = device.run(["init", "waste", "--backbone", backbone, "--models", models]).expect(0);
         device
     }
 
@@ -118,13 +133,22 @@ impl TrashNet {
     #[track_caller]
     pub fn learn(&self, split: &Split) -> (Device, Learnt) {
         let device = self.device();
-        self.add(&device, "train.csv", &split.train);
+        let learnt = self.learn_on(&device, split);
+        (device, learnt)
+    }
+
+    /// The same on a device that has the task.
+    ///
+    /// # Panics
+    /// As there.
+    #[track_caller]
+    pub fn learn_on(&self, device: &Device, split: &Split) -> Learnt {
+        self.add(device, "train.csv", &split.train);
         let adapted = device.json(["adapt", "waste"]);
         let table = device.file("test.csv", csv(&split.test).as_bytes());
         let [folder, table] = [&self.folder, &table].map(|path| path.to_str().expect("a path of text"));
         let tested = device.json(["evaluate", "waste", folder, "--labels-from-csv", table]);
-        let learnt = Learnt::read(split, &adapted, &tested["evaluation"]);
-        (device, learnt)
+        Learnt::read(split, &adapted, &tested["evaluation"])
     }
 
     /// On how many of these photographs both engines name the same class with the head in service.

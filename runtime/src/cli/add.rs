@@ -29,7 +29,8 @@ pub fn run(context: &Context, args: &args::Add) -> anyhow::Result<Outcome> {
     }
     let bar = context.progress(found.items.len(), "adding");
     let mut loader = Loader::new(&found.items, &input, args.stride.map(NonZeroUsize::get));
-    for chunk in loader.by_ref() {
+    while let Some(chunk) = loader.next() {
+        bar.set_position(loader.files());
         // What is known needs no feature: an import that was cut short goes on quickly.
         let (mut arrived, mut unknown) = (Vec::with_capacity(chunk.len()), Vec::new());
         for Loaded { item, name, payload } in chunk {
@@ -65,7 +66,6 @@ pub fn run(context: &Context, args: &args::Add) -> anyhow::Result<Outcome> {
             arrived.into_iter().map(store).collect()
         })?;
         for (name, result) in acknowledged {
-            bar.inc(1);
             match result {
                 Ok(added) => {
                     count.take(&added);

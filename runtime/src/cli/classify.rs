@@ -25,9 +25,10 @@ pub fn classify(context: &Context, args: &args::Classify) -> anyhow::Result<Outc
     let mut failures = Failures { context, count: 0 };
     failures.of(&found)?;
     let bar = context.progress(found.items.len(), "classifying");
-    for chunk in Loader::new(&found.items, &input, args.stride.map(NonZeroUsize::get)) {
+    let mut loader = Loader::new(&found.items, &input, args.stride.map(NonZeroUsize::get));
+    while let Some(chunk) = loader.next() {
+        bar.set_position(loader.files());
         for (_, input, embedded) in embed(&mut backbone, chunk) {
-            bar.inc(1);
             match embedded {
                 Ok(embedded) => {
                     let record = PredictionRecord::new(input, &stored, embedded.feature.as_slice());
@@ -80,9 +81,10 @@ pub fn evaluate(context: &Context, args: &args::Evaluate) -> anyhow::Result<Outc
     let mut classes = stored.file.classes.clone();
     let (mut labels, mut grouped, mut rows) = (Vec::new(), Vec::new(), Vec::<Vec<f64>>::new());
     let bar = context.progress(found.items.len(), "evaluating");
-    for chunk in Loader::new(&found.items, &input, args.stride.map(NonZeroUsize::get)) {
+    let mut loader = Loader::new(&found.items, &input, args.stride.map(NonZeroUsize::get));
+    while let Some(chunk) = loader.next() {
+        bar.set_position(loader.files());
         for (item, input, embedded) in embed(&mut backbone, chunk) {
-            bar.inc(1);
             match embedded {
                 Ok(embedded) => {
                     let label = item.label.as_deref().unwrap_or_default();

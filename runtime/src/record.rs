@@ -17,6 +17,6 @@ pub use backbone::BackboneRecord;
 pub use bench::{BenchRecord, FitTimeRecord, SpreadRecord};
 pub use evaluation::{ConfusionRecord, EvaluateRecord, EvaluationRecord};
 pub use head::{FailedRecord, HeadDetailRecord, HeadRecord, PredictionRecord};
-pub use inspection::{FeatureRecord, InspectionRecord, PortRecord};
+pub use inspection::{ClassifierRecord, FeatureRecord, InspectionRecord, PortRecord};
 pub use sample::{AddRecord, ClaimRecord, ForgetRecord, SampleDetailRecord, SampleRecord};
 pub use task::{AddedModelRecord, CheckRecord, ModelRecord, PullRecord, TaskRecord};

@@ -71,6 +71,11 @@ fn put_varint(mut value: u64, bytes: &mut Vec<u8>) {
     bytes.push(value as u8);
 }
 
+/// Whether a field is one number, not contents with a length.
+fn is_number(key: u64) -> bool {
+    matches!(key & 7, 0)
+}
+
 /// The fields of a message: number, and varint or contents.
 fn fields(mut bytes: &[u8]) -> Vec<(u64, u64, &[u8])> {
     let mut fields = Vec::new();
@@ -93,7 +98,7 @@ fn rewrite(bytes: &[u8], number: u64, change: &mut dyn FnMut(&[u8]) -> Vec<u8>) 
     let mut out = Vec::new();
     for (key, value, contents) in fields(bytes) {
         put_varint(key, &mut out);
-        if key & 7 == 0 {
+        if is_number(key) {
             put_varint(value, &mut out);
             continue;
         }
@@ -109,7 +114,7 @@ fn fill(tensor: &[u8], seed: &mut Seed) -> Vec<u8> {
     let (mut dims, mut float, mut has_data) = (Vec::new(), false, false);
     for (key, value, mut contents) in fields(tensor) {
         match key >> 3 {
-            1 if key & 7 == 0 => dims.push(value as usize),
+            1 if is_number(key) => dims.push(value as usize),
             1 => {
                 while !contents.is_empty() {
                     dims.push(varint(&mut contents) as usize);
@@ -150,7 +155,7 @@ fn picture(width: u32, color: [u8; 3]) -> Picture {
     }
     for y in 0..side {
         for x in 0..side {
-            let lit = (x + y / 2) / width % 2 == 0;
+            let lit = ((x + y / 2) / width).is_multiple_of(2);
             bmp.extend(color.map(|part| if lit { part } else { 255 - part / 2 }));
         }
     }

@@ -54,7 +54,7 @@ fn the_features_of_the_catalogue_are_found() {
 /// A model of the assets: what is proposed (kind of input, pool, length, classes of the classifier), or a word of why nothing is.
 type Expected = (&'static str, Result<(&'static str, Pool, usize, Option<usize>), &'static str>);
 
-const ASSETS: [Expected; 31] = [
+const ASSETS: [Expected; 32] = [
     ("aidreams260k/aidreams260k_llama_fp32", Err("numbers of words")),
     ("mcunet/mbv2_w0.35_fp32", Ok(("image", Pool::None, 112, Some(1000)))),
     ("mcunet/mbv2_w0.35_int8_qdq", Ok(("image", Pool::None, 112, Some(1000)))),
@@ -84,6 +84,7 @@ const ASSETS: [Expected; 31] = [
     ("tweet-minibert/tweet_minibert_int8", Err("takes 3 inputs")),
     ("wharf-cnn1d/wharf-cnn1d_fp32", Ok(("signal", Pool::Flatten, 64, Some(7)))),
     ("yamnet/yamnet_waveform_fp32", Err("neither a picture")),
+    ("yamnet/yamnet_waveform_int8w", Err("neither a picture")),
     ("yolov8n-int8/yolov8n_int8", Ok(("image", Pool::SpatialMean, 256, None))),
     ("yolox-nano/yolox_nano", Ok(("image", Pool::SpatialMean, 256, None))),
 ];

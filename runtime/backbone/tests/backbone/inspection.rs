@@ -113,16 +113,13 @@ fn every_model_of_the_assets_is_proposed_the_right_tensor_or_told_why_none() {
         let name = file.rsplit('/').next().unwrap();
         let inspection = inspect(&bytes).unwrap();
         let text = inspection.propose_manifest(name);
-        let found = match inspection.unsupported() {
-            Some(why) => {
-                assert_eq!(text, format!("# This version has no manifest for such a model: {why}.\n"));
-                Err(why)
-            }
-            None => {
-                let manifest = Manifest::parse(&text).unwrap_or_else(|error| panic!("{file}: {error}\n{text}"));
-                let classes = inspection.classifier.as_ref().map(|layer| layer.classes);
-                Ok((manifest.input.kind(), manifest.feature.pool, manifest.feature.dim, classes))
-            }
+        let found = if let Some(why) = inspection.unsupported() {
+            assert_eq!(text, format!("# This version has no manifest for such a model: {why}.\n"));
+            Err(why)
+        } else {
+            let manifest = Manifest::parse(&text).unwrap_or_else(|error| panic!("{file}: {error}\n{text}"));
+            let classes = inspection.classifier.as_ref().map(|layer| layer.classes);
+            Ok((manifest.input.kind(), manifest.feature.pool, manifest.feature.dim, classes))
         };
         println!(
             "{file}: {found:?} {:?} {:?}",

@@ -8,7 +8,8 @@ use acclimate::store::{Access, Model};
 use acclimate_backbone::Backbone;
 use anyhow::Context as _;
 
-use super::super::{Context, Outcome, task};
+use super::super::choose::{Chosen, choose};
+use super::super::{Context, Outcome};
 
 /// Below this probability of chance, a difference counts.
 const SIGNIFICANT: f64 = 0.05;
@@ -31,7 +32,7 @@ pub(super) fn run(context: &Context, task: &str, names: &[String]) -> anyhow::Re
     let mut records = vec![record(&backbone, &in_use, true, None)];
     drop(backbone);
     for name in names.iter().filter(|name| **name != of_task.backbone) {
-        let (manifest, model) = task::by_name(context, Some(name), None)?;
+        let Chosen { manifest, model } = choose(context, Some(name), None, None)?;
         let file = match &model {
             Model::File(file) => file.display().to_string(),
             Model::Builtin => "built in".to_owned(),

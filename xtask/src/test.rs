@@ -30,6 +30,7 @@ const STEPS: &[(&str, &str, Run)] = &[
     ("audit", "advisories against Cargo.lock", audit),
     ("build", "everything that the tests run", build),
     ("ort", "the ONNX Runtime library", ort),
+    ("python", "scikit-learn and onnxruntime, which some tests compare with", python),
     ("aarch64", "the binary for 64-bit ARM, to be run under qemu-user", aarch64),
     ("tests", "cargo test, the whole workspace", tests),
 ];
@@ -153,6 +154,17 @@ fn ort(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a row of STEPS")]
+fn python(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
+    match tools::python(workspace) {
+        Ok(python) => {
+            eprintln!("{}", python.display());
+            Ok(Outcome::Done)
+        }
+        Err(why) => Ok(Outcome::Skipped { what: "python".into(), why: format!("{why:#}") }),
+    }
+}
+
 /// The target that the tests run under emulation.
 const AARCH64: &str = "aarch64-unknown-linux-gnu";
 
@@ -192,6 +204,9 @@ fn tests(workspace: &Workspace, session: &mut Session) -> anyhow::Result<Outcome
     command.env("ACCLIMATE_BIN", workspace.target.join("debug/acclimate"));
     onnxruntime::announce(workspace, &mut command);
     announce_aarch64(workspace, &mut command);
+    if let Ok(python) = tools::python(workspace) {
+        command.env("ACCLIMATE_PYTHON", python);
+    }
     let result = run(&mut command).and_then(|()| run(&mut workspace.cargo(["test", "--quiet", "--package", "xtask"])));
     let skipped = fs::read_to_string(&skips).with_context(|| format!("reading {}", skips.display()))?;
     for line in skipped.lines() {

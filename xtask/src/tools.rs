@@ -2,6 +2,7 @@
 //! directory; Debian's own through apt.
 
 use std::{
+    env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -19,21 +20,42 @@ pub(crate) struct Tool {
 pub(crate) const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
 pub(crate) const AUDIT: Tool = Tool { name: "cargo-audit", version: "0.22.2" };
 
-/// Versions of cargo-zigbuild and of the Zig that it calls, both from `PyPI`.
-const ZIGBUILD: [&str; 2] = ["cargo-zigbuild==0.24.0", "ziglang==0.17.0"];
+/// cargo-zigbuild and the Zig that it calls.
+const ZIGBUILD: &[&str] = &["cargo-zigbuild==0.24.0", "ziglang==0.17.0"];
+
+/// What our numbers are compared with.
+const PEERS: &[&str] =
+    &["numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.31.1", "pillow==13.0.0", "scikit-learn==1.9.1"];
 
 /// The folder with `cargo-zigbuild`, which links for other machines and older C libraries.
 pub(crate) fn zigbuild(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    let venv = workspace.target.join("tools/zigbuild");
-    let bin = venv.join("bin");
-    if !bin.join("cargo-zigbuild").is_file() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&venv)).context("making a Python environment")?;
-        run(Command::new(bin.join("pip"))
-            .args(["install", "--quiet", "--disable-pip-version-check"])
-            .args(ZIGBUILD)
-            .env("PIP_NO_INPUT", "1"))
-        .context("installing cargo-zigbuild (needs python3 with venv, and PyPI)")?;
+    environment(workspace, "zigbuild", ZIGBUILD)
+}
+
+/// A Python with scikit-learn and onnxruntime.
+pub(crate) fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    match env::var_os("ACCLIMATE_PYTHON").filter(|path| !path.is_empty()) {
+        Some(named) => Ok(named.into()),
+        None => Ok(environment(workspace, "python", PEERS)?.join("python")),
     }
+}
+
+/// A Python environment with these packages; its folder of programs.
+fn environment(workspace: &Workspace, name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
+    let place = workspace.target.join("tools").join(name);
+    let (bin, whole) = (place.join("bin"), place.join("packages.txt"));
+    let wanted = packages.join("\n");
+    // Written last: an environment that was left half made is made again.
+    if fs::read_to_string(&whole).is_ok_and(|found| found == wanted) {
+        return Ok(bin);
+    }
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place)).context("making a Python environment")?;
+    run(Command::new(bin.join("pip"))
+        .args(["install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"])
+        .args(packages)
+        .env("PIP_NO_INPUT", "1"))
+    .with_context(|| format!("installing {} (needs python3 with venv, and PyPI)", packages.join(", ")))?;
+    fs::write(&whole, wanted).with_context(|| format!("writing {}", whole.display()))?;
     Ok(bin)
 }
 

@@ -164,6 +164,11 @@ mod tests {
     }
 
     #[test]
+    fn both_together_stay_small() {
+        assert!(super::MODEL.len() + super::SIGNAL_MODEL.len() < 4_000_000);
+    }
+
+    #[test]
     fn shapes_outside_its_range_are_refused() {
         let shape = |channels, length| SignalShape { channels, length, rate_hz: None, unit: None }.manifest();
         assert!(shape(17, 96).unwrap_err().to_string().contains("1 to 16 channels, not 17"));

@@ -10,6 +10,7 @@
 //! | [`inputs`], [`place`], [`config`] | what the command line names, where things lie |
 //! | [`record`] | what is printed as JSON |
 //! | [`models_folder`] | where a user's model is kept |
+//! | [`comparison`] | other backbones on a task's own samples |
 //! | [`pull`] | the file of a model, from its address or a folder |
 //! | [`trial`] | unknown models, first tried in a child process |
 //! | [`demo`] | the drawn pictures of `acclimate demo` |
@@ -18,6 +19,7 @@
 
 pub mod adaptation;
 pub mod cbor;
+pub mod comparison;
 pub mod config;
 pub mod demo;
 pub mod embedding;

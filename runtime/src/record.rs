@@ -4,6 +4,8 @@
 //! Domain types are not `Serialize`; they become records here, at the edge.
 
 mod adaptation;
+mod backbone;
+mod bench;
 mod evaluation;
 mod head;
 mod inspection;
@@ -11,8 +13,10 @@ mod sample;
 mod task;
 
 pub use adaptation::{AdaptationRecord, CandidateRecord, ComparisonRecord, DemoRecord, Seconds};
+pub use backbone::BackboneRecord;
+pub use bench::{BenchRecord, FitTimeRecord, SpreadRecord};
 pub use evaluation::{ConfusionRecord, EvaluateRecord, EvaluationRecord};
 pub use head::{FailedRecord, HeadDetailRecord, HeadRecord, PredictionRecord};
-pub use inspection::{FeatureRecord, InspectionRecord, PortRecord};
+pub use inspection::{ClassifierRecord, FeatureRecord, InspectionRecord, PortRecord};
 pub use sample::{AddRecord, ClaimRecord, ForgetRecord, SampleDetailRecord, SampleRecord};
 pub use task::{AddedModelRecord, CheckRecord, ModelRecord, PullRecord, TaskRecord};

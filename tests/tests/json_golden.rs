@@ -77,9 +77,13 @@ fn every_json_output_is_like_its_example() {
     let mine = fs::read(acclimate_tests::checkout().join("runtime/backbone/tests/models/tiny.onnx")).unwrap();
     let mine = device.file("mine.onnx", &mine);
     golden.check(&device, 0, "model-add", &["model", "add", mine.to_str().unwrap()]);
+    let before = device.digest();
+    golden.check(&device, 0, "model-compare", &["model", "compare", "parts", "mine"]);
+    assert_eq!(device.digest(), before, "the task is not touched");
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/builtin/builtin-picture-1.onnx");
     golden.check(&device, 0, "model-inspect", &["model", "inspect", model.to_str().unwrap()]);
-    golden.check(&device, 0, "doctor", &["doctor"]);
+    golden.check(&device, 0, "doctor", &["doctor", "--checksums"]);
+    golden.check(&device, 0, "bench", &["bench", "--pictures", "10"]);
     golden.check(&device, 0, "demo", &["demo"]);
     golden.finish();
 }

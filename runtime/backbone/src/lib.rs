@@ -8,11 +8,14 @@ mod backbone;
 pub mod builtin;
 mod catalogue;
 pub mod checksum;
+mod classifier;
 mod engine;
+mod huggingface;
 mod id;
 mod inspect;
 mod library;
 mod manifest;
+mod merge;
 mod network;
 mod onnx;
 mod picture;
@@ -22,14 +25,17 @@ pub mod signal;
 
 pub use self::{
     backbone::{Backbone, BackboneError, Prepared},
+    classifier::{Shipped, ShippedError, shipped},
     engine::{EngineChoice, EngineError, EngineOptions, Extractor, Tensor, UnknownEngine, probe_ort, serving_engine},
+    huggingface::{HuggingFaceError, labels_from_huggingface, manifest_from_huggingface},
     id::BackboneId,
-    inspect::{FeatureCandidate, Inspection, Port, inspect},
+    inspect::{FeatureCandidate, Inspection, Port, ShippedLayer, inspect},
     library::{Entry, Library, LibraryError, resolve},
     manifest::{
         Classifier, Color, Crop, Decode, ElementType, FeatureTensor, ImageInput, Input, Interpolation, Layout,
         Manifest, ManifestError, Mistake, ModelFile, Pool, Resize, SignalInput, SignalLayout,
     },
+    merge::{Merge, MergeError, embedded_manifest, merge},
     network::{Ends, Network, NetworkError},
     onnx::ModelError,
     picture::{MAX_DECODING_BYTES, MAX_SIDE, PREPROCESSING_VERSION, Picture, PictureError, preprocess},

@@ -9,7 +9,10 @@ use prost::bytes::Bytes;
 use crate::{
     engine::{self, EngineError, EngineOptions, Extractor, Opened, Tensor},
     manifest::ElementType,
-    onnx::{self, Cut, ModelError, pb::tensor_proto::DataType},
+    onnx::{
+        self, Cut, ModelError,
+        pb::{self, tensor_proto::DataType},
+    },
 };
 
 /// Why a network cannot be opened.
@@ -49,15 +52,7 @@ impl Network {
     /// # Errors
     /// The model is refused, or no engine can run it.
     pub fn open(bytes: Vec<u8>, ends: &Ends<'_>, options: &EngineOptions) -> Result<Self, NetworkError> {
-        let model = onnx::read(Bytes::from(bytes))?;
-        // One at a time: see the engines.
-        let shape: Vec<usize> = std::iter::once(1).chain(ends.shape.iter().copied()).collect();
-        let element = match ends.element {
-            ElementType::F32 => DataType::Float,
-            ElementType::I8 => DataType::Int8,
-            ElementType::U8 => DataType::Uint8,
-        };
-        let model = onnx::cut(model, &Cut { output: ends.output, input: ends.input, shape: &shape, element })?;
+        let model = cut(onnx::read(Bytes::from(bytes))?, ends)?;
         let opened = engine::open(&model, options)?;
         Ok(Self { opened, shape: ends.shape.to_vec(), element: ends.element })
     }
@@ -103,4 +98,15 @@ impl Network {
     pub fn fallback_reason(&self) -> Option<&str> {
         self.opened.fallback_reason.as_deref()
     }
+}
+
+/// The graph between the ends, for one sample at a time: see the engines.
+pub(crate) fn cut(model: pb::ModelProto, ends: &Ends<'_>) -> Result<pb::ModelProto, ModelError> {
+    let shape: Vec<usize> = std::iter::once(1).chain(ends.shape.iter().copied()).collect();
+    let element = match ends.element {
+        ElementType::F32 => DataType::Float,
+        ElementType::I8 => DataType::Int8,
+        ElementType::U8 => DataType::Uint8,
+    };
+    onnx::cut(model, &Cut { output: ends.output, input: ends.input, shape: &shape, element })
 }

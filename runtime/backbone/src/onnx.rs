@@ -5,6 +5,7 @@
 
 mod check;
 mod cut;
+mod index;
 #[expect(clippy::all, clippy::pedantic, unreachable_pub, reason = "generated")]
 pub(crate) mod pb;
 mod scan;
@@ -15,7 +16,8 @@ use prost::{Message as _, bytes::Bytes};
 pub use self::check::ModelError;
 pub(crate) use self::{
     check::element_name,
-    cut::{Cut, cut, shape_words},
+    cut::{Cut, cut, open_batch, set_open_batch, shape_words, value_info},
+    index::{Index, attribute, dequantise, integer},
     walk::for_each_node,
 };
 

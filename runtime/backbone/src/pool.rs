@@ -58,8 +58,13 @@ impl Map {
         }
     }
 
+    /// Whether the numbers of one place lie together in memory.
+    pub(crate) fn channels_last(self) -> bool {
+        matches!(self, Self::ImageChannelsLast | Self::SignalChannelsLast)
+    }
+
     /// Axes of space of a tensor of this rank, last first.
-    fn space(self, rank: usize) -> Result<&'static [usize], &'static str> {
+    pub(crate) fn space(self, rank: usize) -> Result<&'static [usize], &'static str> {
         match (self, rank) {
             (Self::ImageChannelsFirst | Self::SignalChannelsFirst, 4) => Ok(&[3, 2]),
             (Self::ImageChannelsLast | Self::SignalChannelsLast, 4) => Ok(&[2, 1]),

@@ -129,6 +129,6 @@ mod tests {
     }
 
     fn candidate(tensor: &str, dim: usize, pool: Pool) -> crate::FeatureCandidate {
-        crate::FeatureCandidate { tensor: tensor.to_owned(), pool, dim, because: String::new() }
+        crate::FeatureCandidate { tensor: tensor.to_owned(), pool, dim, signed: true, because: String::new() }
     }
 }

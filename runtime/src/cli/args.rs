@@ -92,7 +92,9 @@ pub enum Command {
     #[command(subcommand)]
     Model(Model),
     /// Check what works here and say what to do about what does not
-    Doctor,
+    Doctor(Doctor),
+    /// Measure this machine: load, latency, throughput, fit, memory
+    Bench(Bench),
     /// Print a completion script
     Completions {
         /// The shell to complete for
@@ -111,6 +113,25 @@ pub struct Demo {
     /// Seed of the drawn pictures
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
+}
+
+/// `acclimate doctor`.
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// Also compare the checksums of all model files with their manifests
+    #[arg(long)]
+    pub checksums: bool,
+}
+
+/// `acclimate bench`.
+#[derive(Args, Debug)]
+pub struct Bench {
+    /// The backbone to measure with [default: the configuration's, else the built-in one]
+    #[arg(long, value_name = "NAME")]
+    pub backbone: Option<String>,
+    /// Pictures to run one after another
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(10..=10_000))]
+    pub pictures: u16,
 }
 
 /// `acclimate init`.
@@ -374,6 +395,14 @@ pub enum Model {
         /// Name of the model [default: the manifest's, else the file's or folder's]
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
+    },
+    /// Measure other backbones on a task's own samples: accuracy when left out, time, memory; the task is not touched
+    Compare {
+        /// Name of the task
+        task: String,
+        /// Backbones to compare with the one in use
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
     },
     /// Get the files of models by name: downloaded, resumed where it broke, checked before use
     Pull {

@@ -3,6 +3,7 @@
 mod adapt;
 mod add;
 pub mod args;
+mod bench;
 mod classify;
 mod demo;
 mod doctor;
@@ -79,6 +80,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     match &cli.command {
         Command::Adapt(args) => adapt::run(&context, args),
         Command::Add(args) => add::run(&context, args),
+        Command::Bench(args) => bench::run(&context, args),
         Command::Classify(args) => classify::classify(&context, args),
         Command::Completions { shell } => {
             // Into memory first: the generator panics when its reader goes away.
@@ -88,7 +90,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             Ok(Outcome::Done)
         }
         Command::Demo(args) => demo::run(&context, args),
-        Command::Doctor => doctor::run(&context),
+        Command::Doctor(args) => doctor::run(&context, args),
         Command::Evaluate(args) => classify::evaluate(&context, args),
         Command::Forget(args) => forget::run(&context, args),
         Command::Head(command) => head::run(&context, command),

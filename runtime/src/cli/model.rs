@@ -1,6 +1,7 @@
 //! `model list`, `model inspect`; the others have files of their own.
 
 mod add;
+mod compare;
 mod pull;
 
 use acclimate::record::{InspectionRecord, ModelRecord};
@@ -14,6 +15,7 @@ use super::{Context, Outcome, args, line};
 pub fn run(context: &Context, command: &args::Model) -> anyhow::Result<Outcome> {
     match command {
         args::Model::Add { path, name } => add::run(context, path, name.as_deref()),
+        args::Model::Compare { task, names } => compare::run(context, task, names),
         args::Model::List => list(context),
         args::Model::Pull { names, from, to } => pull::run(context, names, from.as_deref(), to.as_deref()),
         args::Model::Inspect { file, write_manifest } => {

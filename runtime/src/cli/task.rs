@@ -63,7 +63,7 @@ fn signal_shape(args: &args::Init) -> Option<builtin::SignalShape> {
 }
 
 /// The backbone with this name, else the configuration's, else the built-in one.
-fn by_name(
+pub fn by_name(
     context: &Context,
     name: Option<&str>,
     shape: Option<builtin::SignalShape>,

@@ -26,6 +26,8 @@ pub struct InspectionRecord {
     pub operators: std::collections::BTreeMap<String, usize>,
     /// Tensors that are likely features, likeliest first.
     pub features: Vec<FeatureRecord>,
+    /// The classifier that came with it.
+    pub classifier: Option<ClassifierRecord>,
     /// Operators that tract has not; none where tract is not built in.
     pub lacking_in_tract: Option<Vec<String>>,
     /// A manifest to start from, TOML.
@@ -56,6 +58,25 @@ pub struct FeatureRecord {
     pub because: String,
 }
 
+/// The classifier that came with a model.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct ClassifierRecord {
+    /// Its operator.
+    pub operator: String,
+    /// The constant with its weights.
+    pub weight: String,
+    /// The constants with its bias.
+    pub bias: Option<String>,
+    /// Scores that it gives.
+    pub classes: usize,
+    /// Numbers that it takes.
+    pub dim: usize,
+    /// The classes' names, where the file tells them.
+    pub names: Option<Vec<String>>,
+    /// Why it cannot be kept behind the likeliest feature.
+    pub refused: Option<String>,
+}
+
 impl InspectionRecord {
     /// Writes an inspection down.
     pub fn new(inspection: &Inspection, manifest: String) -> Self {
@@ -70,6 +91,7 @@ impl InspectionRecord {
             parameters,
             operators,
             features,
+            classifier,
             lacking_in_tract,
         } = inspection.clone();
         let port = |port: Port| PortRecord { name: port.name, element: port.element, shape: port.shape };
@@ -79,6 +101,15 @@ impl InspectionRecord {
             dim: f.dim,
             because: f.because,
         };
+        let classifier = classifier.map(|layer| ClassifierRecord {
+            operator: layer.operator,
+            weight: layer.weight,
+            bias: layer.bias,
+            classes: layer.classes,
+            dim: layer.dim,
+            names: layer.names,
+            refused: layer.refused,
+        });
         Self {
             bytes,
             ir_version,
@@ -89,6 +120,7 @@ impl InspectionRecord {
             parameters,
             operators,
             features: features.into_iter().map(feature).collect(),
+            classifier,
             lacking_in_tract,
             manifest,
         }
@@ -109,6 +141,17 @@ impl InspectionRecord {
         let _ = write!(words, "\nparameters  {}\noperators   {}", self.parameters, operators.join(", "));
         for f in &self.features {
             let _ = write!(words, "\nfeature?    {}  {} numbers, pool {}: {}", f.tensor, f.dim, f.pool, f.because);
+        }
+        if let Some(c) = &self.classifier {
+            let bias = c.bias.as_ref().map_or(String::new(), |bias| format!(", bias {bias}"));
+            let _ =
+                write!(words, "\nclassifier  {} {}{bias}: {} classes from {}", c.operator, c.weight, c.classes, c.dim);
+            if c.names.is_some() {
+                words.push_str(", named in the file");
+            }
+            if let Some(refused) = &c.refused {
+                let _ = write!(words, "; cannot be kept: {refused}");
+            }
         }
         match &self.lacking_in_tract {
             Some(lacking) if !lacking.is_empty() => {

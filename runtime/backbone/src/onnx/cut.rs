@@ -152,7 +152,28 @@ pub(crate) fn shape_words(value: &pb::ValueInfoProto) -> Vec<String> {
     tensor.shape.iter().flat_map(|shape| &shape.dim).map(word).collect()
 }
 
-fn value_info(name: &str, element: pb::tensor_proto::DataType, shape: &[usize]) -> pb::ValueInfoProto {
+/// The name of an input's first axis where it is not a number, so that any batch can be given.
+pub(crate) fn open_batch(model: &pb::ModelProto, input: &str) -> Option<String> {
+    let value = model.graph.iter().flat_map(|graph| &graph.input).find(|value| value.name() == input)?;
+    let Value::TensorType(tensor) = value.r#type.as_ref()?.value.as_ref()? else { return None };
+    match tensor.shape.as_ref().and_then(|shape| shape.dim.first()).and_then(|axis| axis.value.as_ref()) {
+        Some(dimension::Value::DimParam(name)) if !name.is_empty() => Some(name.clone()),
+        Some(dimension::Value::DimValue(number)) if *number >= 0 => None,
+        _ => Some("N".to_owned()),
+    }
+}
+
+/// Declares the first axis of a tensor under a name instead of a number.
+pub(crate) fn set_open_batch(value: &mut pb::ValueInfoProto, name: &str) {
+    if let Some(Value::TensorType(tensor)) = value.r#type.as_mut().and_then(|kind| kind.value.as_mut())
+        && let Some(axis) = tensor.shape.as_mut().and_then(|shape| shape.dim.first_mut())
+    {
+        axis.value = Some(dimension::Value::DimParam(name.to_owned()));
+    }
+}
+
+/// The declaration of a tensor.
+pub(crate) fn value_info(name: &str, element: pb::tensor_proto::DataType, shape: &[usize]) -> pb::ValueInfoProto {
     let dim = shape
         .iter()
         .map(|&axis| tensor_shape_proto::Dimension {

@@ -1,0 +1,100 @@
+//! What a machine measured of itself, as JSON and in words.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+/// What `bench` prints.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct BenchRecord {
+    /// The backbone that was run.
+    pub backbone: String,
+    /// What ran it.
+    pub extractor: String,
+    /// Threads of engine and fit.
+    pub threads: usize,
+    /// Components of a feature.
+    pub dim: usize,
+    /// Size of the model's file.
+    pub model_bytes: u64,
+    /// Milliseconds to read, check and open the model, with the engine's library loaded before.
+    pub load_ms: f64,
+    /// Milliseconds of one run of the engine on a prepared input.
+    pub engine_ms: SpreadRecord,
+    /// Milliseconds from a JPEG of 512×384 in memory to its feature; none for backbones that take no pictures.
+    pub sample_ms: Option<SpreadRecord>,
+    /// Decoded pictures a second, prepared on all threads.
+    pub samples_per_second: Option<f64>,
+    /// Fits on made-up features of the backbone's dimension.
+    pub fits: Vec<FitTimeRecord>,
+    /// The first of `fits` over one run of the engine.
+    pub fit_per_engine_run: f64,
+    /// One sample over one run of the engine: what decoding and resizing cost.
+    pub sample_per_engine_run: Option<f64>,
+    /// Largest resident memory of the program, bytes; none where the system does not tell.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// How long runs take.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct SpreadRecord {
+    /// Runs measured.
+    pub runs: usize,
+    /// The middle one.
+    pub p50: f64,
+    /// 99 of 100 take no longer.
+    pub p99: f64,
+}
+
+/// How long a fit takes.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct FitTimeRecord {
+    /// Kind of head, or `all` with the selection among them.
+    pub head: String,
+    /// Samples.
+    pub samples: usize,
+    /// Classes.
+    pub classes: usize,
+    /// Milliseconds, leave-out scores included.
+    pub milliseconds: f64,
+}
+
+impl BenchRecord {
+    /// The same for people.
+    pub fn words(&self) -> String {
+        let mut words = format!(
+            "{} on {}, {} threads\nload        {:9.1} ms ({:.1} MB)\nengine      {:9.2} ms a run, 99 % under {:.2} ms",
+            self.backbone,
+            self.extractor,
+            self.threads,
+            self.load_ms,
+            self.model_bytes as f64 / 1e6,
+            self.engine_ms.p50,
+            self.engine_ms.p99
+        );
+        if let (Some(sample), Some(rate)) = (&self.sample_ms, self.samples_per_second) {
+            let _ = write!(
+                words,
+                "\npicture     {:9.2} ms from JPEG 512×384 to feature, 99 % under {:.2} ms; {rate:.0} decoded ones a second",
+                sample.p50, sample.p99
+            );
+        }
+        for fit in &self.fits {
+            let head = format!("fit {}", fit.head);
+            let _ = write!(
+                words,
+                "\n{head:11} {:9.1} ms for {} samples of {} numbers, {} classes, leave-out scores included",
+                fit.milliseconds, fit.samples, self.dim, fit.classes
+            );
+        }
+        let _ = write!(
+            words,
+            "\na ridge fit of 200 samples costs as much as {:.1} runs of the engine",
+            self.fit_per_engine_run
+        );
+        if let Some(bytes) = self.peak_memory_bytes {
+            let _ = write!(words, "\nmemory      {:9.0} MB at most", bytes as f64 / 1e6);
+        }
+        words
+    }
+}

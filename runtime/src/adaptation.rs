@@ -5,19 +5,20 @@
 //! or the new one. `ARCHITECTURE.md` draws the whole way; read `adaptation/problem.rs` next, then `trainer/src/judge.rs`
 //! for the rules.
 
+mod audit;
 mod problem;
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use acclimate_trainer::{EvaluationError, FitError, JudgeError, Kind, Outcome, SamplesError};
 use jiff::Timestamp;
 
+pub use self::audit::audit;
 use self::problem::{Problem, Service};
 use crate::group::GroupBy;
 use crate::head_file::{HeadFile, Provenance};
 use crate::record::{AdaptationRecord, Seconds};
-use crate::store::{Filter, Forget, NewAdaptation, NewHead, Receipt, Refitted, StoreError, Tasks};
+use crate::store::{Forget, NewAdaptation, NewHead, Receipt, Refitted, StoreError, Tasks};
 
 /// What a caller may choose.
 #[derive(Clone, Debug)]
@@ -45,6 +46,14 @@ pub enum AdaptError {
     /// No head could be fitted.
     #[error("could not fit a head")]
     Fit(#[from] FitError),
+    /// No head that was asked for can be fitted here.
+    #[error(
+        "none of the heads asked for can be fitted on the samples of task `{task}`: shipped and biased_ridge start from the          model's own classifier (--keep-head), the others need samples of every class that is to be kept (--classes-only)"
+    )]
+    NoCandidate {
+        /// The task.
+        task: String,
+    },
     /// The judge was given numbers that do not fit one another.
     #[error("could not judge the candidate")]
     Judge(#[from] JudgeError),
@@ -75,18 +84,43 @@ pub struct Adapted {
 /// # Errors
 /// When the store fails or the numbers do; a rejected candidate is not an error.
 pub fn adapt(tasks: &mut Tasks, task: &str, options: &Options) -> Result<Adapted, AdaptError> {
+    adapt_on(tasks, task, None, options)
+}
+
+/// As [`adapt`], with a candidate on another backbone of the task than the one in use, which every sample has a feature
+/// of; if it is activated, that backbone is in use from then on.
+///
+/// # Errors
+/// As [`adapt`]; also when a sample lacks a feature.
+pub fn adapt_on(
+    tasks: &mut Tasks,
+    task: &str,
+    backbone: Option<&[u8; 32]>,
+    options: &Options,
+) -> Result<Adapted, AdaptError> {
     let start = Instant::now();
-    let backbone_id = tasks.task(task)?.backbone_id;
-    let snapshot = tasks.snapshot(task)?;
-    let extractor = extractors(tasks, task)?;
+    let in_use = tasks.task(task)?.backbone_id;
+    let backbone_id = backbone.copied().unwrap_or(in_use);
+    // The head in service is scored on features of its own backbone, the candidate on those of the new one.
+    let (served, snapshot) = if backbone_id == in_use {
+        (None, tasks.snapshot(task)?)
+    } else {
+        let [served, snapshot] = tasks.snapshots(task, &backbone_id)?;
+        (Some(served), snapshot)
+    };
+    let extractor = tasks.extractors_of_labelled(task, &backbone_id)?.join("; ");
+    let shipped = tasks.shipped(task, &backbone_id)?;
     let problem = Problem::new(&snapshot, options.group_by);
     let service = match tasks.in_service(task)? {
-        Some(head) => Some(Service::new(&problem, &tasks.leave_out(task, head.generation)?, head)),
+        Some(head) => {
+            let kept = tasks.leave_out(task, head.generation)?;
+            Some(Service::new(&problem, served.as_ref().unwrap_or(&snapshot), &kept, head))
+        }
         None => None,
     };
     let load = start.elapsed().as_secs_f64();
 
-    let proposal = problem.propose(options)?;
+    let proposal = problem.propose(options, shipped.as_ref())?;
     let verdict = problem.judge(proposal.as_ref(), service.as_ref(), options.trust_labels)?;
     let mut record = problem.record(task, &verdict, proposal.as_ref(), service.as_ref())?;
     record.seconds = Seconds { load, fit: start.elapsed().as_secs_f64() - load, total: start.elapsed().as_secs_f64() };
@@ -128,10 +162,15 @@ pub fn adapt(tasks: &mut Tasks, task: &str, options: &Options) -> Result<Adapted
 /// # Errors
 /// When the store fails, or the numbers do: then nothing is forgotten.
 pub fn forget(tasks: &mut Tasks, task: &str, what: &Forget, options: &Options) -> Result<Receipt, AdaptError> {
+    let shipped = tasks.shipped(task, &tasks.task(task)?.backbone_id)?;
     tasks.forget(task, what, &options.who, Timestamp::now(), |snapshot, gone| {
         let problem = Problem::new(snapshot, None);
         let options = Options { kinds: vec![gone.file.head.kind], ..options.clone() };
-        let Some(proposal) = problem.propose(&options)? else { return Ok(None) };
+        let proposal = match problem.propose(&options, shipped.as_ref()) {
+            Ok(Some(proposal)) => proposal,
+            Ok(None) | Err(AdaptError::NoCandidate { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let candidate = proposal.selected();
         let provenance = Provenance {
             counts: problem.counts(),
@@ -148,11 +187,4 @@ pub fn forget(tasks: &mut Tasks, task: &str, what: &Forget, options: &Options) -
             HeadFile { classes: problem.names.clone(), head: candidate.head.clone(), provenance, ..gone.file.clone() };
         Ok(Some(Refitted { file, leave_out: candidate.leave_out.clone() }))
     })
-}
-
-/// What computed the features of the labelled samples; more than one after an update of the engine.
-fn extractors(tasks: &Tasks, task: &str) -> Result<String, StoreError> {
-    let samples = tasks.samples(task, &Filter::Labelled)?;
-    let distinct: BTreeSet<String> = samples.into_iter().map(|sample| sample.extractor).collect();
-    Ok(distinct.into_iter().collect::<Vec<_>>().join("; "))
 }

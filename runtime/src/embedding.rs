@@ -98,6 +98,33 @@ impl Opener {
         opened.map_err(|source| OpenError::Backbone { name: name(), source: source.into() })
     }
 
+    /// The model of a task, where it is now.
+    fn find(&self, task: &Task) -> Result<Model, OpenError> {
+        match &task.model {
+            Model::File(path) if !path.is_file() => {
+                let entry = self.library.find(&task.backbone);
+                let wrap =
+                    |source: LibraryError| OpenError::Find { name: task.backbone.clone(), source: source.into() };
+                Ok(Model::File(entry.map_err(wrap)?.file.unwrap_or_default()))
+            }
+            model => Ok(model.clone()),
+        }
+    }
+
+    /// The model's file, as it is.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn bytes_for(&self, task: &Task, manifest: &Manifest) -> Result<Vec<u8>, OpenError> {
+        match self.find(task)? {
+            Model::Builtin => Ok(builtin::model(manifest).to_vec()),
+            Model::File(path) => std::fs::read(&path).map_err(|source| OpenError::Backbone {
+                name: task.backbone.clone(),
+                source: Box::new(BackboneError::Read { path, source }),
+            }),
+        }
+    }
+
     /// Opens the backbone that a task's features come from.
     ///
     /// # Errors
@@ -106,14 +133,7 @@ impl Opener {
         let name = || task.backbone.clone();
         let manifest = Manifest::parse(&task.manifest)
             .map_err(|source| OpenError::Manifest { name: name(), source: source.into() })?;
-        let backbone = match &task.model {
-            Model::File(path) if !path.is_file() => {
-                let entry = self.library.find(&task.backbone);
-                let entry = entry.map_err(|source| OpenError::Find { name: name(), source: source.into() })?;
-                self.open(&manifest, &Model::File(entry.file.unwrap_or_default()))?
-            }
-            model => self.open(&manifest, model)?,
-        };
+        let backbone = self.open(&manifest, &self.find(task)?)?;
         if backbone.id().0 != task.backbone_id {
             return Err(OpenError::Changed {
                 name: name(),
@@ -161,6 +181,15 @@ pub fn embed(backbone: &mut Backbone, payloads: Vec<Payload>) -> Vec<Result<Embe
 pub fn embed_bytes(backbone: &mut Backbone, bytes: Vec<u8>) -> Result<Embedded, InputError> {
     let payload = Payload::of_sample(&backbone.manifest().input, bytes)?;
     embed(backbone, vec![payload]).pop().expect("a bug: one sample in, one result out")
+}
+
+/// Prepares one sample in memory for a network, as [`embed_bytes`] does.
+///
+/// # Errors
+/// When it cannot be decoded or is not of the input's kind.
+pub fn prepared(input: &Input, bytes: Vec<u8>) -> Result<Prepared, InputError> {
+    let payload = Payload::of_sample(input, bytes)?;
+    prepare_one(input, &payload).map(|ready| ready.prepared)
 }
 
 /// A preprocessed sample on its way to the engine.

@@ -5,6 +5,9 @@
 //! | [`adaptation`] | one adaptation: snapshot, fit, judge, record |
 //! | [`loading`], [`embedding`] | from files to samples, from samples to features |
 //! | [`store`] | tasks, samples, labels, heads: one SQLite file |
+//! | [`switch`], [`recompute`] | another backbone, from kept payloads |
+//! | [`extractor`] | whether another engine computes the same features |
+//! | [`export`], [`npz`] | one ONNX file, NumPy arrays |
 //! | [`group`] | what may not be split between fitting and judging |
 //! | [`head_file`], [`cbor`] | the `.head` format |
 //! | [`inputs`], [`place`], [`config`] | what the command line names, where things lie |
@@ -23,13 +26,18 @@ pub mod comparison;
 pub mod config;
 pub mod demo;
 pub mod embedding;
+pub mod export;
+pub mod extractor;
 pub mod group;
 pub mod head_file;
 pub mod inputs;
 pub mod loading;
 pub mod models_folder;
+pub mod npz;
 pub mod place;
 pub mod pull;
+pub mod recompute;
 pub mod record;
 pub mod store;
+pub mod switch;
 pub mod trial;

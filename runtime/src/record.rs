@@ -16,7 +16,10 @@ pub use adaptation::{AdaptationRecord, CandidateRecord, ComparisonRecord, DemoRe
 pub use backbone::BackboneRecord;
 pub use bench::{BenchRecord, FitTimeRecord, SpreadRecord};
 pub use evaluation::{ConfusionRecord, EvaluateRecord, EvaluationRecord};
-pub use head::{FailedRecord, HeadDetailRecord, HeadRecord, PredictionRecord};
+pub use head::{
+    AuditCheckRecord, AuditRecord, CheckedRecord, ExportRecord, FailedRecord, HeadDetailRecord, HeadRecord,
+    PredictionRecord,
+};
 pub use inspection::{ClassifierRecord, FeatureRecord, InspectionRecord, PortRecord};
-pub use sample::{AddRecord, ClaimRecord, ForgetRecord, SampleDetailRecord, SampleRecord};
+pub use sample::{AddRecord, ClaimRecord, ForgetRecord, SampleDetailRecord, SampleExportRecord, SampleRecord};
 pub use task::{AddedModelRecord, CheckRecord, ModelRecord, PullRecord, TaskRecord};

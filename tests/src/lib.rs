@@ -7,6 +7,7 @@ pub mod device;
 pub mod mutation;
 pub mod picture;
 pub mod program;
+pub mod python;
 pub mod reference;
 pub mod server;
 pub mod signals;

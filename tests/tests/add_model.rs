@@ -49,6 +49,28 @@ fn a_manifest_beside_the_file_is_used_and_its_labels_come_along() {
 }
 
 #[test]
+fn a_hugging_face_folder_tells_how_pictures_are_prepared_and_what_classes_are_called() {
+    let device = Device::new();
+    let model = fs::read(acclimate_tests::checkout().join("runtime/backbone/tests/models/tiny.onnx")).unwrap();
+    device.file("My Hub/onnx/model.onnx", &model);
+    device.file(
+        "My Hub/preprocessor_config.json",
+        br#"{"image_processor_type": "ViTImageProcessor", "size": {"height": 8, "width": 8}, "image_mean": [0.5, 0.4, 0.3],
+            "image_std": [0.2, 0.2, 0.2], "do_resize": true, "do_rescale": true, "rescale_factor": 0.00392156862745098,
+            "do_normalize": true, "resample": 2}"#,
+    );
+    device.file("My Hub/config.json", br#"{"model_type": "vit", "id2label": {"1": "dog", "0": "cat", "2": "a b"}}"#);
+    let folder = device.path("My Hub");
+    let added = device.json(["model", "add", folder.to_str().unwrap()]);
+    assert_eq!(added["name"], "My-Hub");
+    assert!(added["manifest"].as_str().unwrap().contains("Hugging Face"), "{added}");
+    let kept = device.data_dir().join("models/My-Hub");
+    assert_eq!(fs::read_to_string(kept.join("labels.txt")).unwrap(), "cat\ndog\na b\n");
+    assert!(fs::read_to_string(kept.join("My-Hub.toml")).unwrap().contains("[0.5, 0.4, 0.3]"));
+    let _ = device.run(["init", "parts", "--backbone", "My-Hub"]).expect(0);
+}
+
+#[test]
 fn what_does_not_run_or_is_no_model_is_not_taken_in() {
     let device = Device::new();
     let nothing = device.file("bring/nothing.onnx", b"no model");

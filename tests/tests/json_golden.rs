@@ -63,6 +63,11 @@ fn every_json_output_is_like_its_example() {
     golden.check(&device, 0, "head-list", &["head", "list", "parts"]);
     golden.check(&device, 0, "head-show", &["head", "show", "parts"]);
     golden.check(&device, 0, "head-export", &["head", "export", "parts", "--output", file]);
+    let onnx = device.path("exported.onnx");
+    golden.check(&device, 0, "head-export-onnx", &["head", "export", "parts", "--onnx", onnx.to_str().unwrap()]);
+    let samples = device.path("samples.npz");
+    golden.check(&device, 0, "sample-export", &["sample", "export", "parts", samples.to_str().unwrap()]);
+    golden.check(&device, 0, "audit", &["audit", "parts"]);
     golden.check(&Device::with_task(), 0, "head-import", &["head", "import", "parts", file]);
     golden.check(&device, 0, "head-activate", &["head", "activate", "parts", "1"]);
     golden.check(&device, 0, "head-rollback", &["head", "rollback", "parts"]);

@@ -1,9 +1,11 @@
-//! Power may fail at any moment. `add` and `adapt` are killed at random ones: every sample that was acknowledged is there,
-//! the store opens, and the head in service is the old one or the new one.
+//! Power may fail at any moment. `add`, `adapt` and `task set-backbone` are killed at random ones: every sample that was
+//! acknowledged is there, the store opens, the head in service is the old one or the new one, and the backbone in use is
+//! that head's.
 //!
 //! 30 moments here, 1,000 in `cargo xtask soak kill`.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use acclimate_tests::device::Device;
@@ -13,6 +15,8 @@ use acclimate_tests::skip::soak;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rusqlite::{Connection, OpenFlags};
+
+use crate::set_backbone::{coarser, other_backbone};
 
 /// Rounds on one store before the next begins from the same start: the harm of one kill may show after the next.
 const CHAIN: u64 = 10;
@@ -29,25 +33,31 @@ fn whatever_was_acknowledged_survives_kill_9() {
 
     // A whole cycle of each, to choose moments from; the pictures are new to every round.
     let trial = origin.copy();
-    let cycles = [&add(&trial, 2).wait(), &adapt(&trial).wait()].map(|finished| finished.elapsed);
+    let model = other_backbone(&trial, "coarser", coarser);
+    let cycles = [add(&trial, 2).wait(), adapt(&trial).wait(), switch(&trial, &model).wait()];
+    let cycles = cycles.map(|finished| finished.elapsed);
     let (mut device, mut acknowledged) = (origin.copy(), first.clone());
-    let mut killed = [0, 0];
+    let mut killed = [0; 3];
     for round in 0..rounds {
         if round % CHAIN == 0 {
             (device, acknowledged) = (origin.copy(), first.clone());
         }
         let before = device.in_service();
-        let adapts = round % 2 == 1;
-        let running = if adapts { adapt(&device) } else { add(&device, round + 3) };
-        let moment = cycles[usize::from(adapts)].mul_f64(random.random_range(0.0..1.1));
+        let phase = (round % 3) as usize;
+        let running = match phase {
+            0 => add(&device, round + 3),
+            1 => adapt(&device),
+            _ => switch(&device, &model),
+        };
+        let moment = cycles[phase].mul_f64(random.random_range(0.0..1.1));
         let (finished, was_killed) = running.kill_after(moment);
-        killed[usize::from(adapts)] += u32::from(was_killed);
-        if !adapts {
+        killed[phase] += u32::from(was_killed);
+        if phase == 0 {
             acknowledged.extend(acknowledgements(&finished));
         }
         check(&device, &before, &acknowledged, &format!("seed {seed:#x}, round {round}, killed after {moment:?}"));
     }
-    eprintln!("killed {} of {} adds and {} of {} adaptations", killed[0], rounds / 2, killed[1], rounds / 2);
+    eprintln!("killed {killed:?} adds, adaptations and changes of backbone of {} each", rounds / 3);
     // Otherwise the moments say nothing.
     assert!(killed.iter().all(|&killed| killed > 0), "{killed:?} killed; cycles {cycles:?}");
 }
@@ -59,6 +69,18 @@ fn add(device: &Device, seed: u64) -> Running {
 
 fn adapt(device: &Device) -> Running {
     Running::start(&mut device.command(["adapt", "parts", "--json"]))
+}
+
+/// To the backbone that is not in use.
+fn switch(device: &Device, model: &Path) -> Running {
+    let start = ["task", "set-backbone", "parts", "--json"];
+    let mut command = device.command(start);
+    if device.json(["task", "list"])[0]["backbone"] == "coarser" {
+        command.arg("builtin-picture-1");
+    } else {
+        command.arg("--model").arg(model);
+    }
+    Running::start(&mut command)
 }
 
 fn acknowledgements(finished: &Finished) -> BTreeSet<String> {
@@ -88,4 +110,22 @@ fn check(device: &Device, before: &[u64], acknowledged: &BTreeSet<String>, round
     database.busy_timeout(Duration::from_secs(5)).unwrap();
     let verdict: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(verdict, "ok", "{round}");
+    let together: i64 = database
+        .query_row(
+            "SELECT count(*) FROM tasks t JOIN heads h ON h.task = t.id AND h.backbone = t.backbone_in_use
+             WHERE h.generation = ?1",
+            [after[0].cast_signed()],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(together, 1, "{round}: the backbone in use is that of the head in service");
+    let lacking: i64 = database
+        .query_row(
+            "SELECT count(*) FROM samples s JOIN tasks t ON t.id = s.task WHERE NOT EXISTS
+             (SELECT 1 FROM features WHERE sample = s.seq AND backbone = t.backbone_in_use)",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(lacking, 0, "{round}: every sample has a feature of the backbone in use");
 }

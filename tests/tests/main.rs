@@ -5,12 +5,16 @@
 mod aarch64;
 mod add_model;
 mod bad_folder;
+mod check_us;
 mod exit_codes;
+mod exported;
 mod forget;
 mod json_golden;
 mod kill;
 mod models;
 mod pull;
+mod set_backbone;
+mod shipped;
 mod signals;
 mod trashnet;
 mod two_processes;

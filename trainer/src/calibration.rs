@@ -10,6 +10,9 @@ use crate::{log_loss, softmax};
 /// Newton steps at most; the bracket halves in each, so this is far more than is needed.
 const STEPS: usize = 60;
 
+/// Differences of scores below this share of the largest are rounding.
+const ROUNDING: f64 = 1e-9;
+
 /// The temperature at which `softmax(scores / temperature)` has the least log-loss on the labels, for leave-out scores
 /// `[n, classes]`; `-inf` marks a class the fitted part never saw, and a sample of such a class is skipped.
 ///
@@ -25,11 +28,12 @@ pub fn temperature(scores: ArrayView2<'_, f64>, labels: &[usize]) -> f64 {
 fn minimise(scores: ArrayView2<'_, f64>, labels: &[usize], near: Option<f64>, tolerance: f64) -> f64 {
     let mut gaps = Vec::with_capacity(scores.len());
     let mut rows = Vec::with_capacity(labels.len());
-    let mut spread = 0.0;
+    let (mut spread, mut largest) = (0.0, 0.0_f64);
     for (row, &label) in scores.axis_iter(Axis(0)).zip(labels) {
         let Some(&own) = row.get(label).filter(|own| own.is_finite()) else {
             continue;
         };
+        largest = largest.max(own.abs());
         let start = gaps.len();
         gaps.extend(row.iter().filter(|score| score.is_finite()).map(|score| score - own));
         let count = (gaps.len() - start) as f64;
@@ -39,7 +43,8 @@ fn minimise(scores: ArrayView2<'_, f64>, labels: &[usize], near: Option<f64>, to
     }
     let n = rows.len() as f64;
     let scale = (spread / n).sqrt();
-    if !(scale.is_finite() && scale > 0.0 && (1.0 / scale).is_finite()) {
+    // Scores that differ by rounding say nothing, however well rounding goes with the labels.
+    if !(scale.is_finite() && scale > ROUNDING * largest && (1.0 / scale).is_finite()) {
         return 1.0;
     }
     let smoothing = 1.0 / (n + 2.0);
@@ -141,6 +146,8 @@ mod tests {
         assert_eq!(temperature(Array2::zeros((4, 3)).view(), &[0, 1, 2, 0]), 1.0);
         assert_eq!(temperature(Array2::zeros((4, 1)).view(), &[0; 4]), 1.0);
         assert_eq!(temperature(Array2::zeros((0, 2)).view(), &[]), 1.0);
+        let rounding = Array2::from_shape_fn((4, 2), |(i, c)| 1.0 + if i % 2 == c { 1e-15 } else { 0.0 });
+        assert_eq!(temperature(rounding.view(), &[0, 1, 0, 1]), 1.0);
         let unseen = array![[f64::NEG_INFINITY, 1.0]];
         assert_eq!(temperature(unseen.view(), &[0]), 1.0);
     }

@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use ndarray::{Array2, ArrayViewMut1, Axis};
 
 use crate::{
-    FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Samples, Solution, calibration,
+    FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Prior, Samples, Solution, biased, calibration,
     evaluation::most_probable,
     leave_out::LeaveOut,
     log_loss, logistic,
@@ -30,7 +30,8 @@ pub struct Candidate {
     /// The head, fitted on all samples.
     pub head: Head,
     /// Calibrated out-of-sample probabilities, `[n, classes]`, in the samples' order. A class the rest holds no sample
-    /// of has probability 0, which [`log_loss`] bounds.
+    /// of has probability 0, which [`log_loss`] bounds. The classes are the samples', but the prior's for the kinds
+    /// that start from it.
     pub leave_out: Array2<f64>,
     /// Log-loss per sample, `[n]`, in nats, with the sample's whole fold left out: what [`select`](crate::select())
     /// compares. Leaving out less flatters a kind, and not every kind can leave out one group at a time.
@@ -49,10 +50,13 @@ pub struct Candidate {
 }
 
 /// What to fit and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FitOptions {
-    /// The kinds to fit, in any order.
+    /// The kinds to fit, in any order. Those that start from the model's own classifier are fitted where there is one,
+    /// the samples have their norms, and, for [`Kind::Shipped`], it knows all their classes.
     pub kinds: Vec<Kind>,
+    /// The model's own classifier.
+    pub prior: Option<Prior>,
     /// Deals groups into folds where a kind needs them.
     pub seed: u64,
     /// Threads to use at most; the result does not depend on it.
@@ -61,7 +65,7 @@ pub struct FitOptions {
 
 impl Default for FitOptions {
     fn default() -> Self {
-        Self { kinds: Kind::ALL.to_vec(), seed: 0, threads: 1 }
+        Self { kinds: Kind::ALL.to_vec(), prior: None, seed: 0, threads: 1 }
     }
 }
 
@@ -85,6 +89,9 @@ pub enum FitError {
     /// No kinds were asked for.
     #[error("no kind of head to fit, expected at least one")]
     NoKinds,
+    /// There is nothing to start from.
+    #[error("no classifier to start from, or samples without the norms of their features: fit another kind of head")]
+    NoPrior,
     /// A solution needs something to tell apart.
     #[error("samples are of one class, expected two or more: label samples of another class")]
     OneClass,
@@ -103,7 +110,7 @@ pub fn fit(samples: &Samples<'_>, options: &FitOptions) -> Result<Vec<Candidate>
     let novelty = Novelty::from_directions(&fitter.directions, samples, FALSE_UNKNOWN_RATE);
     let wanted = |kind: &Kind| match samples.classes() {
         1 => *kind == Kind::Prototype,
-        _ => options.kinds.contains(kind),
+        _ => options.kinds.contains(kind) && fitter.can_fit(*kind),
     };
     let wanted = Kind::ALL.into_iter().filter(wanted);
     wanted.map(|kind| fitter.candidate(kind, &novelty)).collect()
@@ -113,7 +120,7 @@ pub fn fit(samples: &Samples<'_>, options: &FitOptions) -> Result<Vec<Candidate>
 /// to reproduce a head that is in service, or to check one.
 ///
 /// # Errors
-/// As [`fit`]; also when there is one class only, or `lambda` is not above zero.
+/// As [`fit`]; also when there is one class only, `lambda` is not above zero, or there is nothing to start from.
 pub fn solve(
     kind: Kind,
     samples: &Samples<'_>,
@@ -153,20 +160,58 @@ impl<'a, 'b> Fitter<'a, 'b> {
         let Self { samples, folds, .. } = self;
         let solution = self.solve(kind, None)?;
         let mut by_fold = match kind {
-            Kind::Logistic => solution.scores.clone(),
+            Kind::BiasedRidge => {
+                let at = solution.lambda.zip(solution.scale);
+                biased::solve(samples, self.prior()?, folds, self.spectrum()?, at).scores
+            }
+            Kind::Logistic | Kind::Shipped => solution.scores.clone(),
             Kind::Prototype => Directions::new(samples, folds, &columns(samples)).solution().scores,
             Kind::Ridge => ridge::solve(samples, folds, self.spectrum()?, solution.lambda).scores,
         };
-        let (_, fold_losses) = calibrate(&mut by_fold, samples.labels());
-        Ok(Candidate::new(solution, fold_losses, samples, &self.leave_out, novelty))
+        let labels = self.labels(kind);
+        let (_, fold_losses) = calibrate(&mut by_fold, &labels);
+        // What the prior alone knows has no mean to be near to, and must not be called unknown for that.
+        let novelty = (solution.weights.nrows() == samples.classes()).then(|| novelty.clone());
+        Ok(Candidate::new(solution, fold_losses, &labels, &self.leave_out, novelty))
+    }
+
+    /// Whether a kind that starts from the model's own classifier has what it needs.
+    fn can_fit(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::BiasedRidge => self.prior().is_ok(),
+            Kind::Logistic | Kind::Prototype | Kind::Ridge => true,
+            Kind::Shipped => self.prior().is_ok_and(Prior::knows_all),
+        }
+    }
+
+    fn prior(&self) -> Result<&Prior, FitError> {
+        let usable = |prior: &&Prior| self.samples.norms().is_some() && prior.fits(self.samples);
+        self.options.prior.as_ref().filter(usable).ok_or(FitError::NoPrior)
+    }
+
+    /// The samples' labels as columns of a kind's scores.
+    fn labels(&self, kind: Kind) -> Vec<usize> {
+        let labels = self.samples.labels();
+        match (&self.options.prior, kind) {
+            (Some(prior), Kind::BiasedRidge | Kind::Shipped) => labels.iter().map(|&l| prior.of_samples[l]).collect(),
+            _ => labels.to_vec(),
+        }
     }
 
     fn solve(&self, kind: Kind, lambda: Option<f64>) -> Result<Solution, FitError> {
         let Self { samples, options, leave_out, folds, .. } = self;
         Ok(match kind {
+            Kind::BiasedRidge => {
+                let prior = self.prior()?;
+                match lambda {
+                    Some(lambda) => biased::solve_at(samples, prior, leave_out, self.spectrum()?, lambda),
+                    None => biased::solve(samples, prior, leave_out, self.spectrum()?, None),
+                }
+            }
             Kind::Logistic => logistic::solve(samples, folds, self.spectrum()?, lambda, options.threads),
             Kind::Prototype => self.directions.solution(),
             Kind::Ridge => ridge::solve(samples, leave_out, self.spectrum()?, lambda),
+            Kind::Shipped => self.prior()?.solution(samples),
         })
     }
 
@@ -184,13 +229,13 @@ impl Candidate {
     fn new(
         solution: Solution,
         fold_losses: Vec<f64>,
-        samples: &Samples<'_>,
+        labels: &[usize],
         leave_out: &LeaveOut,
-        novelty: &Novelty,
+        novelty: Option<Novelty>,
     ) -> Self {
-        let Solution { kind, weights, bias, mut scores, lambda } = solution;
-        let (temperature, losses) = calibrate(&mut scores, samples.labels());
-        let right = scores.axis_iter(Axis(0)).zip(samples.labels()).filter(|(p, label)| most_probable(*p) == **label);
+        let Solution { kind, weights, bias, mut scores, lambda, scale: _ } = solution;
+        let (temperature, losses) = calibrate(&mut scores, labels);
+        let right = scores.axis_iter(Axis(0)).zip(labels).filter(|(p, label)| most_probable(*p) == **label);
         let right = right.count();
         let (mean, se) = clustered_mean(&losses, &leave_out.of);
         Self {
@@ -200,7 +245,7 @@ impl Candidate {
                 bias: bias.mapv(|b| b as f32),
                 temperature,
                 lambda,
-                novelty: Some(novelty.clone()),
+                novelty,
             },
             leave_out: scores,
             fold_losses,
@@ -208,7 +253,7 @@ impl Candidate {
             log_loss: mean,
             log_loss_se: se,
             ungrouped: leave_out.ungrouped,
-            accuracy: right as f64 / samples.rows() as f64,
+            accuracy: right as f64 / labels.len() as f64,
         }
     }
 }

@@ -2,9 +2,12 @@
 //!
 //! Invariant: every component is finite and the L2 norm is 1 to within 1e-3. Heads rely on both and check neither.
 
-/// One feature, shape `[dim]`, f32, L2 norm 1.
+/// One feature, shape `[dim]`, f32, L2 norm 1, with the norm it had.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Feature(Box<[f32]>);
+pub struct Feature {
+    unit: Box<[f32]>,
+    norm: f32,
+}
 
 /// Why a backbone's output is no feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,17 +43,24 @@ impl Feature {
         if norm < 1e-12 {
             return Err(FeatureError::ZeroNorm);
         }
-        Ok(Self(raw.iter().map(|&x| (f64::from(x) / norm) as f32).collect()))
+        let unit = raw.iter().map(|&x| (f64::from(x) / norm) as f32).collect();
+        Ok(Self { unit, norm: (norm as f32).min(f32::MAX) })
     }
 
     /// The components, `[dim]`.
     pub fn as_slice(&self) -> &[f32] {
-        &self.0
+        &self.unit
+    }
+
+    /// The L2 norm before normalisation: `norm · as_slice()` is what the backbone answered. A model's own classifier
+    /// acts on that.
+    pub fn norm(&self) -> f32 {
+        self.norm
     }
 
     /// How many components.
     pub fn dim(&self) -> usize {
-        self.0.len()
+        self.unit.len()
     }
 }
 
@@ -64,6 +74,7 @@ mod tests {
         for scale in [1e-9_f32, 1.0, 1e19] {
             let feature = Feature::from_raw(&[3.0 * scale, 4.0 * scale]).unwrap();
             assert!((feature.as_slice()[0] - 0.6).abs() < 1e-6, "{scale}");
+            assert!((feature.norm() / (5.0 * scale) - 1.0).abs() < 1e-6, "{scale}");
             assert_eq!(feature.dim(), 2);
         }
     }

@@ -7,37 +7,43 @@ use std::{fmt, str::FromStr};
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
-use crate::{Novelty, dot::dot};
+use crate::{Feature, Novelty, dot::dot};
 
 /// How a head was fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
+    /// Ridge regression towards the weights of the model's own classifier.
+    BiasedRidge,
     /// Multinomial logistic regression with an L2 penalty.
     Logistic,
     /// Cosine to each class mean.
     Prototype,
     /// Ridge regression on one-hot targets.
     Ridge,
+    /// The model's own classifier, which acts on the raw feature.
+    Shipped,
 }
 
 impl Kind {
     /// Every kind, cheapest first.
-    pub const ALL: [Self; 3] = [Self::Prototype, Self::Ridge, Self::Logistic];
+    pub const ALL: [Self; 5] = [Self::Shipped, Self::Prototype, Self::Ridge, Self::BiasedRidge, Self::Logistic];
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::BiasedRidge => "biased_ridge",
             Self::Logistic => "logistic",
             Self::Prototype => "prototype",
             Self::Ridge => "ridge",
+            Self::Shipped => "shipped",
         })
     }
 }
 
 /// A word that names no kind of head.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("head is {0:?}, expected logistic, prototype or ridge")]
+#[error("head is {0:?}, expected biased_ridge, logistic, prototype, ridge or shipped")]
 pub struct KindError(String);
 
 impl FromStr for Kind {
@@ -49,6 +55,7 @@ impl FromStr for Kind {
 }
 
 /// An immutable fitted linear classifier: `logits = weights·x + bias`, `probabilities = softmax(logits / temperature)`.
+/// `x` is the feature of norm 1, but the raw one (norm times that) for [`Kind::Shipped`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
     /// How it was fitted.
@@ -76,29 +83,40 @@ impl Head {
         self.weights.ncols()
     }
 
-    /// Probability of each class for one feature `[dim]`; sums to 1. O(classes·dim).
+    /// Probability of each class for one feature; sums to 1. O(classes·dim).
     ///
     /// # Panics
     /// When `feature` is not of the head's `dim`: the caller mixed up two backbones.
-    pub fn probabilities(&self, feature: &[f32]) -> Vec<f64> {
-        assert_eq!(feature.len(), self.dim(), "feature and head are of different backbones");
-        let weights = self.weights.as_standard_layout();
-        let rows = weights.as_slice().unwrap_or_default().chunks_exact(self.dim().max(1));
-        let logits = rows.zip(&self.bias).map(|(w, &b)| dot(w, feature) + f64::from(b));
-        let mut out: Vec<f64> = logits.collect();
-        softmax(&mut out, self.temperature);
-        out
+    pub fn probabilities(&self, feature: &Feature) -> Vec<f64> {
+        self.score(feature.as_slice(), feature.norm())
     }
 
-    /// Probabilities `[n, classes]` for features `[n, dim]`, each row as [`Head::probabilities`] gives it.
+    /// Probabilities `[n, classes]` for features `[n, dim]` of norm 1 and the norms `[n]` that they had, each row as
+    /// [`Head::probabilities`] gives it. Without its norm (none given, or not a number) a feature has no answer from a
+    /// [`Kind::Shipped`] head: its row is NaN.
     ///
     /// # Panics
     /// When the features are not of the head's `dim`.
-    pub fn batch(&self, features: ArrayView2<'_, f32>) -> Array2<f64> {
+    pub fn batch(&self, features: ArrayView2<'_, f32>, norms: Option<&[f32]>) -> Array2<f64> {
         let mut out = Array2::zeros((features.nrows(), self.classes()));
-        for (x, mut row) in features.axis_iter(Axis(0)).zip(out.axis_iter_mut(Axis(0))) {
-            row.assign(&Array1::from(self.probabilities(&x.to_vec())));
+        for (i, (x, mut row)) in features.axis_iter(Axis(0)).zip(out.axis_iter_mut(Axis(0))).enumerate() {
+            let norm = norms.and_then(|norms| norms.get(i)).copied().unwrap_or(f32::NAN);
+            row.assign(&Array1::from(self.score(&x.to_vec(), norm)));
         }
+        out
+    }
+
+    fn score(&self, unit: &[f32], norm: f32) -> Vec<f64> {
+        assert_eq!(unit.len(), self.dim(), "feature and head are of different backbones");
+        let scale = if self.kind == Kind::Shipped { f64::from(norm) } else { 1.0 };
+        if !scale.is_finite() {
+            return vec![f64::NAN; self.classes()];
+        }
+        let weights = self.weights.as_standard_layout();
+        let rows = weights.as_slice().unwrap_or_default().chunks_exact(self.dim().max(1));
+        let logits = rows.zip(&self.bias).map(|(w, &b)| scale * dot(w, unit) + f64::from(b));
+        let mut out: Vec<f64> = logits.collect();
+        softmax(&mut out, self.temperature);
         out
     }
 }
@@ -131,6 +149,7 @@ pub fn log_loss(probabilities: ArrayView1<'_, f64>, label: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
     use super::*;
     use ndarray::{array, aview1};
 
@@ -152,12 +171,17 @@ mod tests {
             lambda: None,
             novelty: None,
         };
-        let x: Vec<f32> = (0..11).map(|j| 0.01 * j as f32).collect();
-        // Σ 0.01 j² for j ≤ 10 is 3.85, so the logits are 4.35 and -0.5.
-        let expected = 1.0 / (1.0 + (-(4.35_f64 + 0.5) / 2.0).exp());
-        assert!((head.probabilities(&x)[0] - expected).abs() < 1e-6);
-        let batch = head.batch(aview1(&x).insert_axis(Axis(0)));
-        assert_eq!(batch.row(0).to_vec(), head.probabilities(&x));
+        // Σ j² for j ≤ 10 is 385, so the raw logits are 3.85 + 0.5 and -0.5 for 0.01 j; of norm 1 the first is √385 + 0.5.
+        let x = Feature::from_raw(&(0..11).map(|j| 0.01 * j as f32).collect::<Vec<_>>()).unwrap();
+        let shipped = Head { kind: Kind::Shipped, ..head.clone() };
+        for (head, logit) in [(&head, 385_f64.sqrt()), (&shipped, 3.85)] {
+            let expected = 1.0 / (1.0 + (-(logit + 1.0) / 2.0).exp());
+            assert!((head.probabilities(&x)[0] - expected).abs() < 1e-6, "{}", head.kind);
+            let batch = head.batch(aview1(x.as_slice()).insert_axis(Axis(0)), Some(&[x.norm()]));
+            assert_eq!(batch.row(0).to_vec(), head.probabilities(&x));
+        }
+        let without = shipped.batch(aview1(x.as_slice()).insert_axis(Axis(0)), None);
+        assert!(without.iter().all(|p| p.is_nan()), "{without}");
     }
 
     #[test]

@@ -9,6 +9,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "array views are handles and are passed by value")]
 
 mod advice;
+mod biased;
 pub mod calibration;
 mod candidate;
 mod comparison;
@@ -23,6 +24,7 @@ mod lbfgs;
 mod leave_out;
 mod logistic;
 mod novelty;
+mod prior;
 mod prototype;
 mod quantisation;
 mod ridge;
@@ -43,6 +45,7 @@ pub use judge::{
     CONTRADICTION, GROUPS_PROVED, MARGIN, NEGLIGIBLE, NEW_CLASS_F1, SAMPLES_PER_CLASS, SIGNIFICANCE, judge,
 };
 pub use novelty::{FALSE_UNKNOWN_RATE, Novelty};
+pub use prior::Prior;
 pub use quantisation::{Encoded, Quantisation, QuantisationError};
 pub use samples::{Samples, SamplesError};
 pub use selection::select;

@@ -88,7 +88,7 @@ pub(crate) fn solve(
     let weights = spectrum.lift(Mat::from_fn(rows.nrows(), classes, |j, c| weights[c * rows.nrows() + j]));
     let weights = Array2::from_shape_fn((classes, samples.dim()), |(c, j)| weights[(j, c)]);
     let bias = Array1::from(intercept.to_vec()) - weights.dot(&Array1::from(spectrum.mean.clone()));
-    Solution { kind: Kind::Logistic, weights, bias, scores, lambda: Some(lambda) }
+    Solution { kind: Kind::Logistic, weights, bias, scores, lambda: Some(lambda), scale: None }
 }
 
 /// Takes each fold's fit to a penalty, from where it is, on as many threads as allowed.

@@ -61,7 +61,8 @@ impl Directions {
     /// As a head without bias.
     pub(crate) fn solution(&self) -> Solution {
         let bias = Array1::zeros(self.means.nrows());
-        Solution { kind: Kind::Prototype, weights: self.means.clone(), bias, scores: self.scores.clone(), lambda: None }
+        let (weights, scores) = (self.means.clone(), self.scores.clone());
+        Solution { kind: Kind::Prototype, weights, bias, scores, lambda: None, scale: None }
     }
 }
 

@@ -14,7 +14,7 @@ use faer::{
     },
     prelude::Solve,
 };
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView2};
 
 use crate::{
     Kind, Samples, Solution, calibration,
@@ -32,15 +32,16 @@ const TIE: f64 = 1e-9;
 /// Solves at `lambda`, or where there is none at the best of the path. O(n·rank·classes) per penalty, and
 /// O(m²·rank + m³) per penalty and group of m > 1.
 pub(crate) fn solve(samples: &Samples<'_>, leave_out: &LeaveOut, spectrum: &Spectrum, lambda: Option<f64>) -> Solution {
-    let lambdas = match lambda {
-        Some(lambda) => vec![lambda],
-        None => (0..PATH).map(|k| spectrum.mean_value * 10_f64.powf(2.5 - 0.3 * k as f64)).collect(),
-    };
-    let problem = Problem::new(samples, leave_out, spectrum);
+    let lambdas = lambda.map_or_else(|| path(spectrum), |lambda| vec![lambda]);
+    let problem = Problem::new(one_hot(samples).view(), leave_out, spectrum);
+    let unseen = unseen(samples);
     let mut near = None;
     let mut best: Option<(f64, f64, Array2<f64>)> = None;
     for chunk in lambdas.chunks((WIDTH / samples.classes()).max(1)) {
-        for (&lambda, scores) in chunk.iter().zip(problem.scores(chunk)) {
+        for (&lambda, mut scores) in chunk.iter().zip(problem.scores(chunk)) {
+            for &at in &unseen {
+                scores[at] = f64::NEG_INFINITY;
+            }
             let loss = calibration::loss(scores.view(), samples.labels(), &mut near);
             if best.as_ref().is_none_or(|(least, ..)| loss < least - TIE) {
                 best = Some((loss, lambda, scores));
@@ -51,47 +52,57 @@ pub(crate) fn solve(samples: &Samples<'_>, leave_out: &LeaveOut, spectrum: &Spec
     let weights = spectrum.lift(problem.coefficients(lambda));
     let weights = Array2::from_shape_fn((samples.classes(), samples.dim()), |(c, j)| weights[(j, c)]);
     let bias = &problem.mean - weights.dot(&Array1::from(spectrum.mean.clone()));
-    Solution { kind: Kind::Ridge, weights, bias, scores, lambda: Some(lambda) }
+    Solution { kind: Kind::Ridge, weights, bias, scores, lambda: Some(lambda), scale: None }
 }
 
-/// What all penalties share.
-struct Problem<'a> {
+/// The penalties tried.
+pub(crate) fn path(spectrum: &Spectrum) -> Vec<f64> {
+    (0..PATH).map(|k| spectrum.mean_value * 10_f64.powf(2.5 - 0.3 * k as f64)).collect()
+}
+
+/// 1 where a sample is of the class, else 0, `[n, classes]`.
+pub(crate) fn one_hot(samples: &Samples<'_>) -> Array2<f64> {
+    let labels = samples.labels();
+    Array2::from_shape_fn((samples.rows(), samples.classes()), |(i, c)| f64::from(labels[i] == c))
+}
+
+/// Least squares on any targets: what all penalties share.
+pub(crate) struct Problem<'a> {
     leave_out: &'a LeaveOut,
     spectrum: &'a Spectrum,
-    /// Weighted mean of the one-hot targets, `[classes]`.
-    mean: Array1<f64>,
+    /// Weighted mean of the targets, `[classes]`.
+    pub(crate) mean: Array1<f64>,
     /// Weighted, centred targets, `[classes, n]`.
     targets: Mat<f64>,
     /// `Zᵀ targets`, `[rank, classes]`.
     moments: Mat<f64>,
-    /// Which (sample, class) a fit without the sample's group knows nothing of.
-    unseen: Vec<(usize, usize)>,
 }
 
 impl<'a> Problem<'a> {
-    fn new(samples: &Samples<'_>, leave_out: &'a LeaveOut, spectrum: &'a Spectrum) -> Self {
-        let (n, classes) = (samples.rows(), samples.classes());
+    /// Takes targets `[n, classes]`.
+    pub(crate) fn new(targets: ArrayView2<'_, f64>, leave_out: &'a LeaveOut, spectrum: &'a Spectrum) -> Self {
+        let (n, classes) = targets.dim();
         let mut mean = Array1::zeros(classes);
-        for (&label, w) in samples.labels().iter().zip(&spectrum.weights) {
-            mean[label] += w / n as f64;
+        for (row, w) in targets.outer_iter().zip(&spectrum.weights) {
+            for (mean, target) in mean.iter_mut().zip(row) {
+                *mean += w / n as f64 * target;
+            }
         }
-        let targets = Mat::from_fn(classes, n, |c, i| {
-            spectrum.weights[i].sqrt() * (f64::from(samples.labels()[i] == c) - mean[c])
-        });
+        let targets = Mat::from_fn(classes, n, |c, i| spectrum.weights[i].sqrt() * (targets[(i, c)] - mean[c]));
         let mut moments = Mat::zeros(spectrum.values.len(), classes);
         matmul(moments.as_mut(), Accum::Replace, &spectrum.rows, targets.transpose(), 1.0, Par::Seq);
-        Self { leave_out, spectrum, mean, targets, moments, unseen: unseen(samples) }
+        Self { leave_out, spectrum, mean, targets, moments }
     }
 
     /// Weights on principal coordinates, `[rank, classes]`.
-    fn coefficients(&self, lambda: f64) -> Mat<f64> {
+    pub(crate) fn coefficients(&self, lambda: f64) -> Mat<f64> {
         Mat::from_fn(self.moments.nrows(), self.moments.ncols(), |j, c| {
             self.moments[(j, c)] / (self.spectrum.values[j] + lambda)
         })
     }
 
-    /// Leave-out scores `[n, classes]` for each penalty.
-    fn scores(&self, lambdas: &[f64]) -> Vec<Array2<f64>> {
+    /// Leave-out predictions of the targets, `[n, classes]`, for each penalty.
+    pub(crate) fn scores(&self, lambdas: &[f64]) -> Vec<Array2<f64>> {
         let rows = &self.spectrum.rows;
         let (rank, n) = rows.shape();
         let classes = self.targets.nrows();
@@ -125,11 +136,6 @@ impl<'a> Problem<'a> {
                         scores[(i, c)] = self.mean[c] + (self.targets[(c, i)] - errors[(a, c)]) / root;
                     }
                 }
-            }
-        }
-        for scores in &mut out {
-            for &at in &self.unseen {
-                scores[at] = f64::NEG_INFINITY;
             }
         }
         out

@@ -12,6 +12,7 @@ pub struct Samples<'a> {
     labels: &'a [usize],
     groups: &'a [usize],
     classes: usize,
+    norms: Option<&'a [f32]>,
 }
 
 /// Why samples cannot be fitted.
@@ -83,7 +84,7 @@ impl<'a> Samples<'a> {
         if let Some(row) = labels.iter().position(|&label| label >= classes) {
             return Err(SamplesError::UnknownClass { row, label: labels[row], classes });
         }
-        let samples = Self { features, labels, groups, classes };
+        let samples = Self { features, labels, groups, classes, norms: None };
         if classes > rows || samples.counts().contains(&0) {
             let class = (0..classes).find(|class| !labels.contains(class)).unwrap_or(classes);
             return Err(SamplesError::EmptyClass { class });
@@ -92,6 +93,18 @@ impl<'a> Samples<'a> {
             return Err(SamplesError::NotFinite { row, column });
         }
         Ok(samples)
+    }
+
+    /// With the norms `[n]` that the features had: what starts from a model's own classifier needs them all.
+    #[must_use]
+    pub fn with_norms(self, norms: &'a [f32]) -> Self {
+        let whole = norms.len() == self.rows() && norms.iter().all(|norm| norm.is_finite());
+        Self { norms: whole.then_some(norms), ..self }
+    }
+
+    /// The norm each feature had, `[n]`; none unless every one is known.
+    pub fn norms(&self) -> Option<&'a [f32]> {
+        self.norms
     }
 
     /// Decoded codes, `[n, dim]`.

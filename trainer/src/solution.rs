@@ -19,6 +19,8 @@ pub struct Solution {
     pub scores: Array2<f64>,
     /// The penalty, for kinds that have one.
     pub lambda: Option<f64>,
+    /// What the scores of the model's own classifier were multiplied by, for [`Kind::BiasedRidge`].
+    pub scale: Option<f64>,
 }
 
 /// The features in f64, one column per sample, `[dim, n]`.

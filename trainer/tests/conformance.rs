@@ -9,13 +9,23 @@
 
 mod synthetic;
 
-use acclimate_trainer::{Candidate, FitError, FitOptions, Kind, LOG_LOSS_FLOOR, Samples, fit, log_loss, select, solve};
+use acclimate_trainer::{
+    Candidate, Feature, FitError, FitOptions, Head, Kind, LOG_LOSS_FLOOR, Samples, fit, log_loss, select, solve,
+};
 use ndarray::{Array2, Axis};
 use synthetic::Synthetic;
 
 fn fit_one(kind: Kind, case: &Synthetic) -> Candidate {
-    let options = FitOptions { kinds: vec![kind], ..FitOptions::default() };
-    fit(&case.samples(), &options).unwrap().remove(0)
+    fit(&case.samples(), &case.options(Some(kind))).unwrap().remove(0)
+}
+
+/// Whether a kind starts from a classifier that was there before.
+fn has_prior(kind: Kind) -> bool {
+    matches!(kind, Kind::BiasedRidge | Kind::Shipped)
+}
+
+fn answers(head: &Head, case: &Synthetic) -> Array2<f64> {
+    head.batch(case.x.view(), Some(&case.norms))
 }
 
 fn assert_close(kind: Kind, a: &Array2<f64>, b: &Array2<f64>) {
@@ -30,10 +40,11 @@ fn assert_sound(kind: Kind, case: &Synthetic, what: &str) -> Candidate {
     assert!(head.weights.iter().chain(&head.bias).all(|x| x.is_finite()), "{kind}, {what}: head");
     assert!(head.temperature.is_finite() && head.temperature > 0.0, "{kind}, {what}: {}", head.temperature);
     let novelty = head.novelty.as_ref().unwrap();
+    assert_eq!(head.lambda.is_some(), !matches!(kind, Kind::Prototype | Kind::Shipped), "{kind}, {what}");
     assert!(novelty.threshold.is_finite() && novelty.means.iter().all(|x| x.is_finite()), "{kind}, {what}: novelty");
     assert!(candidate.fold_losses.iter().all(|&loss| (0.0..=-LOG_LOSS_FLOOR.ln()).contains(&loss)), "{kind}, {what}");
     assert!(candidate.log_loss.is_finite() && candidate.log_loss_se.is_finite(), "{kind}, {what}: loss");
-    for row in candidate.leave_out.outer_iter().chain(head.batch(case.x.view()).outer_iter()) {
+    for row in candidate.leave_out.outer_iter().chain(answers(head, case).outer_iter()) {
         assert!(row.iter().all(|p| (0.0..=1.0).contains(p)), "{kind}, {what}: {row}");
         assert!((row.sum() - 1.0).abs() < 1e-9, "{kind}, {what}: {row}");
     }
@@ -43,9 +54,9 @@ fn assert_sound(kind: Kind, case: &Synthetic, what: &str) -> Candidate {
 #[test]
 fn the_same_samples_give_the_same_bits_on_any_number_of_threads() {
     let case = Synthetic::new(1, 60, 20, 3, 2, 1.0);
-    let one = fit(&case.samples(), &FitOptions::default()).unwrap();
+    let one = fit(&case.samples(), &case.options(None)).unwrap();
     for threads in [0, 1, 2, 16] {
-        let again = fit(&case.samples(), &FitOptions { threads, ..FitOptions::default() }).unwrap();
+        let again = fit(&case.samples(), &FitOptions { threads, ..case.options(None) }).unwrap();
         assert_eq!(again, one);
     }
     let kinds: Vec<Kind> = one.iter().map(|candidate| candidate.head.kind).collect();
@@ -64,7 +75,7 @@ fn the_order_of_samples_and_the_numbers_of_groups_change_nothing() {
             }
             let (a, b) = (fit_one(kind, &case), fit_one(kind, &other));
             assert_close(kind, &a.leave_out.select(Axis(0), &order), &b.leave_out);
-            assert_close(kind, &a.head.batch(case.x.view()), &b.head.batch(case.x.view()));
+            assert_close(kind, &answers(&a.head, &case), &answers(&b.head, &case));
         }
     }
 }
@@ -78,10 +89,14 @@ fn the_order_of_classes_changes_the_order_of_probabilities_only() {
         for label in &mut other.labels {
             *label = (*label + 1) % 3;
         }
-        let (a, b) = (fit_one(kind, &case), fit_one(kind, &other));
+        let mut options = case.options(Some(kind));
+        let a = fit(&case.samples(), &options).unwrap().remove(0);
+        let prior = options.prior.as_mut().unwrap();
+        prior.weights = prior.weights.select(Axis(0), &[2, 0, 1]);
+        let b = fit(&other.samples(), &options).unwrap().remove(0);
         if kind != Kind::Logistic {
             assert_close(kind, &a.leave_out.select(Axis(1), &[2, 0, 1]), &b.leave_out);
-            assert_close(kind, &a.head.batch(case.x.view()).select(Axis(1), &[2, 0, 1]), &b.head.batch(case.x.view()));
+            assert_close(kind, &answers(&a.head, &case).select(Axis(1), &[2, 0, 1]), &answers(&b.head, &case));
         }
         assert!((a.log_loss - b.log_loss).abs() < 0.05, "{kind}: {} {}", a.log_loss, b.log_loss);
     }
@@ -99,11 +114,16 @@ fn whatever_can_be_labelled_can_be_fitted() {
         for scale in [1e-6, 1e-3, 1e3, 1e6] {
             let candidate = assert_sound(kind, &changed(&|x| *x *= scale), "scaled");
             let difference = (candidate.log_loss - fit_one(kind, &base).log_loss).abs();
-            // Folds are dealt by content, so those of scaled samples are others.
-            let tolerance = if kind == Kind::Logistic { 0.3 } else { 1e-3 };
+            // Folds are dealt by content, so those of scaled samples are others. A given classifier has its own scale.
+            let tolerance = match kind {
+                Kind::BiasedRidge => f64::INFINITY,
+                Kind::Logistic => 0.3,
+                _ => 1e-3,
+            };
             assert!(difference < tolerance, "{kind} at {scale} is another head by {difference}");
         }
-        assert_sound(kind, &changed(&|x| x.fill(0.25)), "all alike");
+        let alike = assert_sound(kind, &changed(&|x| x.fill(0.25)), "all alike");
+        assert!(alike.log_loss > 1.0, "{kind} claims to tell apart what is the same: {}", alike.log_loss);
         assert_sound(kind, &changed(&|x| x.fill(0.0)), "all zero");
         assert_sound(kind, &changed(&|x| x.column_mut(3).fill(0.5)), "a constant component");
         assert_sound(kind, &changed(&|x| x.slice_mut(ndarray::s![.., 1..]).fill(0.0)), "one component");
@@ -132,9 +152,10 @@ fn few_samples_and_lopsided_classes_are_fitted() {
         let mut lopsided = Synthetic::new(6, 40, 10, 2, 1, 1.0);
         lopsided.labels = (0..40).map(|i| usize::from(i == 17)).collect();
         let candidate = assert_sound(kind, &lopsided, "one of forty");
-        // Left out, nobody knows its class: probability 0, counted at the floor.
-        assert!(candidate.leave_out[(17, 1)] <= 0.0);
-        assert!((candidate.fold_losses[17] + LOG_LOSS_FLOOR.ln()).abs() < 1e-12);
+        // Left out, nobody knows its class: probability 0, counted at the floor. A given classifier does.
+        assert_eq!(candidate.leave_out[(17, 1)] <= 0.0, !has_prior(kind), "{kind}");
+        let floored = (candidate.fold_losses[17] + LOG_LOSS_FLOOR.ln()).abs() < 1e-12;
+        assert!(floored || has_prior(kind), "{kind}");
         let mut one_group_each = Synthetic::new(7, 20, 6, 2, 10, 1.0);
         one_group_each.groups.fill(3);
         assert!(assert_sound(kind, &one_group_each, "one group").ungrouped);
@@ -146,7 +167,7 @@ fn leave_out_scores_predict_scores_on_fresh_samples() {
     for kind in Kind::ALL {
         let (case, fresh) = (Synthetic::new(8, 200, 40, 4, 2, 0.5), Synthetic::new(9, 2000, 40, 4, 2, 0.5));
         let candidate = fit_one(kind, &case);
-        let p = candidate.head.batch(fresh.x.view());
+        let p = answers(&candidate.head, &fresh);
         let loss = p.outer_iter().zip(&fresh.labels).map(|(p, &label)| log_loss(p, label)).sum::<f64>() / 2000.0;
         let confidence = p.outer_iter().map(|p| p.iter().copied().fold(0.0, f64::max)).sum::<f64>() / 2000.0;
         let best = |p: ndarray::ArrayView1<'_, f64>| (0..4).max_by(|&a, &b| p[a].total_cmp(&p[b])).unwrap();
@@ -173,10 +194,15 @@ fn labels_that_mean_nothing_score_chance_even_with_near_duplicates() {
             labels: (0..300).map(|i| singles.labels[i / 5]).collect(),
             groups: (0..300).map(|i| i / 5).collect(),
             classes: 3,
+            norms: vec![4.0; 300],
         };
         let candidate = fit_one(kind, &case);
         assert!(candidate.accuracy < 0.5, "{kind}: {}", candidate.accuracy);
         assert!(candidate.log_loss > 1.0, "{kind} claims to know: {}", candidate.log_loss);
+        if kind == Kind::Shipped {
+            // It learns nothing here, so there is no trap.
+            continue;
+        }
         let mut split = case;
         split.groups = (0..300).collect();
         let trapped = fit_one(kind, &split).accuracy;
@@ -197,7 +223,7 @@ fn one_class_is_an_anomaly_task() {
     let novelty = candidate.head.novelty.as_ref().unwrap();
     let unknown = |class| rows(class).filter(|&row| novelty.is_unknown(&all.features().row(row).to_vec())).count();
     assert!(unknown(0) <= 1 && unknown(1) >= 29, "unknown: {} of its own, {} of others", unknown(0), unknown(1));
-    assert_eq!(candidate.head.probabilities(&ok.row(0).to_vec()), [1.0]);
+    assert_eq!(candidate.head.probabilities(&Feature::from_raw(&ok.row(0).to_vec()).unwrap()), [1.0]);
 
     let one = ok.slice(ndarray::s![..1, ..]);
     let candidates = fit(&Samples::new(one, &[0], &[0], 1).unwrap(), &FitOptions::default()).unwrap();
@@ -218,6 +244,55 @@ fn what_cannot_be_fitted_is_an_error() {
         let got = acclimate_trainer::solve(Kind::Ridge, &case.samples(), Some(lambda), &none);
         assert_eq!(got, Err(FitError::Lambda { lambda }));
     }
+    for kind in [Kind::BiasedRidge, Kind::Shipped] {
+        assert_eq!(solve(kind, &case.samples(), None, &none), Err(FitError::NoPrior));
+        let mut without = case.clone();
+        without.norms[3] = f32::NAN;
+        assert_eq!(solve(kind, &without.samples(), None, &case.options(None)), Err(FitError::NoPrior));
+        assert_eq!(fit(&without.samples(), &case.options(None)).unwrap().len(), Kind::ALL.len() - 2);
+    }
+}
+
+#[test]
+fn a_given_classifier_keeps_its_classes_and_learns_those_of_the_samples() {
+    // It knows five classes; the samples are of its third, its fifth and one that it has never heard of.
+    let case = Synthetic::new(13, 90, 30, 6, 1, 0.7);
+    let rows: Vec<usize> = (0..90).filter(|&i| [2, 4, 5].contains(&case.labels[i])).collect();
+    let mut some = case.permuted(&rows);
+    let of_samples = vec![2, 4, 5];
+    some.labels.iter_mut().for_each(|label| *label = of_samples.iter().position(|class| class == label).unwrap());
+    some.classes = 3;
+    let mut options = case.options(None);
+    let prior = options.prior.as_mut().unwrap();
+    (prior.of_samples, prior.knows[5]) = (of_samples.clone(), false);
+    let candidates = fit(&some.samples(), &options).unwrap();
+    let biased = candidates.iter().find(|candidate| candidate.head.kind == Kind::BiasedRidge).unwrap();
+    assert!(candidates.iter().all(|candidate| candidate.head.kind != Kind::Shipped), "it lacks a class");
+    assert_eq!((biased.leave_out.dim(), biased.head.classes()), ((45, 6), 6));
+    assert!(biased.head.novelty.is_none());
+    assert!(biased.accuracy > 0.7, "{}", biased.accuracy);
+    // The classes that the samples lack are still told apart from them.
+    let p = answers(&biased.head, &case);
+    let of = |class: usize| (0..90).filter(move |&i| case.labels[i] == class);
+    let best = |i: usize| (0..6).max_by(|&a, &b| p[(i, a)].total_cmp(&p[(i, b)])).unwrap();
+    let right = [0, 1, 3].into_iter().flat_map(|class| of.clone()(class).map(move |i| (i, class)));
+    let right = right.filter(|&(i, class)| best(i) == class).count();
+    assert!(right > 22, "{right} of 45");
+}
+
+#[test]
+fn a_good_prior_helps_where_samples_are_few_and_a_wrong_one_does_no_harm() {
+    let few = Synthetic::new(14, 12, 60, 4, 1, 0.5);
+    let [ridge, biased] = [Kind::Ridge, Kind::BiasedRidge].map(|kind| fit_one(kind, &few).log_loss);
+    assert!(biased < ridge - 0.1, "{biased} {ridge}");
+    let many = Synthetic::new(15, 300, 40, 4, 1, 0.5);
+    let mut options = many.options(None);
+    let prior = options.prior.as_mut().unwrap();
+    prior.weights = prior.weights.select(Axis(0), &[1, 2, 3, 0]);
+    let candidates = fit(&many.samples(), &options).unwrap();
+    let loss = |kind| candidates.iter().find(|candidate| candidate.head.kind == kind).unwrap().log_loss;
+    assert!(loss(Kind::BiasedRidge) < loss(Kind::Ridge) + 0.02, "{} {}", loss(Kind::BiasedRidge), loss(Kind::Ridge));
+    assert!(loss(Kind::Shipped) > loss(Kind::Ridge) + 0.5);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::{
     builtin, checksum,
     engine::{EngineError, EngineOptions, Extractor, Tensor},
     id::BackboneId,
-    manifest::{ImageInput, Manifest, SignalInput},
+    manifest::{ElementType, ImageInput, Input, Manifest, SignalInput},
     network::{Ends, Network, NetworkError},
     onnx,
     picture::{Picture, preprocess},
@@ -268,6 +268,25 @@ impl Prepared {
     /// When the window has other channels or another length than the input: whoever made it from a recording knew them.
     pub fn window(window: &Window, input: &SignalInput) -> Self {
         Self(signal::preprocess(window, input))
+    }
+}
+
+impl Prepared {
+    /// Numbers that mean nothing, the same every time: what is left where no input is at hand.
+    pub fn synthetic(input: &Input) -> Self {
+        let count = input.shape(1).iter().product::<usize>();
+        // -1 to 1, where normalised inputs lie, or any byte.
+        let scale = if input.element() == ElementType::F32 { 1.0 / 125.0 } else { 1.0 };
+        Self((0..count).map(|i| ((i * 37 % 251) as f32 - 125.0) * scale).collect())
+    }
+
+    /// As a batch of one that a [`Network`] with this input takes.
+    ///
+    /// # Panics
+    /// When it was prepared for another input.
+    pub fn tensor(&self, input: &Input) -> Tensor {
+        Tensor::cast(self.0.clone(), &input.shape(1), input.element())
+            .expect("a bug: the input was prepared for another backbone")
     }
 }
 

@@ -4,24 +4,29 @@
 use std::collections::HashMap;
 
 use acclimate_trainer::{
-    Candidate, Evaluation, FORGOTTEN, FitOptions, InService, JudgeInput, Kind, Outcome, Samples, Verdict, fit, judge,
-    select,
+    Candidate, Evaluation, FORGOTTEN, FitOptions, InService, JudgeInput, Kind, Outcome, Prior, Samples, Verdict, fit,
+    judge, select,
 };
-use ndarray::{Array2, ArrayView1, Axis};
+use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use super::{AdaptError, Options};
 use crate::group::{GroupBy, groups};
+use crate::head_file::HeadFile;
 use crate::record::{AdaptationRecord, CandidateRecord, ComparisonRecord, EvaluationRecord, Seconds};
 use crate::store::{LeaveOut, SampleId, Snapshot, StoredHead};
 
-/// A snapshot, with classes that have no sample left out.
+/// A snapshot, with classes that have no sample left out, unless heads are to keep them.
 pub(super) struct Problem<'a> {
     snapshot: &'a Snapshot,
     features: Array2<f32>,
-    /// Names of the classes that have samples, in the task's order.
+    /// Names of the classes, in the task's order.
     pub(super) names: Vec<String>,
+    /// Those that have samples, as indices into `names`.
+    seen: Vec<usize>,
+    /// Of each sample, as an index into `names`.
     labels: Vec<usize>,
     groups: Vec<usize>,
+    group_by: GroupBy,
 }
 
 /// The head in service, scored on a problem's samples.
@@ -41,52 +46,103 @@ pub(super) struct Service {
 pub(super) struct Proposal {
     candidates: Vec<Candidate>,
     selected: usize,
-    /// The yardstick of a first head.
-    prototype: usize,
+    /// Leave-out probabilities of the yardstick of a first head, `[n, names]`.
+    prototype: Array2<f64>,
 }
 
 impl Proposal {
     pub(super) fn selected(&self) -> &Candidate {
         &self.candidates[self.selected]
     }
+
+    /// With the candidate of this kind selected, if there is one.
+    pub(super) fn choosing(mut self, kind: Kind) -> Option<Self> {
+        self.selected = self.candidates.iter().position(|candidate| candidate.head.kind == kind)?;
+        Some(self)
+    }
 }
 
 impl<'a> Problem<'a> {
     pub(super) fn new(snapshot: &'a Snapshot, group_by: Option<GroupBy>) -> Self {
         let mut place = vec![None; snapshot.classes.len()];
-        let mut names = Vec::new();
+        let (mut names, mut seen) = (Vec::new(), Vec::new());
         for (class, name) in snapshot.classes.iter().enumerate() {
-            if snapshot.labels.contains(&class) {
+            let has_samples = snapshot.labels.contains(&class);
+            if has_samples {
+                seen.push(names.len());
+            }
+            if has_samples || snapshot.classes_only {
                 place[class] = Some(names.len());
                 names.push(name.clone());
             }
         }
         Self {
+            seen,
             features: snapshot.features(),
             labels: snapshot.labels.iter().filter_map(|&label| place[label]).collect(),
             groups: group_by.map_or_else(|| snapshot.groups(), |by| groups(&snapshot.group_inputs, by)),
+            group_by: group_by.unwrap_or(snapshot.group_by),
             names,
             snapshot,
         }
     }
 
     /// Fits and selects; nothing where there are no samples, or of one class only in a task that knows others.
-    pub(super) fn propose(&self, options: &Options) -> Result<Option<Proposal>, AdaptError> {
-        let one_class = self.names.len() == 1;
-        if self.names.is_empty() || one_class && self.snapshot.classes.len() > 1 {
+    pub(super) fn propose(
+        &self,
+        options: &Options,
+        shipped: Option<&StoredHead>,
+    ) -> Result<Option<Proposal>, AdaptError> {
+        let one_class = self.seen.len() == 1;
+        if self.seen.is_empty() || one_class && self.snapshot.classes.len() > 1 {
             return Ok(None);
         }
-        let samples = Samples::new(self.features.view(), &self.labels, &self.groups, self.names.len())?;
+        let labels: Vec<usize> = self.labels.iter().filter_map(|label| self.seen.binary_search(label).ok()).collect();
+        let samples = Samples::new(self.features.view(), &labels, &self.groups, self.seen.len())?;
+        let samples = samples.with_norms(&self.snapshot.norms);
         let mut kinds = options.kinds.clone();
         kinds.push(Kind::Prototype);
-        let fit_options = FitOptions { kinds, seed: 0, threads: options.threads };
-        let candidates = fit(&samples, &fit_options)?;
-        let asked = |candidate: &&Candidate| one_class || options.kinds.contains(&candidate.head.kind);
+        let prior = shipped.map(|shipped| self.prior(&shipped.file));
+        let candidates = fit(&samples, &FitOptions { kinds, prior, seed: 0, threads: options.threads })?;
+        // Where classes without samples are to be kept, only what starts from the model's own classifier has them all.
+        let asked = |candidate: &&Candidate| {
+            (one_class || options.kinds.contains(&candidate.head.kind)) && candidate.head.classes() == self.names.len()
+        };
         let eligible: Vec<Candidate> = candidates.iter().filter(asked).cloned().collect();
-        let kind = eligible[select(&eligible)].head.kind;
-        let find = |kind| candidates.iter().position(|candidate| candidate.head.kind == kind);
-        let (Some(selected), Some(prototype)) = (find(kind), find(Kind::Prototype)) else { return Ok(None) };
+        let none = || AdaptError::NoCandidate { task: self.snapshot.task.clone() };
+        let kind = eligible.get(select(&eligible)).ok_or_else(none)?.head.kind;
+        let mut prototype = Array2::zeros((self.labels.len(), self.names.len()));
+        let mut selected = 0;
+        for (index, candidate) in candidates.iter().enumerate() {
+            if candidate.head.kind == kind {
+                selected = index;
+            }
+            if candidate.head.kind == Kind::Prototype {
+                for (column, &class) in candidate.leave_out.columns().into_iter().zip(&self.seen) {
+                    prototype.column_mut(class).assign(&column);
+                }
+            }
+        }
         Ok(Some(Proposal { candidates, selected, prototype }))
+    }
+
+    /// The model's own classifier, with this problem's classes.
+    fn prior(&self, file: &HeadFile) -> Prior {
+        let HeadFile { classes, head, .. } = file;
+        let mut prior = Prior {
+            weights: Array2::zeros((self.names.len(), head.dim())),
+            bias: Array1::zeros(self.names.len()),
+            knows: vec![false; self.names.len()],
+            of_samples: self.seen.clone(),
+        };
+        for (class, name) in self.names.iter().enumerate() {
+            if let Some(own) = classes.iter().position(|known| known == name) {
+                prior.weights.row_mut(class).assign(&head.weights.row(own));
+                prior.bias[class] = head.bias[own];
+                prior.knows[class] = true;
+            }
+        }
+        prior
     }
 
     /// The verdict on a proposal; without one, that there is too little to judge.
@@ -107,7 +163,7 @@ impl<'a> Problem<'a> {
             classes,
             ungrouped: proposal.is_some_and(|proposal| proposal.selected().ungrouped),
             new: service.map_or(&every_one, |service| &service.new),
-            prototype: proposal.map_or(none.view(), |p| p.candidates[p.prototype].leave_out.view()),
+            prototype: proposal.map_or(none.view(), |proposal| proposal.prototype.view()),
             in_service: service.map(Service::as_input),
             trust_labels,
         })?)
@@ -187,6 +243,7 @@ impl<'a> Problem<'a> {
             samples: self.labels.len(),
             classes: self.names.clone(),
             groups: self.group_sizes().len(),
+            group_by: self.group_by.token().to_owned(),
             ungrouped: selected.is_some_and(|candidate| candidate.ungrouped),
             evaluation: evaluation.as_ref().map(write),
             in_service: in_service.as_ref().map(write),
@@ -221,11 +278,11 @@ impl Service {
         InService { probabilities: self.probabilities.view(), fitted_on: &self.fitted_on, classes: &self.classes }
     }
 
-    /// Scores the head in service: a kept leave-out score stands for every sample it was fitted on.
-    pub(super) fn new(problem: &Problem<'_>, kept: &[LeaveOut], head: StoredHead) -> Self {
-        let snapshot = problem.snapshot;
+    /// Scores the head in service: a kept leave-out score stands for every sample it was fitted on. `snapshot` has the
+    /// problem's samples with the features that the head reads.
+    pub(super) fn new(problem: &Problem<'_>, snapshot: &Snapshot, kept: &[LeaveOut], head: StoredHead) -> Self {
         let kept: HashMap<SampleId, &LeaveOut> = kept.iter().map(|score| (score.sample, score)).collect();
-        let mut probabilities = head.file.head.batch(problem.features.view());
+        let mut probabilities = head.file.head.batch(snapshot.features().view(), Some(&snapshot.norms));
         let mut fitted_on = Vec::with_capacity(snapshot.len());
         let mut new = Vec::with_capacity(snapshot.len());
         for ((id, &label_seq), mut row) in

@@ -24,11 +24,16 @@ pub fn run(context: &Context, args: &args::Adapt) -> anyhow::Result<Outcome> {
         }
         words
     })?;
-    Ok(match adapted.outcome {
+    Ok(outcome(adapted.outcome))
+}
+
+/// The exit code that says which verdict it was.
+pub fn outcome(verdict: Verdict) -> Outcome {
+    match verdict {
         Verdict::Activated => Outcome::Done,
         Verdict::NotEnoughSamples => Outcome::NotEnoughSamples,
         Verdict::Rejected => Outcome::Rejected,
-    })
+    }
 }
 
 /// A verdict in words: what became of the candidate, how good it is, why, what to do next.
@@ -80,7 +85,7 @@ fn explain(adapted: &Adapted) -> String {
         let mark = if c.selected { "  ← selected" } else { "" };
         let _ = write!(
             words,
-            "\n  {:9}  {:.4} ± {:.4}, accuracy {:.1} %{lambda}{mark}",
+            "\n  {:12}  {:.4} ± {:.4}, accuracy {:.1} %{lambda}{mark}",
             c.head,
             c.log_loss,
             c.standard_error,
@@ -104,9 +109,11 @@ fn explain(adapted: &Adapted) -> String {
 impl From<args::HeadKind> for Kind {
     fn from(kind: args::HeadKind) -> Self {
         match kind {
+            args::HeadKind::BiasedRidge => Self::BiasedRidge,
             args::HeadKind::Logistic => Self::Logistic,
             args::HeadKind::Prototype => Self::Prototype,
             args::HeadKind::Ridge => Self::Ridge,
+            args::HeadKind::Shipped => Self::Shipped,
         }
     }
 }

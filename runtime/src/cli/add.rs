@@ -19,6 +19,7 @@ pub fn run(context: &Context, args: &args::Add) -> anyhow::Result<Outcome> {
     let mut tasks = context.tasks_to_write("add")?;
     let task = tasks.task(&args.task)?;
     let mut backbone = context.backbone(&task)?;
+    context.check_extractor(&mut tasks, &task, &mut backbone)?;
     let input = backbone.manifest().input.clone();
     let found = find(args, &input)?;
     let arrival = Arrival { task: &task, extractor: backbone.extractor().to_string(), who: who() };
@@ -155,6 +156,7 @@ impl Arrival<'_> {
             phash: Some(embedded.phash),
             codes: &encoded.codes,
             saturated: encoded.saturated,
+            norm: embedded.feature.norm(),
             extractor: &self.extractor,
             label: item.label.as_deref(),
             who: &self.who,
@@ -166,7 +168,7 @@ impl Arrival<'_> {
 /// A class name that cannot be used is wrong with one sample, not with the import.
 fn this_samples(stored: Result<Added, StoreError>) -> Result<Result<Added, String>, StoreError> {
     match stored {
-        Err(error @ StoreError::ClassName { .. }) => Ok(Err(super::causes(&error))),
+        Err(error @ (StoreError::ClassName { .. } | StoreError::ClassesOnly { .. })) => Ok(Err(super::causes(&error))),
         stored => stored.map(Ok),
     }
 }

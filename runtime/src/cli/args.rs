@@ -5,7 +5,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 /// Let a deployed device learn its own site: adapt the classifier head of a frozen backbone, prove it, put it in service.
 #[derive(Debug, Parser)]
@@ -72,6 +72,11 @@ pub enum Command {
     Task(Task),
     /// Import pictures or recordings into a task, computing their features
     Add(Add),
+    /// Fit the head in service again from the stored samples and compare: numbers, evaluation and verdict, to the bit
+    Audit {
+        /// Name of the task
+        task: String,
+    },
     /// Fit candidate heads, judge the best against the head in service, activate or reject it
     Adapt(Adapt),
     /// Classify pictures or recordings with the head in service
@@ -85,7 +90,7 @@ pub enum Command {
     Label(Label),
     /// Remove samples, or a class with all its samples, without a trace
     Forget(Forget),
-    /// List and show samples
+    /// List, show and export samples
     #[command(subcommand)]
     Sample(Sample),
     /// List and inspect backbones
@@ -142,7 +147,8 @@ pub struct Init {
     /// A backbone by name (see `acclimate model list`) [default: the configuration's, else the built-in one]
     #[arg(long, value_name = "NAME", conflicts_with = "model")]
     pub backbone: Option<String>,
-    /// A backbone by file; its manifest is FILE.toml beside it, or the catalogue's for the same content
+    /// A backbone by file; its manifest is FILE.toml beside it, the catalogue's for the same content, or the one in a
+    /// file that `head export --onnx` wrote; else it is guessed, with a warning
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
     /// Channels of a signal: numbers in one reading (with --backbone builtin-signal-1)
@@ -157,9 +163,17 @@ pub struct Init {
     /// What the readings are, as g or m/s²: kept for people
     #[arg(long, value_name = "UNIT", requires = "channels")]
     pub unit: Option<String>,
-    /// Classes known from the start; others are learnt from labels
+    /// Keep the classifier that came in the model: it is generation 0, in service at once, and new heads may start from it
+    #[arg(long)]
+    pub keep_head: bool,
+    /// Classes known from the start, or a file with one a line; others are learnt from labels. With --keep-head: the
+    /// names of the model's classes
     #[arg(long, value_name = "CLASS", value_delimiter = ',')]
     pub classes: Vec<String>,
+    /// The model's classes and no others: new heads keep them all, also those without samples here. Without this, a new
+    /// head knows the classes that have samples
+    #[arg(long, requires = "keep_head")]
+    pub classes_only: bool,
     /// What may not be split between fitting and judging
     #[arg(long, value_enum, default_value_t = GroupBy::Auto)]
     pub group_by: GroupBy,
@@ -172,6 +186,28 @@ pub enum Task {
     Create(Init),
     /// List the tasks
     List,
+    /// Change the backbone of a task: features are computed from the kept pictures, a head on them is judged against the
+    /// one in service, and both change together or neither does
+    SetBackbone(SetBackbone),
+}
+
+/// `acclimate task set-backbone`.
+#[derive(Args, Debug)]
+pub struct SetBackbone {
+    /// Name of the task
+    pub task: String,
+    /// The backbone by name (see `acclimate model list`)
+    #[arg(required_unless_present = "model", conflicts_with = "model")]
+    pub backbone: Option<String>,
+    /// The backbone by file, as for `init`
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Keep the classifier that came in the model, as a candidate and for others to start from
+    #[arg(long)]
+    pub keep_head: bool,
+    /// Names of the model's classes, or a file with one a line
+    #[arg(long, value_name = "CLASS", value_delimiter = ',', requires = "keep_head")]
+    pub classes: Vec<String>,
 }
 
 /// `acclimate add`.
@@ -212,12 +248,17 @@ pub enum GroupBy {
 /// A head family that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum HeadKind {
+    /// Ridge regression towards the model's own classifier (--keep-head)
+    #[value(name = "biased_ridge")]
+    BiasedRidge,
     /// Multinomial logistic regression, L2, tuned
     Logistic,
     /// Nearest class mean by cosine
     Prototype,
     /// Ridge regression, λ by leave-out
     Ridge,
+    /// The model's own classifier, calibrated
+    Shipped,
 }
 
 /// `acclimate adapt`.
@@ -303,13 +344,21 @@ pub enum Head {
         /// Name of the task
         task: String,
     },
-    /// Write a head to a .head file
+    /// Write a head to a file: .head for other devices, ONNX with its backbone for other runtimes, NPZ for NumPy
+    #[command(group(ArgGroup::new("to").required(true).args(["output", "onnx", "npz"])))]
     Export {
         /// Name of the task
         task: String,
-        /// Where to
+        /// A .head file, for `head import`
         #[arg(long, short, value_name = "FILE")]
-        output: PathBuf,
+        output: Option<PathBuf>,
+        /// Backbone and head as one ONNX file: preprocessed input to probabilities; written only if it gives what the
+        /// live head gives
+        #[arg(long, value_name = "FILE")]
+        onnx: Option<PathBuf>,
+        /// The head's numbers: weights, bias, temperature, classes, penalty
+        #[arg(long, value_name = "FILE")]
+        npz: Option<PathBuf>,
         /// Which one [default: the one in service]
         #[arg(long, value_name = "N")]
         generation: Option<u32>,
@@ -367,6 +416,14 @@ pub enum Sample {
         /// Only those of a class
         #[arg(long, value_name = "CLASS")]
         class: Option<String>,
+    },
+    /// Write the labelled samples to an NPZ file: features, labels, groups, ids, and the leave-out probabilities of the
+    /// head in service
+    Export {
+        /// Name of the task
+        task: String,
+        /// Where to
+        file: PathBuf,
     },
     /// Show one sample with the history of its labels
     Show {

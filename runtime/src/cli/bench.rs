@@ -15,7 +15,8 @@ use ndarray::Array2;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Context, Outcome, args, task};
+use super::choose::{Chosen, choose};
+use super::{Context, Outcome, args};
 
 /// Size of the picture, as a small camera gives it.
 const WIDTH: u32 = 512;
@@ -27,7 +28,7 @@ const CLASSES: usize = 10;
 /// Runs `acclimate bench`.
 pub fn run(context: &Context, args: &args::Bench) -> anyhow::Result<Outcome> {
     let shape = (args.backbone.as_deref() == Some(SIGNAL_NAME)).then(SignalShape::default);
-    let (manifest, model) = task::by_name(context, args.backbone.as_deref(), shape)?;
+    let Chosen { manifest, model } = choose(context, args.backbone.as_deref(), None, shape)?;
     let opener = context.opener();
     // Once before the clock runs: the trial of a model that is new here, and the engine's library.
     drop(opener.open(&manifest, &model)?);

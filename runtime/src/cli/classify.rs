@@ -31,7 +31,7 @@ pub fn classify(context: &Context, args: &args::Classify) -> anyhow::Result<Outc
         for (_, input, embedded) in embed(&mut backbone, chunk) {
             match embedded {
                 Ok(embedded) => {
-                    let record = PredictionRecord::new(input, &stored, embedded.feature.as_slice());
+                    let record = PredictionRecord::new(input, &stored, &embedded.feature);
                     bar.suspend(|| {
                         context.print(&record, || {
                             let unknown = if record.unknown { "  unknown: unlike everything learnt" } else { "" };
@@ -93,7 +93,7 @@ pub fn evaluate(context: &Context, args: &args::Evaluate) -> anyhow::Result<Outc
                         classes.push(label.to_owned());
                         classes.len() - 1
                     }));
-                    rows.push(stored.file.head.probabilities(embedded.feature.as_slice()));
+                    rows.push(stored.file.head.probabilities(&embedded.feature));
                     grouped.push(GroupInput {
                         seq: grouped.len() as i64,
                         phash: Some(embedded.phash),

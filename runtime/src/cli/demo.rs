@@ -9,7 +9,7 @@ use acclimate::demo::belt::{Belt, Class, Light};
 use acclimate::embedding;
 use acclimate::group::{GroupBy, GroupInput, groups};
 use acclimate::record::{AdaptationRecord, DemoRecord, EvaluationRecord};
-use acclimate::store::{Access, Generation, Model, NewSample, NewTask, Tasks};
+use acclimate::store::{Access, Generation, Model, NewBackbone, NewSample, NewTask, Tasks};
 use acclimate_backbone::{Backbone, builtin};
 use acclimate_trainer::{Evaluation, Feature};
 use anyhow::{Context as _, ensure};
@@ -142,14 +142,18 @@ impl<'a> Demo<'a> {
         let mut tasks = Tasks::open(folder, &Access::Write { command: "acclimate demo".into() })?;
         let new = NewTask {
             name: TASK.into(),
-            backbone: builtin::NAME.into(),
-            backbone_id: backbone.id().0,
-            manifest: builtin::MANIFEST.into(),
-            model: Model::Builtin,
-            dim: backbone.dim(),
-            quantisation: backbone.quantisation(),
+            backbone: NewBackbone {
+                name: builtin::NAME.into(),
+                id: backbone.id().0,
+                manifest: builtin::MANIFEST.into(),
+                model: Model::Builtin,
+                dim: backbone.dim(),
+                quantisation: backbone.quantisation(),
+            },
             group_by: GroupBy::Auto,
             classes: classes(),
+            classes_only: false,
+            shipped: None,
         };
         tasks.create_task(&new, Timestamp::now())?;
         Ok(Self { context, backbone, belt: Belt::new(seed), seed, tasks, taught: 0 })
@@ -193,6 +197,7 @@ impl<'a> Demo<'a> {
             phash: Some(embedded.phash),
             codes: &encoded.codes,
             saturated: encoded.saturated,
+            norm: embedded.feature.norm(),
             extractor: &self.backbone.extractor().to_string(),
             label: Some(called.name()),
             who: "demo",
@@ -212,7 +217,7 @@ impl<'a> Demo<'a> {
         let head = self.tasks.in_service(TASK)?.context("a bug: the demo has no head in service")?;
         let mut probabilities = Array2::zeros((unseen.features.len(), head.file.classes.len()));
         for (feature, mut row) in unseen.features.iter().zip(probabilities.rows_mut()) {
-            row.assign(&ArrayView1::from(&head.file.head.probabilities(feature.as_slice())));
+            row.assign(&ArrayView1::from(&head.file.head.probabilities(feature)));
         }
         let place = |class: &Class| head.file.classes.iter().position(|name| name == class.name());
         let labels: Option<Vec<usize>> = unseen.classes.iter().map(place).collect();

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use acclimate::record::{EvaluationRecord, HeadDetailRecord, HeadRecord};
+use acclimate::export::{self, write_whole};
+use acclimate::record::{CheckedRecord, EvaluationRecord, ExportRecord, HeadDetailRecord, HeadRecord};
 use acclimate::store::{Access, Generation, StoredHead, Tasks};
+use acclimate::switch;
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 
@@ -29,20 +31,52 @@ pub fn run(context: &Context, command: &args::Head) -> anyhow::Result<Outcome> {
                 "generation {generation} was rejected or never judged here, so it is not proved; \
                  --force puts it in service all the same and is recorded as your decision"
             );
+            complete(context, &mut tasks, task, generation)?;
             tasks.activate(task, generation, &who(), !has_served, Timestamp::now())?;
             now_in_service(context, &tasks, task)?;
         }
         args::Head::Rollback { task } => {
             let mut tasks = write("rollback")?;
+            let generation = tasks.before(task)?;
+            complete(context, &mut tasks, task, generation)?;
             tasks.rollback(task, &who(), Timestamp::now())?;
             now_in_service(context, &tasks, task)?;
         }
-        args::Head::Export { task, output, generation } => {
-            let head = classify::head(&context.tasks(&Access::Read)?, task, *generation)?;
-            std::fs::write(output, head.file.encode()?)
-                .with_context(|| format!("could not write the head to {}", output.display()))?;
-            let record = HeadRecord::new(&head, None);
-            context.print(&record, || format!("wrote generation {} to {}", record.generation, output.display()))?;
+        args::Head::Export { task, output, onnx, npz, generation } => {
+            let tasks = context.tasks(&Access::Read)?;
+            let head = classify::head(&tasks, task, *generation)?;
+            let mut check = None;
+            let (path, bytes) = match (output, onnx, npz) {
+                (Some(path), ..) => (path, head.file.encode()?),
+                (None, Some(path), _) => {
+                    let merged = export::onnx(&tasks, &context.opener(), task, &head)?;
+                    check = Some(CheckedRecord {
+                        inputs: merged.inputs,
+                        synthetic: merged.synthetic,
+                        difference: merged.difference,
+                        extractor: merged.extractor,
+                    });
+                    (path, merged.bytes)
+                }
+                (None, None, path) => (path.as_ref().context("a bug: clap wants one place")?, export::head_npz(&head)?),
+            };
+            write_whole(path, &bytes)?;
+            let record = ExportRecord {
+                head: HeadRecord::new(&head, tasks.task(task)?.in_service),
+                file: path.display().to_string(),
+                bytes: bytes.len() as u64,
+                check,
+            };
+            context.print(&record, || {
+                let check = record.check.as_ref().map_or_else(String::new, |check| {
+                    let what = if check.synthetic { "made-up input" } else { "stored samples" };
+                    format!(
+                        "\non {} {what} it gives the live head's probabilities to {:.1e} ({})",
+                        check.inputs, check.difference, check.extractor
+                    )
+                });
+                format!("wrote generation {} to {}{check}", record.head.generation, path.display())
+            })?;
         }
         args::Head::Import { task, file } => {
             let mut tasks = write("import")?;
@@ -58,6 +92,23 @@ pub fn run(context: &Context, command: &args::Head) -> anyhow::Result<Outcome> {
         }
     }
     Ok(Outcome::Done)
+}
+
+/// Computes the features that a head of another backbone needs, for samples that came since it was in use.
+fn complete(context: &Context, tasks: &mut Tasks, task: &str, generation: Generation) -> anyhow::Result<()> {
+    let bar = context.progress(0, "computing features");
+    switch::ready(
+        tasks,
+        task,
+        generation,
+        |on| context.backbone(on),
+        |done, all| {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+        },
+    )?;
+    bar.finish_and_clear();
+    Ok(())
 }
 
 fn list(context: &Context, tasks: &Tasks, task: &str) -> anyhow::Result<()> {

@@ -3,7 +3,9 @@
 mod adapt;
 mod add;
 pub mod args;
+mod audit;
 mod bench;
+mod choose;
 mod classify;
 mod demo;
 mod doctor;
@@ -20,9 +22,10 @@ use std::process::ExitCode;
 use acclimate::adaptation::Options;
 use acclimate::config::{Config, EngineName};
 use acclimate::embedding::Opener;
+use acclimate::extractor::{self, Checked};
 use acclimate::place::Environment;
 use acclimate::record::AddRecord;
-use acclimate::store::{Access, Tasks};
+use acclimate::store::{Access, Task, Tasks};
 use acclimate::trial::{self, Trials};
 use acclimate_backbone::{Backbone, EngineChoice, EngineOptions, Library};
 use acclimate_trainer::Kind;
@@ -80,6 +83,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     match &cli.command {
         Command::Adapt(args) => adapt::run(&context, args),
         Command::Add(args) => add::run(&context, args),
+        Command::Audit { task } => audit::run(&context, task),
         Command::Bench(args) => bench::run(&context, args),
         Command::Classify(args) => classify::classify(&context, args),
         Command::Completions { shell } => {
@@ -157,12 +161,37 @@ impl Context {
     }
 
     /// Opens the backbone of a task, and says what really runs it.
-    pub fn backbone(&self, task: &acclimate::store::Task) -> anyhow::Result<Backbone> {
+    pub fn backbone(&self, task: &Task) -> anyhow::Result<Backbone> {
         let opener = self.opener();
         let backbone =
             opener.open_for(task).with_context(|| format!("could not open the backbone of task `{}`", task.name))?;
         tracing::info!("{} runs on {}", task.backbone, backbone.extractor());
         Ok(backbone)
+    }
+
+    /// Makes sure that what runs the backbone now computes the features that the task has.
+    pub fn check_extractor(&self, tasks: &mut Tasks, task: &Task, backbone: &mut Backbone) -> anyhow::Result<()> {
+        let bar = self.progress(0, "computing features again");
+        let checked = extractor::check(tasks, task, backbone, |done, all| {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+        })?;
+        bar.finish_and_clear();
+        match checked {
+            Checked::Known => {}
+            Checked::Agrees { checked, difference } => tracing::info!(
+                "{} computes the features of task `{}` too: {checked} kept payloads agree to {difference:.1e}",
+                backbone.extractor(),
+                task.name
+            ),
+            Checked::Recomputed { features, .. } => tracing::warn!(
+                "{} computes other features than those of task `{}`: {features} were computed again from the kept payloads; \
+                 adapt again, for the head in service was fitted on the old ones",
+                backbone.extractor(),
+                task.name
+            ),
+        }
+        Ok(())
     }
 
     /// A progress bar on a terminal's stderr; silent elsewhere.

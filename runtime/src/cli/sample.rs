@@ -1,8 +1,9 @@
-//! `label`, `sample list`, `sample show`.
+//! `label`, `sample list | show | export`.
 
 use std::fmt::Write as _;
 
-use acclimate::record::{ClaimRecord, SampleDetailRecord, SampleRecord};
+use acclimate::export::{self, write_whole};
+use acclimate::record::{ClaimRecord, SampleDetailRecord, SampleExportRecord, SampleRecord};
 use acclimate::store::{Access, Filter};
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -44,6 +45,21 @@ pub fn run(context: &Context, command: &args::Sample) -> anyhow::Result<Outcome>
                 let _ = write!(words, "{} samples", records.len());
                 words
             })?;
+        }
+        args::Sample::Export { task, file } => {
+            let (snapshot, head) = (tasks.snapshot(task)?, tasks.in_service(task)?);
+            let bytes = export::samples_npz(&tasks, &snapshot, head.as_ref())?;
+            write_whole(file, &bytes)?;
+            let record = SampleExportRecord {
+                task: task.clone(),
+                samples: snapshot.len(),
+                dim: snapshot.codes.ncols(),
+                classes: snapshot.classes,
+                generation: head.map(|head| head.generation.0),
+                file: file.display().to_string(),
+                bytes: bytes.len() as u64,
+            };
+            context.print(&record, || format!("wrote {} labelled samples to {}", record.samples, file.display()))?;
         }
         args::Sample::Show { task, sample, payload } => {
             let sample = tasks.sample(task, sample)?;

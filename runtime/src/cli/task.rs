@@ -1,56 +1,63 @@
-//! `init`, `task create`, `task list`.
+//! `init`, `task create | list | set-backbone`.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use acclimate::group::GroupBy;
 use acclimate::inputs;
-use acclimate::place::absolute;
 use acclimate::record::TaskRecord;
 use acclimate::store::{Access, Model, NewTask, Task};
-use acclimate_backbone::{Manifest, builtin, resolve};
-use anyhow::{Context as _, bail};
+use acclimate::switch::{Switched, set_backbone as set_backbone_of};
+use acclimate_backbone::{Manifest, builtin};
 use jiff::Timestamp;
 
-use super::{Context, Outcome, args, model};
+use super::choose::{choose, class_names};
+use super::{Context, Outcome, adapt, args};
 
 /// Runs `acclimate task`.
 pub fn run(context: &Context, command: &args::Task) -> anyhow::Result<Outcome> {
     match command {
         args::Task::Create(args) => init(context, args),
         args::Task::List => list(context),
+        args::Task::SetBackbone(args) => set_backbone(context, args),
     }
 }
 
 /// Runs `acclimate init`. The backbone is opened once, so that a task that cannot work is never made.
 pub fn init(context: &Context, args: &args::Init) -> anyhow::Result<Outcome> {
-    let (manifest, model) = match &args.model {
-        Some(file) => from_file(context, file)?,
-        None => by_name(context, args.backbone.as_deref(), signal_shape(args))?,
-    };
-    let backbone = context.opener().open(&manifest, &model)?;
+    let chosen = choose(context, args.backbone.as_deref(), args.model.as_deref(), signal_shape(args))?;
+    let backbone = context.opener().open(&chosen.manifest, &chosen.model)?;
+    let names = class_names(&args.classes)?;
+    let keep = || chosen.shipped(context, &args.task, backbone.id().0, &names);
+    let shipped = args.keep_head.then(keep).transpose()?;
     let new = NewTask {
         name: args.task.clone(),
-        backbone: manifest.name.clone(),
-        backbone_id: backbone.id().0,
-        manifest: manifest.text.clone(),
-        model,
-        dim: backbone.dim(),
-        quantisation: backbone.quantisation(),
+        backbone: chosen.record(&backbone),
         group_by: args.group_by.into(),
-        classes: args.classes.clone(),
+        classes: shipped.as_ref().map_or(names, |head| head.classes.clone()),
+        classes_only: args.classes_only,
+        shipped,
     };
     let mut tasks = context.tasks_to_write("init")?;
     let task = tasks.create_task(&new, Timestamp::now())?;
     context.print(&record(context, &task, None), || {
+        let head = if new.shipped.is_some() {
+            format!(
+                "generation 0, the model's own classifier of {} classes, is in service: unproved here, and its \
+                 confidence is not calibrated until samples are labelled\n",
+                task.classes.len()
+            )
+        } else {
+            String::new()
+        };
         format!(
-            "made task `{}`: {} gives {} features, run by {}\nnext: acclimate add {} {} --labels-from-folders",
+            "made task `{}`: {} gives {} features, run by {}\n{head}next: acclimate add {} {} --labels-from-folders",
             task.name,
             task.backbone,
             task.dim,
             backbone.extractor(),
             task.name,
-            inputs::files_word(&manifest.input).to_uppercase()
+            inputs::files_word(&chosen.manifest.input).to_uppercase()
         )
     })?;
     Ok(Outcome::Done)
@@ -62,53 +69,55 @@ fn signal_shape(args: &args::Init) -> Option<builtin::SignalShape> {
     Some(builtin::SignalShape { channels, length, rate_hz: args.rate_hz, unit: args.unit.clone() })
 }
 
-/// The backbone with this name, else the configuration's, else the built-in one.
-pub fn by_name(
-    context: &Context,
-    name: Option<&str>,
-    shape: Option<builtin::SignalShape>,
-) -> anyhow::Result<(Manifest, Model)> {
-    let name = name.or(context.config.backbone.name.as_deref()).unwrap_or(builtin::NAME);
-    match (name, shape) {
-        (builtin::SIGNAL_NAME, Some(shape)) => return Ok((shape.manifest()?, Model::Builtin)),
-        (builtin::SIGNAL_NAME, None) => bail!(
-            "{} takes windows of any shape: say which with --channels (numbers in one reading) and --length (readings in \
-             one window)",
-            builtin::SIGNAL_NAME
-        ),
-        (name, Some(_)) => bail!(
-            "--channels and --length are for --backbone {}: the shape of what {name} takes stands in its manifest",
-            builtin::SIGNAL_NAME
-        ),
-        (_, None) => {}
-    }
-    if name == builtin::NAME {
-        return Ok((Manifest::parse(builtin::MANIFEST)?, Model::Builtin));
-    }
-    let entry = model::find(context, name)?;
-    let file = entry.file.context("a bug: the library found a model without its file")?;
-    Ok((entry.manifest, Model::File(absolute(&file))))
+/// The windows that a task has: the built-in backbone takes them as they are.
+fn windows(context: &Context, task: &str) -> anyhow::Result<Option<builtin::SignalShape>> {
+    let manifest = Manifest::parse(&context.tasks(&Access::Read)?.task(task)?.manifest)?;
+    Ok(manifest.input.signal().map(builtin::SignalShape::from))
 }
 
-/// The manifest for a file: FILE.toml beside it, else the known one for a file with this checksum.
-fn from_file(context: &Context, file: &Path) -> anyhow::Result<(Manifest, Model)> {
-    let model = Model::File(absolute(file));
-    let beside = file.with_extension("toml");
-    if beside.is_file() {
-        let text = std::fs::read_to_string(&beside).with_context(|| format!("could not read {}", beside.display()))?;
-        let manifest = Manifest::parse(&text).with_context(|| format!("could not use {}", beside.display()))?;
-        return Ok((resolve(manifest, file)?, model));
-    }
-    match context.library.of_content(file)? {
-        Some(manifest) => Ok((manifest, model)),
-        None => bail!(
-            "no manifest for {}: there is no {} beside it and the catalogue does not know its content; \
-             `acclimate model inspect {} --write-manifest {}` writes one to start from",
-            file.display(),
-            beside.display(),
-            file.display(),
-            beside.display()
-        ),
+/// Runs `acclimate task set-backbone`.
+fn set_backbone(context: &Context, args: &args::SetBackbone) -> anyhow::Result<Outcome> {
+    let shape = match args.backbone.as_deref() {
+        Some(builtin::SIGNAL_NAME) => windows(context, &args.task)?,
+        _ => None,
+    };
+    let chosen = choose(context, args.backbone.as_deref(), args.model.as_deref(), shape)?;
+    let mut backbone = context.opener().open(&chosen.manifest, &chosen.model)?;
+    let names = class_names(&args.classes)?;
+    let keep = || chosen.shipped(context, &args.task, backbone.id().0, &names);
+    let shipped = args.keep_head.then(keep).transpose()?;
+    let mut tasks = context.tasks_to_write("task set-backbone")?;
+    let new = chosen.record(&backbone);
+    let bar = context.progress(0, "computing features");
+    let switched = set_backbone_of(
+        &mut tasks,
+        &args.task,
+        (&new, shipped.as_ref()),
+        &mut backbone,
+        &context.adapt_options(),
+        |done, all| {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+        },
+    )?;
+    bar.finish_and_clear();
+    match switched {
+        Switched::Judged(adapted) => {
+            context.print(&adapted.record, || adapt::verdict(&adapted.record))?;
+            Ok(adapt::outcome(adapted.outcome))
+        }
+        Switched::Unjudged(generation) => {
+            let task = tasks.task(&args.task)?;
+            context.print(&record(context, &task, None), || {
+                let head = generation
+                    .map_or_else(String::new, |g| format!("; generation {g}, the model's own, is in service"));
+                format!(
+                    "task `{}` uses {} from now on: there was no head to be compared with{head}",
+                    task.name, task.backbone
+                )
+            })?;
+            Ok(Outcome::Done)
+        }
     }
 }
 

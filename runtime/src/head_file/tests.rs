@@ -90,7 +90,7 @@ fn a_complaint_names_field_expectation_and_finding() {
     let text = |text: &str| Some(Value::Text(text.into()));
     assert_eq!(
         complaint("kind", text("forest")),
-        "head file: `kind` is \"forest\", expected logistic, prototype or ridge"
+        "head file: `kind` is \"forest\", expected biased_ridge, logistic, prototype, ridge or shipped"
     );
     assert_eq!(complaint("task", Some(Value::Null)), "head file: `task` is null, expected text");
     assert_eq!(
@@ -195,7 +195,7 @@ fn matrix(rows: usize, columns: usize) -> impl Strategy<Value = Array2<f32>> {
 }
 
 fn heads() -> impl Strategy<Value = HeadFile> {
-    let kinds = prop::sample::select(vec![Kind::Logistic, Kind::Prototype, Kind::Ridge]);
+    let kinds = prop::sample::select(Kind::ALL.to_vec());
     (1..5_usize, 1..6_usize, kinds).prop_flat_map(|(n, dim, kind)| {
         let novelty = (matrix(n, dim), finite_f32(), finite())
             .prop_map(|(means, threshold, false_unknown_rate)| Novelty { means, threshold, false_unknown_rate });

@@ -31,6 +31,9 @@ pub struct AdaptationRecord {
     pub classes: Vec<String>,
     /// Groups that the samples fall into.
     pub groups: usize,
+    /// What made a group.
+    #[serde(default)]
+    pub group_by: String,
     /// Single samples were left out, not groups, for some class.
     pub ungrouped: bool,
     /// The candidate, on samples it was not fitted on.

@@ -1,9 +1,10 @@
 //! Heads and what they answer, as JSON.
 
+use acclimate_trainer::Feature;
 use serde::{Deserialize, Serialize};
 
 use super::EvaluationRecord;
-use crate::store::{Generation, Origin, StoredHead};
+use crate::store::{Generation, StoredHead};
 
 /// What `classify` prints for one picture.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -29,7 +30,7 @@ pub struct HeadRecord {
     pub generation: u32,
     /// Whether it is in service.
     pub in_service: bool,
-    /// `adapted`, `imported` or `refitted`.
+    /// `adapted`, `imported`, `refitted` or `shipped`.
     pub origin: String,
     /// Kind of head.
     pub head: String,
@@ -76,9 +77,36 @@ pub struct HeadDetailRecord {
     pub unproved: bool,
 }
 
+/// What `head export` prints.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct ExportRecord {
+    /// The generation.
+    #[serde(flatten)]
+    pub head: HeadRecord,
+    /// The file.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// How an ONNX file was compared with the live head before it was written.
+    pub check: Option<CheckedRecord>,
+}
+
+/// A comparison of an exported file with the live head.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct CheckedRecord {
+    /// Inputs that both were asked about.
+    pub inputs: usize,
+    /// Whether they were made up, because no payload is kept.
+    pub synthetic: bool,
+    /// Largest difference of a probability.
+    pub difference: f64,
+    /// What ran both.
+    pub extractor: String,
+}
+
 impl PredictionRecord {
-    /// What a head says about a feature `[dim]`.
-    pub fn new(input: String, stored: &StoredHead, feature: &[f32]) -> Self {
+    /// What a head says about a feature.
+    pub fn new(input: String, stored: &StoredHead, feature: &Feature) -> Self {
         let head = &stored.file.head;
         let probabilities = head.probabilities(feature);
         let best = (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0);
@@ -86,11 +114,37 @@ impl PredictionRecord {
             input,
             class: stored.file.classes[best].clone(),
             confidence: probabilities[best],
-            unknown: head.novelty.as_ref().is_some_and(|novelty| novelty.is_unknown(feature)),
+            unknown: head.novelty.as_ref().is_some_and(|novelty| novelty.is_unknown(feature.as_slice())),
             scores: stored.file.classes.iter().cloned().zip(probabilities).collect(),
             generation: stored.generation.0,
         }
     }
+}
+
+/// What `audit` prints.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct AuditRecord {
+    /// The task.
+    pub task: String,
+    /// The head in service.
+    pub generation: u32,
+    /// Kind of head.
+    pub head: String,
+    /// Whether everything that could be tried was reproduced, and something could.
+    pub reproduced: bool,
+    /// What was tried, one by one.
+    pub checks: Vec<AuditCheckRecord>,
+}
+
+/// One thing that `audit` tried to reproduce.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct AuditCheckRecord {
+    /// What.
+    pub what: String,
+    /// Whether it was; none where it cannot be tried.
+    pub reproduced: Option<bool>,
+    /// What was found, or why it cannot be tried.
+    pub found: String,
 }
 
 impl HeadRecord {
@@ -100,12 +154,7 @@ impl HeadRecord {
         Self {
             generation: stored.generation.0,
             in_service: in_service == Some(stored.generation),
-            origin: match stored.origin {
-                Origin::Adapted => "adapted",
-                Origin::Imported => "imported",
-                Origin::Refitted => "refitted",
-            }
-            .to_owned(),
+            origin: stored.origin.token().to_owned(),
             head: stored.file.head.kind.to_string(),
             lambda: stored.file.head.lambda,
             classes: stored.file.classes.clone(),

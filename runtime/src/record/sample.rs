@@ -19,6 +19,25 @@ pub struct AddRecord {
     pub error: Option<String>,
 }
 
+/// What `sample export` prints.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct SampleExportRecord {
+    /// The task.
+    pub task: String,
+    /// Labelled samples written.
+    pub samples: usize,
+    /// Components of a feature.
+    pub dim: usize,
+    /// The task's classes; labels count in this order.
+    pub classes: Vec<String>,
+    /// The head whose leave-out probabilities are in the file.
+    pub generation: Option<u32>,
+    /// The file.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
 impl AddRecord {
     /// A picture that is acknowledged.
     pub fn new(input: String, added: &Added) -> Self {

@@ -40,6 +40,19 @@ pub enum StoreError {
         /// What was asked for.
         name: String,
     },
+    /// The task has its model's classes and no others.
+    #[error(
+        "task `{task}` was made with --classes-only and has no class {class:?}: its {} classes are {}",
+        known.len(), first_words(known)
+    )]
+    ClassesOnly {
+        /// The task.
+        task: String,
+        /// What was asked for.
+        class: String,
+        /// Its classes.
+        known: Vec<String>,
+    },
     /// The sample's feature does not fit the task's backbone.
     #[error("sample for task `{task}` has a feature of {found} codes, but the task's backbone makes {expected}")]
     Codes {
@@ -68,6 +81,18 @@ pub enum StoreError {
         #[source]
         source: rusqlite::Error,
     },
+    /// Samples lack a feature of the backbone that is to be used.
+    #[error(
+        "{missing} samples of task `{task}` have no feature of backbone `{backbone}` yet: they are to be computed from the kept pictures first"
+    )]
+    FeaturesMissing {
+        /// The task.
+        task: String,
+        /// The backbone.
+        backbone: String,
+        /// How many.
+        missing: usize,
+    },
     /// A head that was fitted on something since forgotten comes back.
     #[error(
         "head {digest} was fitted on samples of task `{task}` that have been forgotten, and is not taken back; adapt again instead"
@@ -93,6 +118,14 @@ pub enum StoreError {
     /// The head file cannot be read.
     #[error("could not read the file of a head")]
     HeadFile(#[source] HeadFileError),
+    /// A backbone cannot change under a head.
+    #[error("generation {generation} is in service in task `{task}`: backbone and head change together")]
+    InService {
+        /// The task.
+        task: String,
+        /// The head.
+        generation: Generation,
+    },
     /// A file operation failed.
     #[error("could not {step} {}", path.display())]
     Io {
@@ -111,6 +144,14 @@ pub enum StoreError {
         expected: String,
         /// What was given.
         found: String,
+    },
+    /// The task does not have this backbone.
+    #[error(
+        "task `{task}` has no such backbone: `acclimate task set-backbone {task} NAME` computes its features first"
+    )]
+    NoBackbone {
+        /// The task.
+        task: String,
     },
     /// No such class.
     #[error("task `{task}` has no class `{class}`; its classes are: {known}")]
@@ -191,6 +232,14 @@ pub enum StoreError {
         /// The data directory.
         dir: PathBuf,
     },
+    /// What a sample was is no longer kept.
+    #[error("the content of sample {sample} of task `{task}` is no longer kept, only its features are")]
+    PayloadGone {
+        /// The task.
+        task: String,
+        /// The sample.
+        sample: SampleId,
+    },
     /// The record in the database makes no sense.
     #[error("stored {what} of task `{task}` cannot be read: {problem}; the store was changed by something else")]
     Record {
@@ -222,11 +271,17 @@ pub enum StoreError {
         name: String,
     },
     /// The task has as many classes as it can have.
-    #[error("class {class:?} is one too many: a task has 1000 at most; was something else taken for the label?")]
+    #[error("class {class:?} is one too many: a task has 2000 at most; was something else taken for the label?")]
     TooManyClasses {
         /// The new one.
         class: String,
     },
+}
+
+/// A few of many names.
+fn first_words(names: &[String]) -> String {
+    let more = if names.len() > 12 { ", …" } else { "" };
+    names.iter().take(12).map(String::as_str).collect::<Vec<_>>().join(", ") + more
 }
 
 impl StoreError {

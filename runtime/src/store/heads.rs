@@ -10,7 +10,7 @@ use super::record::{
 };
 use super::service::{current, in_service, put_in_service};
 use super::snapshot::Snapshot;
-use super::tasks::{Tasks, load_task, task_id};
+use super::tasks::{Tasks, load_task, load_task_on, task_id};
 use crate::head_file::HeadFile;
 
 /// Generations that keep their leave-out scores; those pinned and the one in service keep them as well.
@@ -75,6 +75,23 @@ impl Tasks {
             }
             insert(conn, id, &task, &file, Origin::Imported, None, now).map(|(_, generation)| generation)
         })
+    }
+
+    /// Takes in the classifier that came in a backbone's file, not yet in service unless there is no head. Once for a
+    /// backbone: the same again is the same generation.
+    ///
+    /// # Errors
+    /// There is no such task; it does not fit.
+    pub fn add_shipped(&mut self, task: &str, file: &HeadFile, now: Timestamp) -> Result<Generation, StoreError> {
+        self.write("store the model's own classifier", |conn| insert_shipped(conn, task, file, now))
+    }
+
+    /// The classifier that came in the file of a backbone, if it was kept.
+    ///
+    /// # Errors
+    /// There is no such task; the stored head cannot be read.
+    pub fn shipped(&self, task: &str, backbone: &[u8; 32]) -> Result<Option<StoredHead>, StoreError> {
+        self.read(|conn| shipped(conn, task, backbone))
     }
 
     /// The task's heads, oldest first.
@@ -202,6 +219,50 @@ pub(super) fn insert_fitted(
     Ok(generation)
 }
 
+/// Stores a model's own classifier, in service where there is no head.
+pub(super) fn insert_shipped(
+    conn: &Connection,
+    task: &str,
+    file: &HeadFile,
+    now: Timestamp,
+) -> Result<Generation, StoreError> {
+    if let Some(known) = shipped(conn, task, &file.backbone_id)? {
+        return Ok(known.generation);
+    }
+    let (id, task) = load_task(conn, task)?;
+    let first: bool = conn
+        .query_one(
+            "SELECT NOT EXISTS (SELECT 1 FROM heads WHERE task = ?1) AND next_generation = 1 FROM tasks WHERE id = ?1",
+            [id],
+            |row| row.get(0),
+        )
+        .map_err(StoreError::db("look for heads"))?;
+    if first {
+        conn.execute("UPDATE tasks SET next_generation = 0 WHERE id = ?1", [id])
+            .map_err(StoreError::db("number the model's own classifier"))?;
+    }
+    let (_, generation) = insert(conn, id, &task, file, Origin::Shipped, None, now)?;
+    if task.in_service.is_none() && file.backbone_id == task.backbone_id {
+        let back = current(conn, id)?.map(|row| row.seq);
+        put_in_service(conn, id, Some(generation), Change::Shipped, false, back, &file.provenance.device, now)?;
+    }
+    Ok(generation)
+}
+
+fn shipped(conn: &Connection, task: &str, backbone: &[u8; 32]) -> Result<Option<StoredHead>, StoreError> {
+    let id = task_id(conn, task)?;
+    conn.query_row(
+        "SELECT h.* FROM heads h JOIN backbones b ON b.id = h.backbone
+         WHERE h.task = ?1 AND h.origin = 'shipped' AND b.backbone_id = ?2 ORDER BY h.generation LIMIT 1",
+        params![id, backbone],
+        raw_head,
+    )
+    .optional()
+    .map_err(StoreError::db("look for the model's own classifier"))?
+    .map(|row| row.stored(task))
+    .transpose()
+}
+
 fn insert(
     conn: &Connection,
     id: i64,
@@ -214,11 +275,16 @@ fn insert(
     let foreign = |what, expected: String, found: String| {
         Err(StoreError::ForeignHead { task: task.name.clone(), what, expected, found })
     };
-    if file.backbone_id != task.backbone_id {
-        return foreign("backbone id", Digest(task.backbone_id).to_string(), Digest(file.backbone_id).to_string());
-    }
-    if file.head.dim() != task.dim {
-        return foreign("dimension", task.dim.to_string(), file.head.dim().to_string());
+    // A head may be of any backbone that the task has, not only of the one in use.
+    let on = match load_task_on(conn, &task.name, Some(&file.backbone_id)) {
+        Ok((_, on)) => on,
+        Err(StoreError::NoBackbone { .. }) => {
+            return foreign("backbone id", Digest(task.backbone_id).to_string(), Digest(file.backbone_id).to_string());
+        }
+        Err(error) => return Err(error),
+    };
+    if file.head.dim() != on.dim {
+        return foreign("dimension", on.dim.to_string(), file.head.dim().to_string());
     }
     let bytes = file.encode().map_err(StoreError::HeadFile)?;
     let step = "store the head";
@@ -230,8 +296,18 @@ fn insert(
         )
         .map_err(StoreError::db(step))?;
     conn.execute(
-        "INSERT INTO heads (task, generation, origin, watermark, created, digest, file) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        params![id, generation, word(&ORIGINS, origin), watermark.map(|w| w.0), micros(now), Digest::of(&bytes).0, bytes],
+        "INSERT INTO heads (task, generation, origin, watermark, created, digest, file, backbone)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            id,
+            generation,
+            word(&ORIGINS, origin),
+            watermark.map(|w| w.0),
+            micros(now),
+            Digest::of(&bytes).0,
+            bytes,
+            on.backbone_row
+        ],
     )
     .map_err(StoreError::db(step))?;
     Ok((conn.last_insert_rowid(), Generation(generation)))
@@ -301,8 +377,12 @@ impl RawHead {
     }
 }
 
-const ORIGINS: [(&str, Origin); 3] =
-    [("adapted", Origin::Adapted), ("imported", Origin::Imported), ("refitted", Origin::Refitted)];
+const ORIGINS: [(&str, Origin); 4] = [
+    ("adapted", Origin::Adapted),
+    ("imported", Origin::Imported),
+    ("refitted", Origin::Refitted),
+    ("shipped", Origin::Shipped),
+];
 
 impl Origin {
     /// The word for it in the store and in JSON.

@@ -45,7 +45,8 @@ fn hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
 }
 
-/// Numbers a task's heads, from 1, in the order in which they were recorded; a number is never used twice.
+/// Numbers a task's heads, from 1, in the order in which they were recorded; a number is never used twice. 0 is the
+/// classifier that came in the model of a new task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub u32);
 

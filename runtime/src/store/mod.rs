@@ -11,6 +11,7 @@
 //!
 //! Read `record` for the nouns, `tasks` and `samples` for daily work, then `heads`, `service`, `forget` and `schema`.
 
+mod backbones;
 mod error;
 mod forget;
 mod heads;
@@ -28,7 +29,8 @@ pub use forget::Refitted;
 pub use id::{Digest, Generation, SampleId, Watermark};
 pub use record::{
     Access, Adaptation, Added, Change, Filter, Forget, ForgetPlan, Holder, Label, LeaveOut, Model, NewAdaptation,
-    NewHead, NewSample, NewTask, Origin, Receipt, Sample, Scrub, Service, StoredHead, Task,
+    NewBackbone, NewFeature, NewHead, NewSample, NewTask, Origin, Receipt, Sample, Scrub, Service, StoredFeature,
+    StoredHead, Task,
 };
 pub use samples::Batch;
 pub use snapshot::Snapshot;

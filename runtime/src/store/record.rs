@@ -51,16 +51,14 @@ pub enum Model {
     File(PathBuf),
 }
 
-/// A task that does not exist yet.
-#[derive(Clone, Debug)]
-pub struct NewTask {
-    /// `[a-z0-9-]{1,64}`, none of the reserved words of the MQTT topics.
+/// A backbone as a task keeps it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewBackbone {
+    /// Its name.
     pub name: String,
-    /// Name of the backbone.
-    pub backbone: String,
     /// SHA-256 that names exactly what computes its features.
-    pub backbone_id: [u8; 32],
-    /// The backbone's manifest, TOML.
+    pub id: [u8; 32],
+    /// Its manifest, TOML.
     pub manifest: String,
     /// Where its graph is.
     pub model: Model,
@@ -68,13 +66,26 @@ pub struct NewTask {
     pub dim: usize,
     /// What a stored code means.
     pub quantisation: Quantisation,
+}
+
+/// A task that does not exist yet.
+#[derive(Clone, Debug)]
+pub struct NewTask {
+    /// `[a-z0-9-]{1,64}`, none of the reserved words of the MQTT topics.
+    pub name: String,
+    /// What computes its features.
+    pub backbone: NewBackbone,
     /// What is one group.
     pub group_by: GroupBy,
     /// Classes known from the start; others are learnt from labels.
     pub classes: Vec<String>,
+    /// No others are learnt, and heads keep them all.
+    pub classes_only: bool,
+    /// The model's own classifier: generation 0, in service at once.
+    pub shipped: Option<HeadFile>,
 }
 
-/// A task.
+/// A task, seen with one of its backbones: the one in use, where nothing else is said.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {
     /// Its name.
@@ -97,12 +108,40 @@ pub struct Task {
     pub created: Timestamp,
     /// Its classes, in the order in which they were first named.
     pub classes: Vec<String>,
+    /// No others are made by labels, and heads keep them all.
+    pub classes_only: bool,
     /// Samples stored.
     pub samples: usize,
     /// Samples with a label.
     pub labelled: usize,
     /// The head in service.
     pub in_service: Option<Generation>,
+    /// The backbone's row.
+    pub(super) backbone_row: i64,
+}
+
+/// A feature on its way in, computed from a payload that is stored already.
+#[derive(Clone, Debug)]
+pub struct NewFeature {
+    /// Of which sample.
+    pub sample: SampleId,
+    /// The feature's codes, `[dim]`.
+    pub codes: Vec<u8>,
+    /// How many of them are clipped.
+    pub saturated: usize,
+    /// Its norm before normalisation.
+    pub norm: f32,
+}
+
+/// A feature as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredFeature {
+    /// Of which sample.
+    pub sample: SampleId,
+    /// Its codes, `[dim]`.
+    pub codes: Vec<u8>,
+    /// Its norm before normalisation, where it was kept.
+    pub norm: Option<f32>,
 }
 
 /// A sample on its way in.
@@ -124,6 +163,8 @@ pub struct NewSample<'a> {
     pub codes: &'a [u8],
     /// How many of them are clipped.
     pub saturated: usize,
+    /// The feature's norm before normalisation.
+    pub norm: f32,
     /// What computed them: engine, its version, provider, precision.
     pub extractor: &'a str,
     /// The label, if somebody said one.
@@ -222,6 +263,8 @@ pub enum Origin {
     Imported,
     /// The one in service, fitted again without what was forgotten.
     Refitted,
+    /// The classifier that came in the model's file.
+    Shipped,
 }
 
 /// A stored head.
@@ -234,7 +277,7 @@ pub struct StoredHead {
     /// When it was recorded.
     pub created: Timestamp,
     /// The last label that it can have seen: it was fitted on every sample that had a label then. None for an imported
-    /// head, which was fitted on no sample of this store.
+    /// or shipped head, which was fitted on no sample of this store.
     pub watermark: Option<Watermark>,
     /// A pinned head and its leave-out scores are kept.
     pub pinned: bool,
@@ -296,6 +339,8 @@ pub enum Change {
     Forgot,
     /// Back to an earlier one.
     RolledBack,
+    /// It came in the model's file, and there was none.
+    Shipped,
 }
 
 /// One move of the pointer to the head in service.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::StoreError;
+use super::backbones::insert_feature;
 use super::id::SampleId;
 use super::record::{Added, Filter, Label, NewSample, Sample, Task, micros, timestamp};
 use super::tasks::{Tasks, class_id, load_task, task_id};
@@ -29,7 +30,7 @@ impl Batch<'_> {
     /// # Errors
     /// There is no such task; the feature has another length than the task's; the class name cannot be used.
     pub fn add_sample(&self, task: &str, new: &NewSample<'_>, now: Timestamp) -> Result<Added, StoreError> {
-        let (task_id, dim) = task_and_dim(self.conn, task)?;
+        let (task_id, backbone, dim) = task_and_backbone(self.conn, task)?;
         let id = SampleId::of(new.payload);
         if let Some(seq) = seq_of(self.conn, task_id, &id)? {
             let Some(class) = new.label else { return Ok(Added::Known(id)) };
@@ -46,8 +47,8 @@ impl Batch<'_> {
         let step = || StoreError::db("store the sample");
         self.conn
             .prepare_cached(
-                "INSERT INTO samples (task, id, media, source, taken, group_key, phash, codes, saturated, extractor, added)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                "INSERT INTO samples (task, id, media, source, taken, group_key, phash, added)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )
             .and_then(|mut insert| {
                 insert.execute(params![
@@ -58,9 +59,6 @@ impl Batch<'_> {
                     new.taken.map(micros),
                     new.group_key,
                     new.phash.map(u64::cast_signed),
-                    new.codes,
-                    new.saturated as i64,
-                    new.extractor,
                     micros(now)
                 ])
             })
@@ -70,6 +68,8 @@ impl Batch<'_> {
             .prepare_cached("INSERT INTO payloads (sample, bytes) VALUES (?1, ?2)")
             .and_then(|mut insert| insert.execute(params![seq, new.payload]))
             .map_err(step())?;
+        let feature = (new.codes, new.saturated, new.norm);
+        insert_feature(self.conn, seq, backbone, feature, new.extractor, now)?;
         if let Some(class) = new.label {
             claim(self.conn, task_id, seq, Some(class), new.who, now)?;
         }
@@ -225,13 +225,29 @@ impl Tasks {
     /// The content of a sample.
     ///
     /// # Errors
-    /// There is no such task or sample.
+    /// There is no such task or sample; its content is no longer kept.
     pub fn payload(&self, task: &str, id: &SampleId) -> Result<Vec<u8>, StoreError> {
         self.read(|conn| {
             conn.query_row("SELECT bytes FROM payloads WHERE sample = ?1", [existing_seq(conn, task, id)?], |row| {
                 row.get(0)
             })
-            .map_err(StoreError::db("read the sample's content"))
+            .optional()
+            .map_err(StoreError::db("read the sample's content"))?
+            .ok_or_else(|| StoreError::PayloadGone { task: task.to_owned(), sample: *id })
+        })
+    }
+
+    /// Whether the content of a sample is kept: an error where it is not.
+    ///
+    /// # Errors
+    /// There is no such task or sample; its content is no longer kept.
+    pub fn has_payload(&self, task: &str, id: &SampleId) -> Result<(), StoreError> {
+        self.read(|conn| {
+            let seq = existing_seq(conn, task, id)?;
+            conn.prepare_cached("SELECT 1 FROM payloads WHERE sample = ?1")
+                .and_then(|mut query| query.query_row([seq], |_| Ok(())).optional())
+                .map_err(StoreError::db("look for the sample's content"))?
+                .ok_or_else(|| StoreError::PayloadGone { task: task.to_owned(), sample: *id })
         })
     }
 
@@ -271,13 +287,15 @@ pub(super) fn known_class<'a>(task: &Task, class: &'a str) -> Result<&'a str, St
     Err(StoreError::NoClass { task: task.name.clone(), class: class.to_owned(), known: task.classes.join(", ") })
 }
 
-fn task_and_dim(conn: &Connection, task: &str) -> Result<(i64, usize), StoreError> {
-    conn.prepare_cached("SELECT id, dim FROM tasks WHERE name = ?1")
-        .and_then(|mut query| {
-            query.query_row([task], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as usize))).optional()
-        })
-        .map_err(StoreError::db("find the task"))?
-        .ok_or_else(|| StoreError::NoTask { task: task.to_owned() })
+fn task_and_backbone(conn: &Connection, task: &str) -> Result<(i64, i64, usize), StoreError> {
+    conn.prepare_cached(
+        "SELECT t.id, b.id, b.dim FROM tasks t JOIN backbones b ON b.id = t.backbone_in_use WHERE t.name = ?1",
+    )
+    .and_then(|mut query| {
+        query.query_row([task], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)? as usize))).optional()
+    })
+    .map_err(StoreError::db("find the task"))?
+    .ok_or_else(|| StoreError::NoTask { task: task.to_owned() })
 }
 
 pub(super) fn seq_of(conn: &Connection, task: i64, id: &SampleId) -> Result<Option<i64>, StoreError> {
@@ -319,9 +337,11 @@ fn claim(
 /// The query that [`sample_of`] reads.
 fn select(condition: &str) -> String {
     format!(
-        "SELECT s.id, s.seq, s.media, s.source, s.taken, s.group_key, s.phash, s.saturated, s.extractor, s.added,
+        "SELECT s.id, s.seq, s.media, s.source, s.taken, s.group_key, s.phash, f.saturated, f.extractor, s.added,
                 (SELECT length(bytes) FROM payloads WHERE sample = s.seq) AS bytes, c.name AS label
-         FROM samples s LEFT JOIN labels l ON l.seq = {LABEL_SEQ} LEFT JOIN classes c ON c.id = l.class
+         FROM samples s JOIN tasks t ON t.id = s.task
+         LEFT JOIN features f ON f.sample = s.seq AND f.backbone = t.backbone_in_use
+         LEFT JOIN labels l ON l.seq = {LABEL_SEQ} LEFT JOIN classes c ON c.id = l.class
          WHERE {condition}"
     )
 }
@@ -335,10 +355,10 @@ fn sample_of(row: &Row<'_>) -> rusqlite::Result<Sample> {
         taken: row.get::<_, Option<i64>>("taken")?.map(timestamp),
         group_key: row.get("group_key")?,
         phash: row.get::<_, Option<i64>>("phash")?.map(i64::cast_unsigned),
-        saturated: row.get::<_, i64>("saturated")? as usize,
-        extractor: row.get("extractor")?,
+        saturated: row.get::<_, Option<i64>>("saturated")?.unwrap_or_default() as usize,
+        extractor: row.get::<_, Option<String>>("extractor")?.unwrap_or_default(),
         added: timestamp(row.get("added")?),
-        bytes: row.get::<_, i64>("bytes")? as usize,
+        bytes: row.get::<_, Option<i64>>("bytes")?.unwrap_or_default() as usize,
         label: row.get("label")?,
     })
 }

@@ -11,11 +11,11 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::StoreError;
 use super::heads::{head_id, load_head, parse, word};
 use super::id::Generation;
 use super::record::{Change, Service, StoredHead, micros, timestamp};
-use super::tasks::{Tasks, task_id};
+use super::tasks::{Tasks, load_task_on, task_id};
+use super::{StoreError, backbones};
 
 impl Tasks {
     /// The head in service, if there is one.
@@ -68,24 +68,18 @@ impl Tasks {
     /// There is no such task, or nothing before.
     pub fn rollback(&mut self, task: &str, who: &str, now: Timestamp) -> Result<Generation, StoreError> {
         self.write("roll back", |conn| {
-            let id = task_id(conn, task)?;
-            let now_in_service = current(conn, id)?;
-            let present = now_in_service.as_ref().and_then(|row| row.generation);
-            let mut at = now_in_service.and_then(|row| row.back);
-            while let Some(seq) = at {
-                let row = conn
-                    .query_one("SELECT seq, generation, back FROM service WHERE seq = ?1", [seq], pointer_of)
-                    .map_err(StoreError::db("read the history of the head in service"))?;
-                match row.generation {
-                    Some(generation) if Some(generation) != present && head_id(conn, task, generation).is_ok() => {
-                        put_in_service(conn, id, Some(generation), Change::RolledBack, false, row.back, who, now)?;
-                        return Ok(generation);
-                    }
-                    _ => at = row.back,
-                }
-            }
-            Err(StoreError::NothingBefore { task: task.to_owned() })
+            let (generation, back) = before(conn, task)?;
+            put_in_service(conn, task_id(conn, task)?, Some(generation), Change::RolledBack, false, back, who, now)?;
+            Ok(generation)
         })
+    }
+
+    /// The head that [`Tasks::rollback`] would put in service.
+    ///
+    /// # Errors
+    /// There is no such task, or nothing before.
+    pub fn before(&self, task: &str) -> Result<Generation, StoreError> {
+        self.read(|conn| before(conn, task).map(|(generation, _)| generation))
     }
 
     /// Every move of the pointer to the head in service, oldest first.
@@ -121,6 +115,25 @@ impl Tasks {
                 .collect()
         })
     }
+}
+
+/// Where a roll back goes, and where one from there would.
+fn before(conn: &Connection, task: &str) -> Result<(Generation, Option<i64>), StoreError> {
+    let present = current(conn, task_id(conn, task)?)?;
+    let in_service = present.as_ref().and_then(|row| row.generation);
+    let mut at = present.and_then(|row| row.back);
+    while let Some(seq) = at {
+        let row = conn
+            .query_one("SELECT seq, generation, back FROM service WHERE seq = ?1", [seq], pointer_of)
+            .map_err(StoreError::db("read the history of the head in service"))?;
+        match row.generation {
+            Some(generation) if Some(generation) != in_service && head_id(conn, task, generation).is_ok() => {
+                return Ok((generation, row.back));
+            }
+            _ => at = row.back,
+        }
+    }
+    Err(StoreError::NothingBefore { task: task.to_owned() })
 }
 
 /// The last move of the pointer.
@@ -159,6 +172,20 @@ pub(super) fn put_in_service(
     who: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    // Backbone and head move together. With no head in service the backbone stays.
+    if let Some(generation) = generation {
+        let (name, backbone): (String, [u8; 32]) = conn
+            .query_one(
+                "SELECT t.name, b.backbone_id FROM heads h JOIN tasks t ON t.id = h.task JOIN backbones b ON b.id = h.backbone
+                 WHERE h.task = ?1 AND h.generation = ?2",
+                params![task, generation.0],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .map_err(StoreError::db("find the backbone of the head"))?;
+        let (_, on) = load_task_on(conn, &name, Some(&backbone))?;
+        backbones::complete(conn, task, &on)?;
+        backbones::put_in_use(conn, task, on.backbone_row)?;
+    }
     conn.execute(
         "INSERT INTO service (task, generation, change, forced, back, who, time) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![task, generation.map(|g| g.0), word(&CHANGES, change), forced, back, who, micros(now)],
@@ -167,11 +194,12 @@ pub(super) fn put_in_service(
     Ok(())
 }
 
-const CHANGES: [(&str, Change); 4] = [
+const CHANGES: [(&str, Change); 5] = [
     ("activated", Change::Activated),
     ("adapted", Change::Adapted),
     ("forgot", Change::Forgot),
     ("rolled_back", Change::RolledBack),
+    ("shipped", Change::Shipped),
 ];
 
 impl Change {

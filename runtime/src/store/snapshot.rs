@@ -5,11 +5,11 @@ use acclimate_trainer::{Quantisation, Statistics};
 use ndarray::{Array2, ArrayView1};
 use rusqlite::Connection;
 
-use super::StoreError;
 use super::id::{Digest, SampleId, Watermark};
-use super::record::timestamp;
-use super::samples::LABEL_SEQ;
-use super::tasks::{Tasks, classes, load_task};
+use super::record::{Task, timestamp};
+use super::{StoreError, backbones};
+
+use super::tasks::{Tasks, classes, load_task, load_task_on};
 use crate::group::{GroupBy, GroupInput, groups};
 
 /// The labelled samples of a task, in order of arrival.
@@ -23,6 +23,10 @@ pub struct Snapshot {
     pub codes: Array2<u8>,
     /// What a code means.
     pub quantisation: Quantisation,
+    /// The norms that their features had before normalisation, `[n]`; NaN where format 1 did not keep it.
+    pub norms: Vec<f32>,
+    /// The backbone that computed them.
+    pub backbone_id: [u8; 32],
     /// Their classes, as indices into `classes`.
     pub labels: Vec<usize>,
     /// For each, when it was labelled so, in the order of all claims; see [`Watermark::is_before`].
@@ -33,12 +37,17 @@ pub struct Snapshot {
     pub group_inputs: Vec<GroupInput>,
     /// The task's way to group.
     pub group_by: GroupBy,
+    /// Heads keep all of the classes.
+    pub classes_only: bool,
     /// The last claim that this snapshot contains.
     pub watermark: Watermark,
     /// How often something had been forgotten; a head fitted on a snapshot from before is not taken.
     pub(super) forgets: i64,
     pub(super) seqs: Vec<i64>,
 }
+
+/// The label of sample `s` when claim `?3` was the last one.
+const LABEL_SEQ_AT: &str = "(SELECT seq FROM labels WHERE sample = s.seq AND seq <= ?3 ORDER BY seq DESC LIMIT 1)";
 
 impl Snapshot {
     /// Number of samples.
@@ -91,6 +100,27 @@ impl Tasks {
         self.read(|conn| take(conn, task))
     }
 
+    /// The same samples at one moment with the features of the backbone in use, and with those of another one.
+    ///
+    /// # Errors
+    /// There is no such task, or it has no such backbone, or some sample lacks a feature of it.
+    pub fn snapshots(&self, task: &str, backbone: &[u8; 32]) -> Result<[Snapshot; 2], StoreError> {
+        self.read(|conn| {
+            let (id, other) = load_task_on(conn, task, Some(backbone))?;
+            backbones::complete(conn, id, &other)?;
+            Ok([take(conn, task)?, take_of(conn, (id, other), None)?])
+        })
+    }
+
+    /// What a fit saw of a task when this claim was the last one, with the features of this backbone as they are now.
+    /// What has been forgotten since is not in it.
+    ///
+    /// # Errors
+    /// There is no such task, or it has no such backbone.
+    pub fn snapshot_at(&self, task: &str, backbone: &[u8; 32], at: Watermark) -> Result<Snapshot, StoreError> {
+        self.read(|conn| take_of(conn, load_task_on(conn, task, Some(backbone))?, Some(at)))
+    }
+
     /// The raw sums over a task's labelled samples, and the names of its classes in the order of the sums.
     ///
     /// # Errors
@@ -110,25 +140,33 @@ impl Tasks {
 }
 
 pub(super) fn take(conn: &Connection, task: &str) -> Result<Snapshot, StoreError> {
+    take_of(conn, load_task(conn, task)?, None)
+}
+
+/// With the features of the backbone that the task is seen with, and the claims up to a moment.
+fn take_of(conn: &Connection, (id, record): (i64, Task), at: Option<Watermark>) -> Result<Snapshot, StoreError> {
     let step = "read the labelled samples";
-    let (id, record) = load_task(conn, task)?;
     let class_ids: Vec<i64> = classes(conn, id)?.into_iter().map(|(class, _)| class).collect();
     let (forgets, watermark): (i64, i64) = conn
         .query_one("SELECT forgets, (SELECT coalesce(max(seq), 0) FROM labels) FROM tasks WHERE id = ?1", [id], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
         .map_err(StoreError::db(step))?;
+    let watermark = at.map_or(watermark, |at| at.0);
 
     let mut snapshot = Snapshot {
-        task: task.to_owned(),
+        task: record.name.clone(),
         ids: Vec::with_capacity(record.labelled),
         codes: Array2::zeros((0, record.dim)),
         quantisation: record.quantisation,
+        norms: Vec::with_capacity(record.labelled),
+        backbone_id: record.backbone_id,
         labels: Vec::with_capacity(record.labelled),
         label_seqs: Vec::with_capacity(record.labelled),
         classes: record.classes,
         group_inputs: Vec::with_capacity(record.labelled),
         group_by: record.group_by,
+        classes_only: record.classes_only,
         watermark: Watermark(watermark),
         forgets,
         seqs: Vec::with_capacity(record.labelled),
@@ -136,11 +174,12 @@ pub(super) fn take(conn: &Connection, task: &str) -> Result<Snapshot, StoreError
     let mut codes: Vec<u8> = Vec::with_capacity(record.labelled * record.dim);
     let mut query = conn
         .prepare_cached(&format!(
-            "SELECT s.id, s.seq, s.codes, s.phash, s.source, s.taken, s.group_key, l.seq, l.class
-             FROM samples s JOIN labels l ON l.seq = {LABEL_SEQ} WHERE s.task = ?1 AND l.class IS NOT NULL ORDER BY s.seq"
+            "SELECT s.id, s.seq, f.codes, s.phash, s.source, s.taken, s.group_key, l.seq, l.class, f.norm
+             FROM samples s JOIN labels l ON l.seq = {LABEL_SEQ_AT} JOIN features f ON f.sample = s.seq AND f.backbone = ?2
+             WHERE s.task = ?1 AND l.class IS NOT NULL ORDER BY s.seq"
         ))
         .map_err(StoreError::db(step))?;
-    let mut rows = query.query([id]).map_err(StoreError::db(step))?;
+    let mut rows = query.query([id, record.backbone_row, watermark]).map_err(StoreError::db(step))?;
     while let Some(row) = rows.next().map_err(StoreError::db(step))? {
         let mut read = || {
             let seq: i64 = row.get(1)?;
@@ -156,12 +195,13 @@ pub(super) fn take(conn: &Connection, task: &str) -> Result<Snapshot, StoreError
                 group_key: row.get(6)?,
             });
             snapshot.label_seqs.push(row.get(7)?);
+            snapshot.norms.push(row.get::<_, Option<f64>>(9)?.map_or(f32::NAN, |norm| norm as f32));
             Ok((codes.len() - before, row.get::<_, i64>(8)?))
         };
         let (length, class) = read().map_err(StoreError::db(step))?;
         let label = class_ids.iter().position(|&known| known == class).filter(|_| length == record.dim);
         snapshot.labels.push(label.ok_or_else(|| StoreError::Record {
-            task: task.to_owned(),
+            task: record.name.clone(),
             what: "feature or label",
             problem: format!("{length} codes of class {class}, expected {} of one of the task's", record.dim),
         })?);

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use acclimate_trainer::Quantisation;
@@ -12,11 +12,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, par
 use super::lock::Lock;
 use super::record::{Access, Model, NewTask, Task, check_class, check_task, micros, timestamp};
 use super::samples::Batch;
-use super::{StoreError, schema, service};
+use super::{StoreError, backbones, heads, schema, service};
 use crate::group::GroupBy;
 
 /// Classes of a task. More is a column that is not a label.
-const MAX_CLASSES: usize = 1000;
+pub(super) const MAX_CLASSES: usize = 2000;
 
 /// The store of one data directory.
 #[derive(Debug)]
@@ -67,30 +67,18 @@ impl Tasks {
             if task_id(conn, name).is_ok() {
                 return Err(StoreError::TaskExists { task: name.to_owned() });
             }
-            let model = match &new.model {
-                Model::Builtin => None,
-                Model::File(path) => Some(path.as_os_str().as_bytes()),
-            };
             conn.execute(
-                "INSERT INTO tasks (name, backbone, backbone_id, manifest, model, dim, full_scale, signed, group_by, created)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                params![
-                    name,
-                    new.backbone,
-                    new.backbone_id,
-                    new.manifest,
-                    model,
-                    new.dim as i64,
-                    new.quantisation.full_scale,
-                    new.quantisation.signed,
-                    new.group_by.token(),
-                    micros(now)
-                ],
+                "INSERT INTO tasks (name, group_by, classes_only, created) VALUES (?1, ?2, ?3, ?4)",
+                params![name, new.group_by.token(), new.classes_only, micros(now)],
             )
             .map_err(StoreError::db("make the task"))?;
             let task = conn.last_insert_rowid();
+            backbones::put_in_use(conn, task, backbones::row(conn, task, &new.backbone)?)?;
             for class in &new.classes {
-                class_id(conn, task, class)?;
+                make_class(conn, task, class)?;
+            }
+            if let Some(file) = &new.shipped {
+                heads::insert_shipped(conn, name, file, now)?;
             }
             load_task(conn, name).map(|(_, task)| task)
         })
@@ -175,10 +163,28 @@ pub(super) fn task_id(conn: &Connection, name: &str) -> Result<i64, StoreError> 
 }
 
 pub(super) fn load_task(conn: &Connection, name: &str) -> Result<(i64, Task), StoreError> {
+    load_task_on(conn, name, None)
+}
+
+/// A task, seen with the backbone of this id instead of the one in use.
+pub(super) fn load_task_on(
+    conn: &Connection,
+    name: &str,
+    backbone: Option<&[u8; 32]>,
+) -> Result<(i64, Task), StoreError> {
     let id = task_id(conn, name)?;
     let mut task = conn
-        .query_one("SELECT * FROM tasks WHERE id = ?1", [id], task_of)
+        .query_row(
+            "SELECT t.name, t.group_by, t.classes_only, t.created, b.id AS backbone_row, b.name AS backbone,
+                    b.backbone_id, b.manifest, b.model, b.dim, b.full_scale, b.signed
+             FROM tasks t JOIN backbones b ON b.task = t.id
+             WHERE t.id = ?1 AND CASE WHEN ?2 IS NULL THEN b.id = t.backbone_in_use ELSE b.backbone_id = ?2 END",
+            params![id, backbone],
+            task_of,
+        )
+        .optional()
         .map_err(StoreError::db("read the task"))?
+        .ok_or_else(|| StoreError::NoBackbone { task: name.to_owned() })?
         .map_err(|problem| StoreError::Record { task: name.to_owned(), what: "settings", problem })?;
     task.classes = classes(conn, id)?.into_iter().map(|(_, name)| name).collect();
     (task.samples, task.labelled) = conn
@@ -215,9 +221,11 @@ fn task_of(row: &Row<'_>) -> rusqlite::Result<Result<Task, String>> {
         group_by,
         created: timestamp(row.get("created")?),
         classes: Vec::new(),
+        classes_only: row.get("classes_only")?,
         samples: 0,
         labelled: 0,
         in_service: None,
+        backbone_row: row.get("backbone_row")?,
     }))
 }
 
@@ -228,9 +236,8 @@ pub(super) fn classes(conn: &Connection, task: i64) -> Result<Vec<(i64, String)>
         .map_err(StoreError::db("list the classes"))
 }
 
-/// The class of this name, made if it is new.
+/// The class of this name, made if it is new and the task takes new ones.
 pub(super) fn class_id(conn: &Connection, task: i64, name: &str) -> Result<i64, StoreError> {
-    let name = check_class(name)?;
     let found = conn
         .prepare_cached("SELECT id FROM classes WHERE task = ?1 AND name = ?2")
         .and_then(|mut query| query.query_row(params![task, name], |row| row.get(0)).optional())
@@ -238,10 +245,22 @@ pub(super) fn class_id(conn: &Connection, task: i64, name: &str) -> Result<i64, 
     if let Some(id) = found {
         return Ok(id);
     }
+    let (task_name, only): (String, bool) = conn
+        .query_one("SELECT name, classes_only FROM tasks WHERE id = ?1", [task], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(StoreError::db("read the task"))?;
+    if only {
+        let known = classes(conn, task)?.into_iter().map(|(_, name)| name).collect();
+        return Err(StoreError::ClassesOnly { task: task_name, class: name.to_owned(), known });
+    }
+    make_class(conn, task, name)
+}
+
+fn make_class(conn: &Connection, task: i64, name: &str) -> Result<i64, StoreError> {
+    let name = check_class(name)?;
     if classes(conn, task)?.len() >= MAX_CLASSES {
         return Err(StoreError::TooManyClasses { class: name.to_owned() });
     }
-    conn.execute("INSERT INTO classes (task, name) VALUES (?1, ?2)", params![task, name])
+    conn.execute("INSERT INTO classes (task, name) VALUES (?1, ?2) ON CONFLICT DO NOTHING", params![task, name])
         .map_err(StoreError::db("store the class"))?;
     Ok(conn.last_insert_rowid())
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod backbones;
 mod crash;
 mod files;
 mod forget;
@@ -35,17 +36,25 @@ fn reader(dir: &Path) -> Tasks {
     Tasks::open(dir, &Access::Read).unwrap()
 }
 
-fn new_task(name: &str) -> NewTask {
-    NewTask {
-        name: name.into(),
-        backbone: "tiny".into(),
-        backbone_id: BACKBONE,
+fn new_backbone(id: [u8; 32]) -> NewBackbone {
+    NewBackbone {
+        name: "tiny".into(),
+        id,
         manifest: "name = \"tiny\"\n".into(),
         model: Model::Builtin,
         dim: DIM,
         quantisation: Quantisation { full_scale: 0.5, signed: false },
+    }
+}
+
+fn new_task(name: &str) -> NewTask {
+    NewTask {
+        name: name.into(),
+        backbone: new_backbone(BACKBONE),
         group_by: GroupBy::Auto,
         classes: vec!["ok".into(), "scratch".into()],
+        classes_only: false,
+        shipped: None,
     }
 }
 
@@ -72,6 +81,7 @@ fn sample<'a>(payload: &'a [u8], codes: &'a [u8], label: Option<&'a str>) -> New
         phash: Some(u64::MAX),
         codes,
         saturated: 1,
+        norm: 2.0,
         extractor: "test",
         label,
         who: "alice",

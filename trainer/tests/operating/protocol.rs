@@ -74,7 +74,7 @@ pub(crate) fn adapt(pool: &Pool, snapshot: &Snapshot, served: Option<&Served>) -
     let mut probabilities = Array2::zeros((0, 0));
     let classes: Vec<usize> = (0..pool.classes).collect();
     if let Some(served) = served {
-        probabilities = served.candidate.head.batch(features.view());
+        probabilities = served.candidate.head.batch(features.view(), None);
         for (index, (row, label)) in snapshot.rows.iter().zip(&snapshot.labels).enumerate() {
             if let Some(kept) = served.snapshot.rows.iter().position(|fitted| fitted == row) {
                 probabilities.row_mut(index).assign(&served.candidate.leave_out.row(kept));
@@ -177,7 +177,7 @@ pub(crate) fn chain(pool: &Pool, size: usize, adaptations: usize, held_out: usiz
     let truth = pool.labels.len() - held_out;
     let truth_features = pool.features.slice(ndarray::s![truth.., ..]);
     let true_loss = |candidate: &Candidate| {
-        let p = candidate.head.batch(truth_features);
+        let p = candidate.head.batch(truth_features, None);
         let losses = p.rows().into_iter().zip(&pool.labels[truth..]).map(|(row, &label)| log_loss(row, label));
         losses.sum::<f64>() / held_out as f64
     };

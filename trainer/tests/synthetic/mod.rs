@@ -1,8 +1,8 @@
 //! Gaussian classes on the sphere, as a backbone's features are: rounded to 8-bit codes, with groups that share a shift.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
-use acclimate_trainer::{Feature, Quantisation, Samples};
-use ndarray::{Array2, aview1};
+use acclimate_trainer::{Feature, FitOptions, Kind, Prior, Quantisation, Samples};
+use ndarray::{Array1, Array2, aview1};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -15,6 +15,8 @@ pub(crate) struct Synthetic {
     pub(crate) labels: Vec<usize>,
     pub(crate) groups: Vec<usize>,
     pub(crate) classes: usize,
+    /// What the features' norms were.
+    pub(crate) norms: Vec<f32>,
 }
 
 impl Synthetic {
@@ -38,11 +40,25 @@ impl Synthetic {
             let decoded = quantisation.decode(&quantisation.encode(&feature).codes);
             x.row_mut(i).assign(&aview1(&decoded));
         }
-        Self { x, labels, groups, classes }
+        let norms = (0..n).map(|i| 4.0 + 0.1 * (i % 5) as f32).collect();
+        Self { x, labels, groups, classes, norms }
     }
 
     pub(crate) fn samples(&self) -> Samples<'_> {
-        Samples::new(self.x.view(), &self.labels, &self.groups, self.classes).unwrap()
+        Samples::new(self.x.view(), &self.labels, &self.groups, self.classes).unwrap().with_norms(&self.norms)
+    }
+
+    /// Asks for one kind, or for all, with the classifier of somebody who saw other samples of the same classes.
+    pub(crate) fn options(&self, kind: Option<Kind>) -> FitOptions {
+        let elsewhere = Self::new(99, 40 * self.classes, self.x.ncols(), self.classes, 1, 0.7);
+        let mut weights = Array2::zeros((self.classes, self.x.ncols()));
+        for (x, &label) in elsewhere.x.outer_iter().zip(&elsewhere.labels) {
+            weights.row_mut(label).scaled_add(0.1, &x);
+        }
+        let bias = Array1::zeros(self.classes);
+        let (knows, of_samples) = (vec![true; self.classes], (0..self.classes).collect());
+        let kinds = kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
+        FitOptions { kinds, prior: Some(Prior { weights, bias, knows, of_samples }), ..FitOptions::default() }
     }
 
     /// The same samples in another order.
@@ -52,6 +68,7 @@ impl Synthetic {
             labels: order.iter().map(|&i| self.labels[i]).collect(),
             groups: order.iter().map(|&i| self.groups[i]).collect(),
             classes: self.classes,
+            norms: order.iter().map(|&i| self.norms[i]).collect(),
         }
     }
 }

@@ -7,7 +7,9 @@ use acclimate::models_folder::{Content, put};
 use acclimate::place::absolute;
 use acclimate::record::AddedModelRecord;
 use acclimate::store::Model;
-use acclimate_backbone::{Manifest, inspect, resolve};
+use acclimate_backbone::{
+    Manifest, embedded_manifest, inspect, labels_from_huggingface, manifest_from_huggingface, resolve,
+};
 use anyhow::{Context as _, bail};
 
 use super::super::{Context, Outcome};
@@ -24,7 +26,7 @@ struct Found {
 pub(super) fn run(context: &Context, path: &Path, name: Option<&str>) -> anyhow::Result<Outcome> {
     let file = if path.is_dir() { in_folder(path)? } else { path.to_owned() };
     let named = name.map_or_else(|| name_of(path), str::to_owned);
-    let Found { text, from, labels } = manifest(context, &file, &named)?;
+    let Found { text, from, labels } = manifest(context, path, &file, &named)?;
     let text = match name {
         Some(name) => renamed(&text, name)?,
         None => text,
@@ -93,8 +95,9 @@ fn beside(file: &Path) -> PathBuf {
     file.with_extension("toml")
 }
 
-/// The manifest beside the file, else the one of a model that is known by its content, else a proposal.
-fn manifest(context: &Context, file: &Path, name: &str) -> anyhow::Result<Found> {
+/// The manifest beside the file, of a model that is known by its content, in the file itself, or from Hugging Face's
+/// configuration; else a proposal.
+fn manifest(context: &Context, path: &Path, file: &Path, name: &str) -> anyhow::Result<Found> {
     let found = |text, from| Ok(Found { text, from, labels: None });
     if let Some(text) = read(&beside(file))? {
         return found(text, "beside the file");
@@ -103,8 +106,20 @@ fn manifest(context: &Context, file: &Path, name: &str) -> anyhow::Result<Found>
         return found(manifest.text, "known by its content");
     }
     let bytes = fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
+    if let Some(manifest) = embedded_manifest(&bytes, name) {
+        return found(manifest.context("could not use the manifest in the file")?.text, "in the file");
+    }
     let inspection = inspect(&bytes).with_context(|| format!("could not inspect {}", file.display()))?;
-    found(inspection.propose_manifest(name), "proposed from the graph")
+    let folder = if path.is_dir() { path } else { file.parent().unwrap_or(Path::new("")) };
+    let Some(processor) = read(&folder.join("preprocessor_config.json"))? else {
+        return found(inspection.propose_manifest(name), "proposed from the graph");
+    };
+    let config = read(&folder.join("config.json"))?;
+    let cannot = || format!("could not use the Hugging Face configuration in {}", folder.display());
+    let text = manifest_from_huggingface(&processor, config.as_deref(), &inspection, name).with_context(cannot)?;
+    let labels = config.as_deref().map(labels_from_huggingface).transpose().with_context(cannot)?.flatten();
+    let labels = labels.map(|labels| labels.join("\n") + "\n");
+    Ok(Found { text, from: "from Hugging Face's configuration", labels })
 }
 
 fn read(path: &Path) -> anyhow::Result<Option<String>> {

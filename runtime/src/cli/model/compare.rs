@@ -9,7 +9,8 @@ use acclimate_backbone::Backbone;
 use acclimate_backbone::builtin::{SIGNAL_NAME, SignalShape};
 use anyhow::Context as _;
 
-use super::super::{Context, Outcome, task};
+use super::super::choose::{Chosen, choose};
+use super::super::{Context, Outcome};
 
 /// Below this probability of chance, a difference counts.
 const SIGNIFICANT: f64 = 0.05;
@@ -35,7 +36,7 @@ pub(super) fn run(context: &Context, task: &str, names: &[String]) -> anyhow::Re
     for name in names.iter().filter(|name| **name != of_task.backbone) {
         // It takes any windows: here those of the task.
         let shape = windows.clone().filter(|_| name == SIGNAL_NAME);
-        let (manifest, model) = task::by_name(context, Some(name), shape)?;
+        let Chosen { manifest, model } = choose(context, Some(name), None, shape)?;
         let file = match &model {
             Model::File(file) => file.display().to_string(),
             Model::Builtin => "built in".to_owned(),

@@ -63,7 +63,7 @@ fn the_file_is_laid_out_as_promised() {
             .unwrap()
     };
     assert_eq!(setting("application_id"), 0x6163_636c.to_string());
-    assert_eq!(setting("user_version"), "1");
+    assert_eq!(setting("user_version"), "2");
     assert_eq!(setting("page_size"), "4096");
     assert_eq!(setting("auto_vacuum"), "2", "incremental");
     assert_eq!(setting("synchronous"), "2", "full");
@@ -97,12 +97,12 @@ fn what_is_not_ours_is_refused_and_left_as_it_is() {
 #[test]
 fn a_later_format_is_refused_and_left_as_it_is() {
     let (dir, tasks) = store();
-    tasks.conn.execute_batch("PRAGMA user_version = 2").unwrap();
+    tasks.conn.execute_batch("PRAGMA user_version = 3").unwrap();
     drop(tasks);
     let before = fs::read(dir.path().join(FILE)).unwrap();
     for access in [Access::Read, Access::Write { command: "acclimate add".into() }] {
         let message = Tasks::open(dir.path(), &access).unwrap_err().to_string();
-        assert!(message.contains("has format 2, but this version of acclimate knows no format above 1"), "{message}");
+        assert!(message.contains("has format 3, but this version of acclimate knows no format above 2"), "{message}");
     }
     assert!(fs::read(dir.path().join(FILE)).unwrap() == before);
 }
@@ -164,5 +164,25 @@ mod v1 {
         assert_eq!(tasks.leave_out("belt", Generation(1)).unwrap()[0].probabilities, [0.25, 0.75]);
         assert_eq!(tasks.service_history("belt").unwrap()[1].change, Change::Activated);
         assert_eq!(tasks.adaptations("belt").unwrap()[0].outcome, "activated");
+        // What format 2 added.
+        let snapshot = tasks.snapshot("belt").unwrap();
+        assert!(snapshot.norms[0].is_nan(), "format 1 kept no norm");
+        assert_eq!((samples[1].saturated, samples[1].extractor.as_str()), (1, "tract 0.23.9 cpu f32"));
+        assert_eq!(tasks.extractors("belt", &[0xbb; 32]).unwrap(), ["tract 0.23.9 cpu f32"]);
+        assert_eq!((task.backbone.as_str(), task.backbone_id, task.classes_only), ("tiny", [0xbb; 32], false));
+        assert_eq!(tasks.head("belt", Generation(1)).unwrap().file.backbone_id, task.backbone_id);
+        assert!(tasks.missing_features("belt", &task.backbone_id).unwrap().is_empty(), "unit heads need no norm");
+    }
+}
+
+mod v2 {
+    //! Stores of format 2: as `v1`.
+
+    use super::*;
+
+    #[test]
+    fn the_tables_are_those_of_the_first_day() {
+        let digest = Digest::of(include_bytes!("../v2.sql")).to_string();
+        assert_eq!(digest, "1edf569b61ee8f50ce80a418b224ffa878ae41045c8db0a5d19c49bed37075ec");
     }
 }

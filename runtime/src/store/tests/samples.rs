@@ -7,11 +7,15 @@ use super::*;
 #[test]
 fn a_task_is_read_back_as_it_was_made() {
     let (dir, mut tasks) = store();
-    let new = NewTask {
+    let backbone = NewBackbone {
         model: Model::File("/models/a b.onnx".into()),
+        quantisation: Quantisation { full_scale: 0.22, signed: true },
+        ..new_backbone(BACKBONE)
+    };
+    let new = NewTask {
+        backbone: backbone.clone(),
         group_by: GroupBy::Column,
         classes: vec!["z".into(), "a".into()],
-        quantisation: Quantisation { full_scale: 0.22, signed: true },
         ..new_task("gate")
     };
     let made = tasks.create_task(&new, at(5)).unwrap();
@@ -19,7 +23,7 @@ fn a_task_is_read_back_as_it_was_made() {
     let tasks = reader(dir.path());
     assert_eq!(tasks.task("gate").unwrap(), made);
     assert_eq!(made.classes, ["z", "a"], "in the order given");
-    assert_eq!((made.model, made.quantisation), (new.model, new.quantisation));
+    assert_eq!((made.model, made.quantisation), (backbone.model, backbone.quantisation));
     assert_eq!(made.group_by, GroupBy::Column);
     let names: Vec<String> = tasks.list().unwrap().into_iter().map(|task| task.name).collect();
     assert_eq!(names, ["belt", "gate"]);

@@ -236,7 +236,12 @@ impl<'a> Problem<'a> {
             unproved: verdict.unproved,
             reasons: verdict.reasons.iter().map(|reason| reason.token().to_owned()).collect(),
             because: verdict.reasons.iter().map(|reason| reason.to_words(&self.names)).collect(),
-            next: verdict.next.iter().map(|advice| advice.to_words(&self.names)).collect(),
+            next: verdict
+                .next
+                .iter()
+                .map(|advice| advice.to_words(&self.names))
+                .chain(service.and_then(|service| lost(&service.head.file.classes, &self.names)))
+                .collect(),
             generation: None,
             head: selected.map(|candidate| candidate.head.kind.to_string()),
             lambda: selected.and_then(|candidate| candidate.head.lambda),
@@ -305,11 +310,43 @@ impl Service {
     }
 }
 
+/// Advice where the head in service knows classes that the candidate does not, for want of samples.
+fn lost(known: &[String], names: &[String]) -> Option<String> {
+    const NAMED: usize = 5;
+    let lost: Vec<&str> = known.iter().filter(|class| !names.contains(class)).map(String::as_str).collect();
+    let more = if lost.len() > NAMED { ", …" } else { "" };
+    (!lost.is_empty()).then(|| {
+        format!(
+            "label samples of {}{more}: the head in service knows {} that the new one does not, for want of samples",
+            lost[..lost.len().min(NAMED)].join(", "),
+            if lost.len() == 1 { "a class".to_owned() } else { format!("{} classes", lost.len()) }
+        )
+    })
+}
+
 /// The verdict's name in JSON and in the store.
 fn token(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Activated => "activated",
         Outcome::NotEnoughSamples => "not_enough_samples",
         Outcome::Rejected => "rejected",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_that_would_be_lost_are_named() {
+        let names = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        assert_eq!(lost(&names(&["a", "b"]), &names(&["b", "a", "c"])), None);
+        let said = lost(&names(&["a", "b"]), &names(&["b"])).unwrap_or_default();
+        assert_eq!(
+            said,
+            "label samples of a: the head in service knows a class that the new one does not, for want of samples"
+        );
+        let many = lost(&names(&["a", "b", "c", "d", "e", "f", "g"]), &[]).unwrap_or_default();
+        assert!(many.starts_with("label samples of a, b, c, d, e, …: the head in service knows 7 classes"), "{many}");
     }
 }

@@ -9,7 +9,7 @@ mod text;
 pub use self::recording::{Recording, RecordingError, Starts};
 use crate::manifest::SignalInput;
 
-/// Part of every signal backbone's id: raised when [`preprocess`] gives other numbers for the same window.
+/// Part of every signal backbone's id: raised when `preprocess` gives other numbers for the same window.
 pub const PREPROCESSING_VERSION: u64 = 1;
 
 /// Readings that are one sample: `length` times `channels` finite numbers.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use acclimate_backbone::{Backbone, EngineChoice, Library, Manifest, inspect};
+use acclimate_backbone::{Backbone, BackboneId, EngineChoice, Library, Manifest, inspect};
 
 use crate::{
     assets::{chain, options, small},
@@ -29,6 +29,27 @@ fn a_manifest_beside_its_model_is_found_one_folder_down() {
     let entry = library.find("tiny").unwrap();
     assert_eq!(entry.file, Some(inner.join("tiny.onnx")));
     assert!(library.list().contains(&entry));
+}
+
+#[test]
+fn tensors_left_open_are_found_in_the_file_and_named_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = manifest().replace("tensor = \"image\"", "tensor = \"auto\"");
+    let open = open.replace("tensor = \"feature\"", "tensor = \"auto\"");
+    fs::write(folder.path().join("tiny.toml"), &open).unwrap();
+    fs::write(folder.path().join("tiny.onnx"), small("tiny.onnx")).unwrap();
+    let library = Library::new(vec![folder.path().to_owned()]);
+    let found = library.find("tiny").unwrap().manifest;
+    assert_eq!(library.of_content(&folder.path().join("tiny.onnx")).unwrap().as_ref(), Some(&found));
+    assert_eq!((found.input.tensor(), found.feature.tensor.as_str()), ("image", "pooled"));
+    // What a task keeps is the text: it says the same without the file.
+    assert_eq!(BackboneId::of(&Manifest::parse(&found.text).unwrap()), BackboneId::of(&found));
+    let mut backbone = Backbone::open(&found, &folder.path().join("tiny.onnx"), &options(EngineChoice::Auto)).unwrap();
+    backbone.try_out().unwrap();
+
+    fs::write(folder.path().join("tiny.toml"), open.replace("dim = 4", "dim = 9")).unwrap();
+    let error = library.find("tiny").unwrap_err();
+    assert!(chain(&error).contains("wants a feature of 9 numbers"), "{}", chain(&error));
 }
 
 #[test]

@@ -174,15 +174,7 @@ fn a_network_with_a_manifest_of_its_own_takes_windows_too() {
     let compared = device.json(["model", "compare", "moves", "builtin-signal-1"]);
     assert_eq!(compared[1]["backbone"], "builtin-signal-1", "{compared}");
     assert_eq!(compared[1]["samples"], learnt.windows, "{compared}");
-    let changed = Running::start(&mut device.command([
-        "task",
-        "set-backbone",
-        "moves",
-        "--backbone",
-        "builtin-signal-1",
-        "--json",
-    ]));
-    let changed = changed.wait();
+    let changed = device.run(["task", "set-backbone", "moves", "builtin-signal-1", "--json"]);
     assert!(matches!(changed.code, Some(0 | 3)), "{changed:?}");
     engines(&device, &split.test);
 }

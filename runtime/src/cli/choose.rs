@@ -84,6 +84,9 @@ fn manifest_of(context: &Context, file: &Path) -> anyhow::Result<Manifest> {
         )
     };
     let inspection = inspect(&bytes).with_context(|| format!("could not inspect {}", file.display()))?;
+    if let Some(why) = inspection.unsupported() {
+        bail!("{} cannot be a backbone in this version: {why}", file.display());
+    }
     let manifest = Manifest::parse(&inspection.propose_manifest(&name)).with_context(advice)?;
     tracing::warn!(
         "{}. Until then this is guessed: feature tensor \"{}\", {} components; how pictures are resized, cropped and \

@@ -32,7 +32,9 @@ pub(super) fn search(index: &Index<'_>, metadata: &[StringStringEntryProto], inp
         let Some(route) = Route::to(output.name(), index) else { continue };
         if gives_features(&route, metadata) {
             search.output(output.name());
-            continue;
+            if !search.features.is_empty() {
+                continue;
+            }
         }
         search.before(&route);
         if classifier.is_none() {
@@ -48,11 +50,13 @@ pub(super) fn search(index: &Index<'_>, metadata: &[StringStringEntryProto], inp
     Found { features: search.features, classifier }
 }
 
-/// Whether a graph ends in its feature: an activation follows its last layer, and their number is none of classes.
+/// Whether a graph ends in its feature: an activation follows its last layer, or that takes a whole area, and their number
+/// is none of classes.
 fn gives_features(route: &Route<'_>, metadata: &[StringStringEntryProto]) -> bool {
     // SqueezeNet ends in an activation too, of ImageNet's classes.
     let classes = matches!(route.layer.classes, 1000 | 1001) || class_names(metadata, route.layer.classes).is_some();
-    route.pooled_after && !route.obstacles.is_empty() && !classes
+    let activated = route.pooled_after && !route.obstacles.is_empty();
+    (activated || !route.layer.point) && !classes
 }
 
 struct Search<'g, 'i> {

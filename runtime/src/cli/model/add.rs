@@ -110,6 +110,9 @@ fn manifest(context: &Context, path: &Path, file: &Path, name: &str) -> anyhow::
         return found(manifest.context("could not use the manifest in the file")?.text, "in the file");
     }
     let inspection = inspect(&bytes).with_context(|| format!("could not inspect {}", file.display()))?;
+    if let Some(why) = inspection.unsupported() {
+        bail!("{} cannot be a backbone in this version: {why}", file.display());
+    }
     let folder = if path.is_dir() { path } else { file.parent().unwrap_or(Path::new("")) };
     let Some(processor) = read(&folder.join("preprocessor_config.json"))? else {
         return found(inspection.propose_manifest(name), "proposed from the graph");

@@ -213,15 +213,21 @@ def main():
     pair = np.concatenate([one[1].reshape(-1, 1) for one in painted]).astype(np.float64)
     levels = np.concatenate([one[2][:, :, 0] for one in painted]).astype(np.float64)
 
-    def standard(name, values, shape):
+    def standard(name, values, shape, weight=None):
         mean, scale = coarse(values.mean(0)).reshape(shape), coarse(1 / (values.std(0) + 1e-2)).reshape(shape)
         centred = graph.op("Mul", graph.op("Sub", name, graph.constant(mean)), graph.constant(scale))
         bounded = graph.op("Clip", centred, graph.constant(-MOST), graph.constant(MOST))
+        if weight is not None:
+            bounded = graph.op("Mul", bounded, graph.constant(np.reshape(weight, shape)))
         return graph.op("Flatten", bounded, axis=1)
 
+    # The two kinds of band energies say much the same; the mean is one number and says which way a sensor points.
+    weight = np.ones(PER_CHANNEL)
+    weight[: 2 * OCTAVES * WAVES].reshape(OCTAVES, 2, WAVES)[:, 1] = 0.5
+    weight[-1] = 3
     # Correlations and covariances lie behind each other and have one bound: the same statistics serve both.
     blocks = [
-        standard(per_channel, channel, (1, 1, PER_CHANNEL)),
+        standard(per_channel, channel, (1, 1, PER_CHANNEL), weight),
         standard(pairs, pair, (1, 1, 1)),
         standard(level, levels, (1, LEVEL, 1)),
     ]

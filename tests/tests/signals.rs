@@ -170,6 +170,12 @@ fn a_network_with_a_manifest_of_its_own_takes_windows_too() {
     println!("split {}: {learnt:?}", split.seed);
     // Measured 0.57: it was trained on f1, who teaches here. The most frequent class has 0.31.
     assert!(learnt.test >= 0.5, "{learnt:?}");
+    // The windows that are kept are enough for another backbone, which takes them as they are.
+    let compared = device.json(["model", "compare", "moves", "builtin-signal-1"]);
+    assert_eq!(compared[1]["backbone"], "builtin-signal-1", "{compared}");
+    assert_eq!(compared[1]["samples"], learnt.windows, "{compared}");
+    let changed = device.run(["task", "set-backbone", "moves", "builtin-signal-1", "--json"]);
+    assert!(matches!(changed.code, Some(0 | 3)), "{changed:?}");
     engines(&device, &split.test);
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `models/builtin/make_pictures.py` and `make_signals.py` make them and their manifests.
 
-use crate::manifest::{Manifest, ManifestError};
+use crate::manifest::{Manifest, ManifestError, SignalInput};
 
 /// The manifest of the backbone for pictures, as TOML.
 pub const MANIFEST: &str = include_str!("../../../models/builtin-picture-1.toml");
@@ -61,6 +61,21 @@ pub enum ShapeError {
     /// Rate or unit cannot stand in a manifest.
     #[error("rate or unit cannot be used")]
     Manifest(#[from] ManifestError),
+}
+
+impl Default for SignalShape {
+    /// That of the manifest in the catalogue: three channels, 96 readings.
+    fn default() -> Self {
+        Self { channels: 3, length: 96, rate_hz: None, unit: None }
+    }
+}
+
+impl From<&SignalInput> for SignalShape {
+    /// The windows that another backbone takes.
+    fn from(input: &SignalInput) -> Self {
+        let SignalInput { channels, length, rate_hz, unit, tensor: _, layout: _, mean: _, std: _ } = input;
+        Self { channels: *channels, length: *length, rate_hz: *rate_hz, unit: unit.clone() }
+    }
 }
 
 impl SignalShape {
@@ -161,6 +176,18 @@ mod tests {
         let features = features(3, 96, &[g, milli, twice]);
         let (unit, level) = (cosine(&features[0], &features[1]), cosine(&features[0], &features[2]));
         assert!((0.7..0.98).contains(&unit) && (0.7..0.98).contains(&level), "{unit} {level}");
+    }
+
+    #[test]
+    fn the_manifest_in_the_catalogue_is_that_of_the_default_shape() {
+        let manifest = SignalShape::default().manifest().unwrap();
+        assert_eq!(manifest.text, super::SIGNAL_MANIFEST);
+        assert_eq!(SignalShape::from(manifest.input.signal().unwrap()), SignalShape::default());
+    }
+
+    #[test]
+    fn both_together_stay_small() {
+        assert!(super::MODEL.len() + super::SIGNAL_MODEL.len() < 4_000_000);
     }
 
     #[test]

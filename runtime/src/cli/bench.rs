@@ -6,6 +6,7 @@ use std::time::Instant;
 use acclimate::comparison::peak;
 use acclimate::embedding::embed_bytes;
 use acclimate::record::{BenchRecord, FitTimeRecord, SpreadRecord};
+use acclimate_backbone::builtin::{SIGNAL_NAME, SignalShape};
 use acclimate_backbone::{Backbone, Picture};
 use acclimate_trainer::{FitOptions, Kind, Samples, fit};
 use anyhow::Context as _;
@@ -26,7 +27,8 @@ const CLASSES: usize = 10;
 
 /// Runs `acclimate bench`.
 pub fn run(context: &Context, args: &args::Bench) -> anyhow::Result<Outcome> {
-    let Chosen { manifest, model } = choose(context, args.backbone.as_deref(), None, None)?;
+    let shape = (args.backbone.as_deref() == Some(SIGNAL_NAME)).then(SignalShape::default);
+    let Chosen { manifest, model } = choose(context, args.backbone.as_deref(), None, shape)?;
     let opener = context.opener();
     // Once before the clock runs: the trial of a model that is new here, and the engine's library.
     drop(opener.open(&manifest, &model)?);

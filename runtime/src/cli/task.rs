@@ -8,7 +8,7 @@ use acclimate::inputs;
 use acclimate::record::TaskRecord;
 use acclimate::store::{Access, Model, NewTask, Task};
 use acclimate::switch::{Switched, set_backbone as set_backbone_of};
-use acclimate_backbone::builtin;
+use acclimate_backbone::{Manifest, builtin};
 use jiff::Timestamp;
 
 use super::choose::{choose, class_names};
@@ -69,9 +69,19 @@ fn signal_shape(args: &args::Init) -> Option<builtin::SignalShape> {
     Some(builtin::SignalShape { channels, length, rate_hz: args.rate_hz, unit: args.unit.clone() })
 }
 
+/// The windows that a task has: the built-in backbone takes them as they are.
+fn windows(context: &Context, task: &str) -> anyhow::Result<Option<builtin::SignalShape>> {
+    let manifest = Manifest::parse(&context.tasks(&Access::Read)?.task(task)?.manifest)?;
+    Ok(manifest.input.signal().map(builtin::SignalShape::from))
+}
+
 /// Runs `acclimate task set-backbone`.
 fn set_backbone(context: &Context, args: &args::SetBackbone) -> anyhow::Result<Outcome> {
-    let chosen = choose(context, args.backbone.as_deref(), args.model.as_deref(), None)?;
+    let shape = match args.backbone.as_deref() {
+        Some(builtin::SIGNAL_NAME) => windows(context, &args.task)?,
+        _ => None,
+    };
+    let chosen = choose(context, args.backbone.as_deref(), args.model.as_deref(), shape)?;
     let mut backbone = context.opener().open(&chosen.manifest, &chosen.model)?;
     let names = class_names(&args.classes)?;
     let keep = || chosen.shipped(context, &args.task, backbone.id().0, &names);

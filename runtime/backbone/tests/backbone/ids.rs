@@ -19,7 +19,7 @@ fn ids_of_the_catalogue_are_what_they_were() {
         ids,
         [
             "builtin-picture-1 6d340d4307c182f06878b4eb5a3aac156aa4a708904e9dc676c956b9b02d72ad",
-            "builtin-signal-1 e6938807fa9b3afe0780b4b0cc3111700cbb8dbf0b0f1ee7aa89798779f6bd91",
+            "builtin-signal-1 510ec9e0a41bf60c8886d2ba13d3cf81fbabac8c12eb2a2bbeca6fb02fc81338",
             "mcunet-5fps 6da84024e6f029da07e23b9117a793210e343ab87ba7499e5adcd87e98f09ab1",
             "mcunet-5fps-int8 33c6cf40dae454dace08fa848d7537456e984b948edce34358fe5f708353bfb4",
             "mcunet-mbv2-w0.35 de36565014c0b015ada442c6592a2c316b13c82da951285f6107f470579efe8e",

@@ -6,6 +6,7 @@ use acclimate::comparison::{Ground, Measured};
 use acclimate::record::{BackboneRecord, ComparisonRecord};
 use acclimate::store::{Access, Model};
 use acclimate_backbone::Backbone;
+use acclimate_backbone::builtin::{SIGNAL_NAME, SignalShape};
 use anyhow::Context as _;
 
 use super::super::choose::{Chosen, choose};
@@ -29,10 +30,13 @@ pub(super) fn run(context: &Context, task: &str, names: &[String]) -> anyhow::Re
     let mut backbone = context.backbone(&of_task)?;
     let in_use = measure(&mut backbone)?;
     let id = backbone.id();
+    let windows = backbone.manifest().input.signal().map(SignalShape::from);
     let mut records = vec![record(&backbone, &in_use, true, None)];
     drop(backbone);
     for name in names.iter().filter(|name| **name != of_task.backbone) {
-        let Chosen { manifest, model } = choose(context, Some(name), None, None)?;
+        // It takes any windows: here those of the task.
+        let shape = windows.clone().filter(|_| name == SIGNAL_NAME);
+        let Chosen { manifest, model } = choose(context, Some(name), None, shape)?;
         let file = match &model {
             Model::File(file) => file.display().to_string(),
             Model::Builtin => "built in".to_owned(),

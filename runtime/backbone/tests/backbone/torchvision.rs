@@ -5,7 +5,8 @@
 use acclimate_backbone::{
     Backbone, Ends, EngineChoice, Inspection, Manifest, Network, Picture, Pool, Tensor, checksum, inspect, shipped,
 };
-use ndarray::ArrayD;
+use acclimate_trainer::{FitOptions, Kind, Samples, fit};
+use ndarray::{Array2, ArrayD};
 
 use crate::{
     assets::{chain, engines, options, small},
@@ -162,6 +163,33 @@ fn picture(width: u32, color: [u8; 3]) -> Picture {
     Picture::decode(&bmp).unwrap()
 }
 
+/// The share of right answers on pictures left out, of a head that learns two classes by turns from a backbone's features.
+pub(crate) fn adapted(backbone: &mut Backbone, pictures: &[Picture]) -> f64 {
+    let n = pictures.len();
+    let (labels, groups): (Vec<_>, Vec<_>) = (0..n).map(|i| (i % 2, i)).unzip();
+    let features = backbone.features(pictures).unwrap();
+    let rows = Array2::from_shape_fn((n, backbone.dim()), |(i, j)| features[i].as_slice()[j]);
+    let samples = Samples::new(rows.view(), &labels, &groups, 2).unwrap();
+    let options = FitOptions { kinds: vec![Kind::Ridge], ..FitOptions::default() };
+    fit(&samples, &options).unwrap()[0].accuracy
+}
+
+/// The least share that guessing two classes reaches once in a hundred times.
+pub(crate) fn better_than_chance(n: usize) -> f64 {
+    0.5 + 2.33 * (0.25 / n as f64).sqrt()
+}
+
+/// Fine bluish stripes and broad reddish ones by turns.
+fn stripes(n: u32) -> Vec<Picture> {
+    let mut seed = Seed(5);
+    let mut part = |from: f32| (from + 40.0 * (1.0 + seed.next())) as u8;
+    let mut draw = |i: u32| match i % 2 {
+        0 => picture(3 + i / 8, [part(0.0), part(40.0), part(170.0)]),
+        _ => picture(12 + i / 8, [part(170.0), part(40.0), part(0.0)]),
+    };
+    (0..n).map(&mut draw).collect()
+}
+
 pub(crate) fn proposed(bytes: &[u8], name: &str) -> (Inspection, Manifest) {
     let inspection = inspect(bytes).unwrap();
     let text = inspection.propose_manifest(name);
@@ -185,10 +213,11 @@ fn the_tensor_before_the_classifier_is_proposed_for_every_family() {
 }
 
 #[test]
-fn every_proposal_loads_gives_features_and_has_the_models_own_classifier_behind_it() {
+fn every_proposal_loads_adapts_and_has_the_models_own_classifier_behind_it() {
     if !engines().contains(&EngineChoice::Ort) {
         return;
     }
+    let stripes = stripes(16);
     let pictures = [picture(2, [20, 200, 90]), picture(9, [20, 200, 90]), picture(2, [250, 10, 10])];
     for (name, ..) in NETS {
         let bytes = filled(name);
@@ -198,6 +227,9 @@ fn every_proposal_loads_gives_features_and_has_the_models_own_classifier_behind_
         for (a, b) in [(0, 1), (0, 2), (1, 2)] {
             assert!(features[a] != features[b], "{name}: pictures {a} and {b} look the same");
         }
+        let accuracy = adapted(&mut backbone, &stripes);
+        println!("{name}: {accuracy:.2} on pictures left out");
+        assert!(accuracy > better_than_chance(stripes.len()), "{name}: {accuracy}");
         if !inspection.features[0].signed {
             assert!(features.iter().all(|f| f.as_slice().iter().all(|&number| number >= 0.0)), "{name}");
         }

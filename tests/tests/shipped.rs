@@ -117,4 +117,15 @@ fn an_exported_file_comes_back_and_learns_the_dark_without_forgetting_the_light(
     assert_eq!(audit["reproduced"], true, "{audit}");
     let back = device.json(["head", "rollback", "dusk"]);
     assert_eq!(back["generation"], 0);
+
+    // Labels of some classes only: the others are kept, and it is said that nothing was shown of them.
+    let _ = device.run(["init", "half", "--model", exported, "--keep-head", "--classes-only"]).expect(0);
+    let three: Vec<_> =
+        dark.into_iter().filter(|photograph| ["glass", "metal", "paper"].contains(&&*photograph.class)).collect();
+    let table = device.file("half.csv", csv(&darkened(&device, &three)).as_bytes());
+    let _ = device.run(["add", "half", "/", "--labels-from-csv", table.to_str().unwrap()]).expect(0);
+    let half = device.run(["adapt", "half", "--json"]).json();
+    assert_eq!((half["classes"].as_array().unwrap().len(), &half["unproved"]), (6, &true.into()), "{half}");
+    let next = half["next"].to_string();
+    assert!(next.contains("cardboard, plastic, trash: the task keeps the model's classes"), "{next}");
 }

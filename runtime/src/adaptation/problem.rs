@@ -156,7 +156,7 @@ impl<'a> Problem<'a> {
         let classes = if proposal.is_some() { self.names.len() } else { self.names.len().max(2) };
         let none = Array2::zeros((self.labels.len(), classes));
         let every_one = vec![true; self.labels.len()];
-        Ok(judge(&JudgeInput {
+        let verdict = judge(&JudgeInput {
             candidate: proposal.map_or(none.view(), |proposal| proposal.selected().leave_out.view()),
             labels: &self.labels,
             groups: &self.groups,
@@ -166,7 +166,9 @@ impl<'a> Problem<'a> {
             prototype: proposal.map_or(none.view(), |proposal| proposal.prototype.view()),
             in_service: service.map(Service::as_input),
             trust_labels,
-        })?)
+        })?;
+        // Of classes that are kept without samples nothing was shown.
+        Ok(Verdict { unproved: verdict.unproved || self.unshown().is_some(), ..verdict })
     }
 
     /// How good a candidate is on samples it was not fitted on; of one class there is nothing to tell apart.
@@ -218,6 +220,19 @@ impl<'a> Problem<'a> {
         sizes
     }
 
+    /// Advice where the task keeps classes that have no sample: no score can tell what a new head does to them.
+    fn unshown(&self) -> Option<String> {
+        let unshown: Vec<&str> =
+            (0..self.names.len()).filter(|class| !self.seen.contains(class)).map(|c| self.names[c].as_str()).collect();
+        (!unshown.is_empty() && !self.seen.is_empty()).then(|| {
+            format!(
+                "label samples of {}: the task keeps the model's classes, and nothing shows what a new head does to {}",
+                some_of(&unshown),
+                if unshown.len() == 1 { "this one".to_owned() } else { format!("these {}", unshown.len()) }
+            )
+        })
+    }
+
     /// Everything there is to say about an adaptation, but its generation and its seconds.
     pub(super) fn record(
         &self,
@@ -241,6 +256,7 @@ impl<'a> Problem<'a> {
                 .iter()
                 .map(|advice| advice.to_words(&self.names))
                 .chain(service.and_then(|service| lost(&service.head.file.classes, &self.names)))
+                .chain(self.unshown())
                 .collect(),
             generation: None,
             head: selected.map(|candidate| candidate.head.kind.to_string()),
@@ -312,16 +328,21 @@ impl Service {
 
 /// Advice where the head in service knows classes that the candidate does not, for want of samples.
 fn lost(known: &[String], names: &[String]) -> Option<String> {
-    const NAMED: usize = 5;
     let lost: Vec<&str> = known.iter().filter(|class| !names.contains(class)).map(String::as_str).collect();
-    let more = if lost.len() > NAMED { ", …" } else { "" };
     (!lost.is_empty()).then(|| {
         format!(
-            "label samples of {}{more}: the head in service knows {} that the new one does not, for want of samples",
-            lost[..lost.len().min(NAMED)].join(", "),
+            "label samples of {}: the head in service knows {} that the new one does not, for want of samples",
+            some_of(&lost),
             if lost.len() == 1 { "a class".to_owned() } else { format!("{} classes", lost.len()) }
         )
     })
+}
+
+/// The first few names.
+fn some_of(names: &[&str]) -> String {
+    const NAMED: usize = 5;
+    let more = if names.len() > NAMED { ", …" } else { "" };
+    format!("{}{more}", names[..names.len().min(NAMED)].join(", "))
 }
 
 /// The verdict's name in JSON and in the store.

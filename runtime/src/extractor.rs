@@ -60,6 +60,21 @@ pub enum ExtractorError {
         #[source]
         source: Box<RecomputeError>,
     },
+    /// It differs, and who asks only reads.
+    #[error(
+        "features of task `{task}` were computed by {before}; {now} gives others (they differ by {difference:.1e}, at most \
+         {TOLERANCE:.0e} is within tolerance): go back to {before}, or add a sample, which has all of them computed again"
+    )]
+    Others {
+        /// The task.
+        task: String,
+        /// What computed them.
+        before: String,
+        /// What runs now.
+        now: String,
+        /// The largest difference.
+        difference: f32,
+    },
     /// The check could not be made.
     #[error(
         "features of task `{task}` were computed by {before}, now {now} runs: whether it gives the same cannot be checked"
@@ -108,16 +123,7 @@ pub fn check(
             now: now.clone(),
             source: source.into(),
         };
-        let mut largest = 0.0_f32;
-        let mut checked = 0;
-        for stored in &others {
-            if checked == CHECKED || tasks.has_payload(&on.name, &stored.sample).is_err() {
-                continue;
-            }
-            let again = feature(tasks, &on.name, backbone, &stored.sample).map_err(unchecked)?;
-            largest = largest.max(distance(on.quantisation, stored, &again));
-            checked += 1;
-        }
+        let (checked, largest) = compare(tasks, on, backbone, &others).map_err(unchecked)?;
         if checked == 0
             && let Some(stored) = others.first()
         {
@@ -146,6 +152,39 @@ pub fn check(
     these(tasks, on, backbone, &samples, progress).map_err(differs)?;
     tasks.accept_extractor(&on.name, &on.backbone_id, &now, (samples.len(), difference, true), Timestamp::now())?;
     Ok(Checked::Recomputed { features: samples.len(), difference })
+}
+
+/// [`check`] for who only reads: tells whether what runs now computes the features that the head in service was fitted on.
+///
+/// # Errors
+/// It computes others, or a payload cannot be embedded.
+pub fn agrees(tasks: &Tasks, on: &Task, backbone: &mut Backbone) -> Result<Checked, ExtractorError> {
+    let now = backbone.extractor().to_string();
+    let accepted = tasks.extractors(&on.name, &on.backbone_id)?;
+    if accepted.is_empty() || accepted.contains(&now) {
+        return Ok(Checked::Known);
+    }
+    let (task, before) = (on.name.clone(), accepted.join(", "));
+    let others = tasks.features_not_of(&on.name, &on.backbone_id, &now)?;
+    match compare(tasks, on, backbone, &others) {
+        Ok((checked, difference)) if difference <= TOLERANCE => Ok(Checked::Agrees { checked, difference }),
+        Ok((_, difference)) => Err(ExtractorError::Others { task, before, now, difference }),
+        Err(source) => Err(ExtractorError::Unchecked { task, before, now, source: source.into() }),
+    }
+}
+
+/// Embeds a handful of payloads again: how many there were, and the largest difference.
+fn compare(
+    tasks: &Tasks,
+    on: &Task,
+    backbone: &mut Backbone,
+    stored: &[StoredFeature],
+) -> Result<(usize, f32), RecomputeError> {
+    let kept = stored.iter().filter(|stored| tasks.has_payload(&on.name, &stored.sample).is_ok());
+    kept.take(CHECKED).try_fold((0, 0.0_f32), |(checked, largest), stored| {
+        let again = feature(tasks, &on.name, backbone, &stored.sample)?;
+        Ok((checked + 1, largest.max(distance(on.quantisation, stored, &again))))
+    })
 }
 
 /// The largest difference between a stored feature and one computed again that rounding to codes does not explain.

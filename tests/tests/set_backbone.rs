@@ -44,6 +44,21 @@ fn a_live_task_changes_its_backbone_and_goes_back() {
     let again = device.run(switch).expect(1);
     assert!(again.stderr.contains("uses backbone `coarser` already"), "{}", again.stderr);
 
+    // An earlier head answers on the backbone that it was fitted on.
+    let picture = device.draw("unseen", 1, 8);
+    for generation in [1, 2] {
+        let answers = device.run([
+            "classify",
+            "parts",
+            picture.to_str().unwrap(),
+            "--generation",
+            &generation.to_string(),
+            "--json",
+        ]);
+        let answers = answers.expect(0).json_lines();
+        assert!(answers.iter().all(|answer| answer["generation"] == generation) && answers.len() == 2, "{answers:?}");
+    }
+
     // What came since has no feature of the first backbone: going back computes it.
     device.add_folders(&device.draw("later", 2, 7));
     let back = device.json(["head", "rollback", "parts"]);
@@ -140,6 +155,8 @@ fn where_features_differ_all_are_computed_again_or_nothing_is_added() {
 
     let more = device.draw("more", 1, 9);
     let more = more.to_str().unwrap();
+    let unlike = device.run(["classify", "parts", more]).expect(1);
+    assert!(unlike.stderr.contains("gives others (they differ by"), "{}", unlike.stderr);
     let added = device.run(["add", "parts", more, "--labels-from-folders"]).expect(0);
     assert!(added.stderr.contains("were computed again from the kept payloads"), "{}", added.stderr);
     let wrong: i64 = database(&device)

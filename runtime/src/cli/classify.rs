@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use acclimate::embedding::{self, Embedded};
+use acclimate::extractor::{self, Checked};
 use acclimate::group::{GroupBy, GroupInput, groups};
 use acclimate::inputs::{self, Found, Item, Labels};
 use acclimate::loading::{InputError, Loaded, Loader};
@@ -18,8 +19,7 @@ use super::{Context, Outcome, args, line};
 
 /// Runs `acclimate classify`.
 pub fn classify(context: &Context, args: &args::Classify) -> anyhow::Result<Outcome> {
-    let (task, stored) = open(context, &args.task, args.generation)?;
-    let mut backbone = context.backbone(&task)?;
+    let (_, stored, mut backbone) = open(context, &args.task, args.generation)?;
     let input = backbone.manifest().input.clone();
     let found = inputs::find(&args.paths, &Labels::None, &input);
     let mut failures = Failures { context, count: 0 };
@@ -67,8 +67,7 @@ fn embed<'a>(backbone: &mut Backbone, chunk: Vec<Loaded<'a>>) -> Vec<(&'a Item, 
 
 /// Runs `acclimate evaluate`.
 pub fn evaluate(context: &Context, args: &args::Evaluate) -> anyhow::Result<Outcome> {
-    let (task, stored) = open(context, &args.task, args.generation)?;
-    let mut backbone = context.backbone(&task)?;
+    let (task, stored, mut backbone) = open(context, &args.task, args.generation)?;
     let input = backbone.manifest().input.clone();
     let found = match &args.labels_from_csv {
         Some(file) => Found { items: inputs::from_csv(file, std::slice::from_ref(&args.dir))?, ..Found::default() },
@@ -129,11 +128,21 @@ pub fn evaluate(context: &Context, args: &args::Evaluate) -> anyhow::Result<Outc
     Ok(failures.outcome())
 }
 
-/// The task and one of its heads, the one in service if none is asked for.
-fn open(context: &Context, task: &str, generation: Option<u32>) -> anyhow::Result<(Task, StoredHead)> {
+/// The task as one of its heads sees it, that head (the one in service if none is asked for), and the backbone that it
+/// reads, running on what gives the features it was fitted on.
+fn open(context: &Context, task: &str, generation: Option<u32>) -> anyhow::Result<(Task, StoredHead, Backbone)> {
     let tasks = context.tasks(&Access::Read)?;
     let stored = head(&tasks, task, generation)?;
-    Ok((tasks.task(task)?, stored))
+    let task = tasks.task_on(task, &stored.file.backbone_id)?;
+    let mut backbone = context.backbone(&task)?;
+    if let Checked::Agrees { checked: 0, .. } = extractor::agrees(&tasks, &task, &mut backbone)? {
+        tracing::warn!(
+            "whether {} gives the features of task `{}` is unknown: no payload is kept",
+            backbone.extractor(),
+            task.name
+        );
+    }
+    Ok((task, stored, backbone))
 }
 
 /// One of a task's heads, the one in service if none is asked for.

@@ -18,7 +18,7 @@ struct Soak {
 const SOAKS: &[Soak] = &[
     Soak {
         name: "kill",
-        about: "kill -9 at 1,000 moments of `add` and `adapt`",
+        about: "kill -9 at 1,000 moments of `add`, `adapt` and `task set-backbone`",
         package: "acclimate-tests",
         target: "main",
         filter: "kill",

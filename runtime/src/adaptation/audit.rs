@@ -98,7 +98,12 @@ fn refit(
         let largest = again.weights.iter().zip(&stored.weights).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         format!("{} × {}, largest difference {largest:e}", again.weights.nrows(), again.weights.ncols())
     });
-    checks.same("lambda", again.lambda == stored.lambda, format!("{:?}, stored {:?}", again.lambda, stored.lambda));
+    let words = |lambda: Option<f64>| lambda.map_or_else(|| "none".to_owned(), |lambda| lambda.to_string());
+    checks.same(
+        "lambda",
+        again.lambda == stored.lambda,
+        format!("{}, stored {}", words(again.lambda), words(stored.lambda)),
+    );
     let temperatures = (again.temperature, stored.temperature);
     let same = temperatures.0.to_bits() == temperatures.1.to_bits();
     checks.same("temperature", same, format!("{}, stored {}", temperatures.0, temperatures.1));

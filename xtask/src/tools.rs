@@ -66,11 +66,16 @@ pub(crate) fn debian(wanted: &[(&str, &str)]) -> anyhow::Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let packages = missing.join(" ");
-    let mut apt = Command::new("apt-get");
-    apt.args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(missing);
-    run(apt.env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null()))
-        .with_context(|| format!("installing {packages}: as root, `apt-get install {packages}`"))
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        run(apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null()))
+    };
+    let install = [&["install", "--yes", "--quiet", "--no-install-recommends"], missing.as_slice()].concat();
+    // A fresh machine has no lists of packages yet, or old ones.
+    apt(&install).or_else(|_| apt(&["update", "--quiet"]).and_then(|()| apt(&install))).with_context(|| {
+        let packages = missing.join(" ");
+        format!("installing {packages}: as root, `apt-get install {packages}`")
+    })
 }
 
 impl Tool {

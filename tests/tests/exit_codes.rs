@@ -20,6 +20,8 @@ fn failed_is_1_and_says_what_was_attempted_and_on_what() {
     assert!(missing.stderr.contains("nowhere.png"), "{}", missing.stderr);
     let no_head = device.run(["classify".as_ref(), "parts".as_ref(), nowhere.as_os_str()]).expect(1);
     assert!(no_head.stderr.contains("adapt"), "{}", no_head.stderr);
+    let export = device.run(["sample", "export", "parts", "no/such/folder/samples.npz"]).expect(1);
+    assert!(export.stderr.contains("could not write the samples to no/such/folder"), "{}", export.stderr);
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub fn run(context: &Context, command: &args::Head) -> anyhow::Result<Outcome> {
                 }
                 (None, None, path) => (path.as_ref().context("a bug: clap wants one place")?, export::head_npz(&head)?),
             };
-            write_whole(path, &bytes)?;
+            write_whole(path, &bytes).with_context(|| format!("could not write the head to {}", path.display()))?;
             let record = ExportRecord {
                 head: HeadRecord::new(&head, tasks.task(task)?.in_service),
                 file: path.display().to_string(),

@@ -49,7 +49,7 @@ pub fn run(context: &Context, command: &args::Sample) -> anyhow::Result<Outcome>
         args::Sample::Export { task, file } => {
             let (snapshot, head) = (tasks.snapshot(task)?, tasks.in_service(task)?);
             let bytes = export::samples_npz(&tasks, &snapshot, head.as_ref())?;
-            write_whole(file, &bytes)?;
+            write_whole(file, &bytes).with_context(|| format!("could not write the samples to {}", file.display()))?;
             let record = SampleExportRecord {
                 task: task.clone(),
                 samples: snapshot.len(),

@@ -41,3 +41,8 @@ pub mod record;
 pub mod store;
 pub mod switch;
 pub mod trial;
+
+/// An error with its causes, `a: b: c`.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use serde::{Deserialize, Serialize};
 
+use crate::causes;
 use crate::place::absolute;
 
 /// The file of what has passed.
@@ -282,10 +283,6 @@ fn try_out(question: &Question) -> Result<(), String> {
     };
     let mut backbone = Backbone::open(&manifest, &question.file, &options).map_err(|error| causes(&error))?;
     backbone.try_out().map_err(|error| causes(&error))
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

@@ -6,11 +6,12 @@ use acclimate::head_file::{HeadFile, Provenance};
 use acclimate::place::absolute;
 use acclimate::store::{Model, NewBackbone};
 use acclimate_backbone::builtin::SignalShape;
-use acclimate_backbone::{Backbone, Manifest, builtin, embedded_manifest, inspect, resolve, shipped};
+use acclimate_backbone::{Backbone, Manifest, builtin, resolve, shipped};
 use acclimate_trainer::{Head, Kind};
 use anyhow::{Context as _, bail, ensure};
 use jiff::Timestamp;
 
+use super::manifest::{Known, beside, known, name_of};
 use super::{Context, model};
 
 /// A model with its manifest.
@@ -56,23 +57,16 @@ pub fn choose(
     Ok(Chosen { manifest: entry.manifest, model: Model::File(absolute(&file)) })
 }
 
-/// The manifest for a file: FILE.toml beside it, the catalogue's for its content, the one that an exported file has in
-/// itself, else a guess, which is said.
+/// The manifest that is known for a file, else a guess, which is said.
 fn manifest_of(context: &Context, file: &Path) -> anyhow::Result<Manifest> {
-    let beside = file.with_extension("toml");
-    if beside.is_file() {
-        let text = std::fs::read_to_string(&beside).with_context(|| format!("could not read {}", beside.display()))?;
-        let manifest = Manifest::parse(&text).with_context(|| format!("could not use {}", beside.display()))?;
-        return Ok(resolve(manifest, file)?);
-    }
-    if let Some(manifest) = context.library.of_content(file)? {
-        return Ok(manifest);
-    }
-    let bytes = std::fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
-    let name = file.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    if let Some(own) = embedded_manifest(&bytes, &name) {
-        return own.with_context(|| format!("could not use the manifest in {}", file.display()));
-    }
+    let (name, beside) = (name_of(file), beside(file));
+    let inspection = match known(context, file, &name)? {
+        Known::Manifest { text, .. } => {
+            let manifest = Manifest::parse(&text).with_context(|| format!("could not use {}", beside.display()))?;
+            return Ok(resolve(manifest, file)?);
+        }
+        Known::Graph(inspection) => inspection,
+    };
     let advice = || {
         format!(
             "no manifest for {}: there is no {} beside it, none in it, and the catalogue does not know its content; \
@@ -83,10 +77,6 @@ fn manifest_of(context: &Context, file: &Path) -> anyhow::Result<Manifest> {
             beside.display()
         )
     };
-    let inspection = inspect(&bytes).with_context(|| format!("could not inspect {}", file.display()))?;
-    if let Some(why) = inspection.unsupported() {
-        bail!("{} cannot be a backbone in this version: {why}", file.display());
-    }
     let manifest = Manifest::parse(&inspection.propose_manifest(&name)).with_context(advice)?;
     tracing::warn!(
         "{}. Until then this is guessed: feature tensor \"{}\", {} components; how pictures are resized, cropped and \

@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod forget;
 mod head;
+mod manifest;
 mod model;
 mod sample;
 mod task;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use acclimate::adaptation::Options;
+pub use acclimate::causes;
 use acclimate::config::{Config, EngineName};
 use acclimate::embedding::Opener;
 use acclimate::extractor::{self, Checked};
@@ -261,11 +263,6 @@ pub fn log(global: &Global) {
 /// An error with its causes, `a: b: c`.
 pub fn chain(error: &anyhow::Error) -> String {
     causes(error.as_ref())
-}
-
-/// An error with its causes, `a: b: c`.
-pub fn causes(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Whether an error says that nobody reads our output any more.

@@ -9,6 +9,7 @@ use acclimate_backbone::{builtin, inspect};
 use anyhow::Context as _;
 
 pub(super) use self::pull::find;
+use super::manifest::name_of;
 use super::{Context, Outcome, args, line};
 
 /// Runs `acclimate model`.
@@ -20,7 +21,7 @@ pub fn run(context: &Context, command: &args::Model) -> anyhow::Result<Outcome> 
         args::Model::Pull { names, from, to } => pull::run(context, names, from.as_deref(), to.as_deref()),
         args::Model::Inspect { file, write_manifest } => {
             let bytes = std::fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
-            let name = add::name_of(file);
+            let name = name_of(file);
             let inspection = inspect(&bytes).with_context(|| format!("could not inspect {}", file.display()))?;
             let record = InspectionRecord::new(&inspection, inspection.propose_manifest(&name));
             if let Some(path) = write_manifest {

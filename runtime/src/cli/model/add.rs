@@ -7,11 +7,10 @@ use acclimate::models_folder::{Content, put};
 use acclimate::place::absolute;
 use acclimate::record::AddedModelRecord;
 use acclimate::store::Model;
-use acclimate_backbone::{
-    Manifest, embedded_manifest, inspect, labels_from_huggingface, manifest_from_huggingface, resolve,
-};
+use acclimate_backbone::{Manifest, labels_from_huggingface, manifest_from_huggingface, resolve};
 use anyhow::{Context as _, bail};
 
+use super::super::manifest::{Known, beside, known, name_of, read};
 use super::super::{Context, Outcome};
 
 /// A manifest, and where it comes from.
@@ -91,28 +90,13 @@ fn words(record: &AddedModelRecord) -> String {
     lines.join("\n")
 }
 
-fn beside(file: &Path) -> PathBuf {
-    file.with_extension("toml")
-}
-
-/// The manifest beside the file, of a model that is known by its content, in the file itself, or from Hugging Face's
-/// configuration; else a proposal.
+/// What is known of the file; else from Hugging Face's configuration; else a proposal.
 fn manifest(context: &Context, path: &Path, file: &Path, name: &str) -> anyhow::Result<Found> {
     let found = |text, from| Ok(Found { text, from, labels: None });
-    if let Some(text) = read(&beside(file))? {
-        return found(text, "beside the file");
-    }
-    if let Some(manifest) = context.library.of_content(file)? {
-        return found(manifest.text, "known by its content");
-    }
-    let bytes = fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
-    if let Some(manifest) = embedded_manifest(&bytes, name) {
-        return found(manifest.context("could not use the manifest in the file")?.text, "in the file");
-    }
-    let inspection = inspect(&bytes).with_context(|| format!("could not inspect {}", file.display()))?;
-    if let Some(why) = inspection.unsupported() {
-        bail!("{} cannot be a backbone in this version: {why}", file.display());
-    }
+    let inspection = match known(context, file, name)? {
+        Known::Manifest { text, from } => return found(text, from),
+        Known::Graph(inspection) => inspection,
+    };
     let folder = if path.is_dir() { path } else { file.parent().unwrap_or(Path::new("")) };
     let Some(processor) = read(&folder.join("preprocessor_config.json"))? else {
         return found(inspection.propose_manifest(name), "proposed from the graph");
@@ -123,13 +107,6 @@ fn manifest(context: &Context, path: &Path, file: &Path, name: &str) -> anyhow::
     let labels = config.as_deref().map(labels_from_huggingface).transpose().with_context(cannot)?.flatten();
     let labels = labels.map(|labels| labels.join("\n") + "\n");
     Ok(Found { text, from: "from Hugging Face's configuration", labels })
-}
-
-fn read(path: &Path) -> anyhow::Result<Option<String>> {
-    if !path.is_file() {
-        return Ok(None);
-    }
-    Ok(Some(fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?))
 }
 
 /// The model of a folder: where Hugging Face keeps it, else the only one there is.
@@ -148,16 +125,6 @@ fn in_folder(folder: &Path) -> anyhow::Result<PathBuf> {
         [] => bail!("no onnx/model.onnx, model.onnx or other ONNX file in {}", folder.display()),
         several => bail!("{} ONNX files in {}: name one", several.len(), folder.display()),
     }
-}
-
-/// A name for a model without one: of its folder or file, in the letters that a name may have.
-pub(super) fn name_of(path: &Path) -> String {
-    let stem = if path.is_dir() { path.canonicalize().ok() } else { Some(path.with_extension("")) };
-    let stem = stem.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let name: String = stem.unwrap_or_default().chars().map(|c| if fits(c) { c } else { '-' }).collect();
-    let name = name.trim_start_matches('.').to_owned();
-    if name.is_empty() { "model".to_owned() } else { name }
 }
 
 /// The manifest under another name. Only the line is changed, so that the comments stay.

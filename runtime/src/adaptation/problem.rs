@@ -12,7 +12,7 @@ use ndarray::{Array1, Array2, ArrayView1, Axis};
 use super::{AdaptError, Options};
 use crate::group::{GroupBy, groups};
 use crate::head_file::HeadFile;
-use crate::record::{AdaptationRecord, CandidateRecord, ComparisonRecord, EvaluationRecord, Seconds};
+use crate::record::{AdaptationRecord, CandidateRecord, EvaluationRecord, Seconds};
 use crate::store::{LeaveOut, SampleId, Snapshot, StoredHead};
 
 /// A snapshot, with classes that have no sample left out, unless heads are to keep them.
@@ -268,16 +268,7 @@ impl<'a> Problem<'a> {
             ungrouped: selected.is_some_and(|candidate| candidate.ungrouped),
             evaluation: evaluation.as_ref().map(write),
             in_service: in_service.as_ref().map(write),
-            comparison: verdict.comparison.map(|c| ComparisonRecord {
-                samples: c.samples,
-                groups: c.groups,
-                excluded: c.excluded,
-                difference: c.difference,
-                standard_error: Some(c.standard_error).filter(|se| se.is_finite()),
-                p: c.p_worse,
-                candidate_accuracy: c.accuracy,
-                in_service_accuracy: c.accuracy_in_service,
-            }),
+            comparison: verdict.comparison.map(Into::into),
             candidates: proposal.map_or_else(Vec::new, |proposal| {
                 let records = proposal.candidates.iter().enumerate().map(|(index, candidate)| CandidateRecord {
                     head: candidate.head.kind.to_string(),

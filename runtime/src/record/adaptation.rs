@@ -1,5 +1,6 @@
 //! What became of an adaptation, as JSON.
 
+use acclimate_trainer::Comparison;
 use serde::{Deserialize, Serialize};
 
 use super::EvaluationRecord;
@@ -67,6 +68,21 @@ pub struct ComparisonRecord {
     pub candidate_accuracy: f64,
     /// Accuracy of the head in service on the same samples.
     pub in_service_accuracy: f64,
+}
+
+impl From<Comparison> for ComparisonRecord {
+    fn from(of: Comparison) -> Self {
+        Self {
+            samples: of.samples,
+            groups: of.groups,
+            excluded: of.excluded,
+            difference: of.difference,
+            standard_error: of.standard_error.is_finite().then_some(of.standard_error),
+            p: of.p_worse,
+            candidate_accuracy: of.accuracy,
+            in_service_accuracy: of.accuracy_in_service,
+        }
+    }
 }
 
 /// A head that was tried.

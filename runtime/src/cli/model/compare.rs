@@ -48,17 +48,7 @@ pub(super) fn run(context: &Context, task: &str, names: &[String]) -> anyhow::Re
         let measured =
             measure(&mut backbone).with_context(|| format!("could not measure backbone `{name}` ({file})"))?;
         let comparison = ground.against(&measured, &in_use)?;
-        let comparison = comparison.map(|of| ComparisonRecord {
-            samples: of.samples,
-            groups: of.groups,
-            excluded: of.excluded,
-            difference: of.difference,
-            standard_error: of.standard_error.is_finite().then_some(of.standard_error),
-            p: of.p_worse,
-            candidate_accuracy: of.accuracy,
-            in_service_accuracy: of.accuracy_in_service,
-        });
-        records.push(record(&backbone, &measured, false, comparison));
+        records.push(record(&backbone, &measured, false, comparison.map(Into::into)));
     }
     context.print(&records, || words(task, &records))?;
     Ok(Outcome::Done)

@@ -48,7 +48,8 @@ pub enum AdaptError {
     Fit(#[from] FitError),
     /// No head that was asked for can be fitted here.
     #[error(
-        "none of the heads asked for can be fitted on the samples of task `{task}`: shipped and biased_ridge start from the          model's own classifier (--keep-head), the others need samples of every class that is to be kept (--classes-only)"
+        "none of the heads asked for can be fitted on the samples of task `{task}`: shipped and biased_ridge start from \
+         the model's own classifier (--keep-head), the others need samples of every class that is to be kept (--classes-only)"
     )]
     NoCandidate {
         /// The task.

@@ -203,7 +203,7 @@ impl<'a, 'b> Fitter<'a, 'b> {
         let labels = self.labels(kind);
         let (_, fold_losses) = calibrate(&mut by_fold, &labels);
         // What the prior alone knows has no mean to be near to, and must not be called unknown for that.
-        let novelty = (solution.weights.nrows() == samples.classes()).then(|| novelty.clone());
+        let novelty = (solution.form.classes() == samples.classes()).then(|| novelty.clone());
         let importance = balance::weights(samples, self.even);
         let candidate = Candidate::new(solution, fold_losses, &labels, &self.leave_out, novelty);
         Ok(Candidate { importance, balanced, ..candidate })
@@ -274,20 +274,13 @@ impl Candidate {
         leave_out: &LeaveOut,
         novelty: Option<Novelty>,
     ) -> Self {
-        let Solution { kind, weights, bias, mut scores, lambda, scale: _ } = solution;
+        let Solution { kind, form, mut scores, lambda, scale: _ } = solution;
         let (temperature, losses) = calibrate(&mut scores, labels);
         let right = scores.axis_iter(Axis(0)).zip(labels).filter(|(p, label)| most_probable(*p) == **label);
         let right = right.count();
         let (mean, se) = clustered_mean(&losses, &leave_out.of);
         Self {
-            head: Head {
-                kind,
-                weights: weights.mapv(|w| w as f32),
-                bias: bias.mapv(|b| b as f32),
-                temperature,
-                lambda,
-                novelty,
-            },
+            head: Head { kind, form: form.narrow(), temperature, lambda, novelty },
             leave_out: scores,
             importance: vec![1.0; fold_losses.len()],
             fold_losses,

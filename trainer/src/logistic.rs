@@ -11,7 +11,7 @@ use faer::{Accum, Mat, Par, linalg::matmul::matmul};
 use ndarray::{Array1, Array2};
 
 use crate::{
-    Kind, Samples, Solution, calibration,
+    Form, Kind, Samples, Solution, calibration,
     dot::dot,
     lbfgs::{Memory, axpy},
     leave_out::LeaveOut,
@@ -91,7 +91,7 @@ pub(crate) fn solve(
     let weights = spectrum.lift(Mat::from_fn(rows.nrows(), classes, |j, c| weights[c * rows.nrows() + j]));
     let weights = Array2::from_shape_fn((classes, samples.dim()), |(c, j)| weights[(j, c)]);
     let bias = Array1::from(intercept.to_vec()) - weights.dot(&Array1::from(spectrum.mean.clone()));
-    Solution { kind: Kind::Logistic, weights, bias, scores, lambda: Some(lambda), scale: None }
+    Solution { kind: Kind::Logistic, form: Form::linear(weights, bias), scores, lambda: Some(lambda), scale: None }
 }
 
 /// Takes each fold's fit to a penalty, from where it is, on as many threads as allowed.

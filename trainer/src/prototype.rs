@@ -8,7 +8,7 @@ use faer::{Mat, Par, linalg::matmul::matmul};
 use ndarray::{Array1, Array2};
 
 use crate::{
-    Kind, Samples, Solution,
+    Form, Kind, Samples, Solution,
     dot::{dot, norm},
     leave_out::LeaveOut,
 };
@@ -63,7 +63,7 @@ impl Directions {
     pub(crate) fn solution(&self) -> Solution {
         let bias = Array1::zeros(self.means.nrows());
         let (weights, scores) = (self.means.clone(), self.scores.clone());
-        Solution { kind: Kind::Prototype, weights, bias, scores, lambda: None, scale: None }
+        Solution { kind: Kind::Prototype, form: Form::linear(weights, bias), scores, lambda: None, scale: None }
     }
 }
 

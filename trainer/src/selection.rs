@@ -23,14 +23,13 @@ pub fn select(candidates: &[Candidate]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Head, Kind};
+    use crate::{Form, Head, Kind};
     use ndarray::{Array1, Array2};
 
     fn candidate(losses: &[f64], groups: &[usize]) -> Candidate {
         let head = Head {
             kind: Kind::Ridge,
-            weights: Array2::zeros((2, 1)),
-            bias: Array1::zeros(2),
+            form: Form::linear(Array2::zeros((2, 1)), Array1::zeros(2)),
             temperature: 1.0,
             lambda: None,
             novelty: None,

@@ -137,9 +137,10 @@ impl<'a> Problem<'a> {
             of_samples: self.seen.clone(),
         };
         for (class, name) in self.names.iter().enumerate() {
-            if let Some(own) = classes.iter().position(|known| known == name) {
-                prior.weights.row_mut(class).assign(&head.weights.row(own));
-                prior.bias[class] = head.bias[own];
+            let own = classes.iter().position(|known| known == name);
+            if let Some((own, linear)) = own.zip(head.linear()) {
+                prior.weights.row_mut(class).assign(&linear.weights.row(own));
+                prior.bias[class] = linear.bias[own];
                 prior.knows[class] = true;
             }
         }

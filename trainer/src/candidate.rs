@@ -9,9 +9,11 @@ use ndarray::{Array2, ArrayViewMut1, Axis};
 
 use crate::{
     FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Prior, Samples, Solution, biased, calibration,
+    centred::Centred,
     evaluation::most_probable,
     leave_out::LeaveOut,
     log_loss, logistic,
+    penalised::IllConditioned,
     prototype::Directions,
     ridge, softmax,
     solution::columns,
@@ -20,6 +22,9 @@ use crate::{
 
 /// Folds of the cross-validation that selection and logistic regression rest on.
 const FOLDS: usize = 10;
+
+/// Orders up to this are solved in f64: that costs little, and single precision would be seen.
+const DOUBLE: usize = 256;
 
 /// A fitted head with the evidence for it.
 ///
@@ -133,7 +138,7 @@ pub fn solve(
     if let Some(lambda) = lambda.filter(|lambda| !(lambda.is_finite() && *lambda > 0.0)) {
         return Err(FitError::Lambda { lambda });
     }
-    Fitter::new(samples, options).solve(kind, lambda)
+    Fitter::new(samples, options).solve(kind, lambda).map(|(solution, _)| solution)
 }
 
 /// What kinds share, computed once.
@@ -144,6 +149,8 @@ struct Fitter<'a, 'b> {
     /// The same groups, dealt into few folds.
     folds: LeaveOut,
     directions: Directions,
+    single: OnceCell<Centred<f32>>,
+    double: OnceCell<Centred<f64>>,
     spectrum: OnceCell<Spectrum>,
 }
 
@@ -152,22 +159,18 @@ impl<'a, 'b> Fitter<'a, 'b> {
         let leave_out = LeaveOut::new(samples);
         let folds = leave_out.folds(samples, FOLDS, options.seed);
         let directions = Directions::new(samples, &leave_out, &columns(samples));
-        Self { samples, options, leave_out, folds, directions, spectrum: OnceCell::new() }
+        let (single, double, spectrum) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { samples, options, leave_out, folds, directions, single, double, spectrum }
     }
 
     /// Fits one kind and scores it twice: without each sample's group, and without its fold.
     fn candidate(&self, kind: Kind, novelty: &Novelty) -> Result<Candidate, FitError> {
         let Self { samples, folds, .. } = self;
-        let solution = self.solve(kind, None)?;
-        let mut by_fold = match kind {
-            Kind::BiasedRidge => {
-                let at = solution.lambda.zip(solution.scale);
-                biased::solve(samples, self.prior()?, folds, self.spectrum()?, at).scores
-            }
-            Kind::Logistic | Kind::Shipped => solution.scores.clone(),
+        let (solution, by_fold) = self.solve(kind, None)?;
+        let mut by_fold = by_fold.unwrap_or_else(|| match kind {
             Kind::Prototype => Directions::new(samples, folds, &columns(samples)).solution().scores,
-            Kind::Ridge => ridge::solve(samples, folds, self.spectrum()?, solution.lambda).scores,
-        };
+            _ => solution.scores.clone(),
+        });
         let labels = self.labels(kind);
         let (_, fold_losses) = calibrate(&mut by_fold, &labels);
         // What the prior alone knows has no mean to be near to, and must not be called unknown for that.
@@ -198,21 +201,45 @@ impl<'a, 'b> Fitter<'a, 'b> {
         }
     }
 
-    fn solve(&self, kind: Kind, lambda: Option<f64>) -> Result<Solution, FitError> {
+    /// Solves one kind; with the scores that leave whole folds out, where they come with it.
+    fn solve(&self, kind: Kind, lambda: Option<f64>) -> Result<(Solution, Option<Array2<f64>>), FitError> {
         let Self { samples, options, leave_out, folds, .. } = self;
-        Ok(match kind {
+        let threads = options.threads;
+        match kind {
             Kind::BiasedRidge => {
                 let prior = self.prior()?;
-                match lambda {
-                    Some(lambda) => biased::solve_at(samples, prior, leave_out, self.spectrum()?, lambda),
-                    None => biased::solve(samples, prior, leave_out, self.spectrum()?, None),
-                }
+                self.closed_form(
+                    |centred| biased::solve(samples, prior, leave_out, folds, centred, lambda, threads),
+                    |centred| biased::solve(samples, prior, leave_out, folds, centred, lambda, threads),
+                )
             }
-            Kind::Logistic => logistic::solve(samples, folds, self.spectrum()?, lambda, options.threads),
-            Kind::Prototype => self.directions.solution(),
-            Kind::Ridge => ridge::solve(samples, leave_out, self.spectrum()?, lambda),
-            Kind::Shipped => self.prior()?.solution(samples),
-        })
+            Kind::Logistic => Ok((logistic::solve(samples, folds, self.spectrum()?, lambda, options.threads), None)),
+            Kind::Prototype => Ok((self.directions.solution(), None)),
+            Kind::Ridge => self.closed_form(
+                |centred| ridge::solve(samples, leave_out, folds, centred, lambda, threads),
+                |centred| ridge::solve(samples, leave_out, folds, centred, lambda, threads),
+            ),
+            Kind::Shipped => Ok((self.prior()?.solution(samples), None)),
+        }
+    }
+
+    /// Solves in single precision where that pays and does, else in double.
+    fn closed_form(
+        &self,
+        single: impl Fn(&Centred<f32>) -> Result<(Solution, Array2<f64>), IllConditioned>,
+        double: impl Fn(&Centred<f64>) -> Result<(Solution, Array2<f64>), IllConditioned>,
+    ) -> Result<(Solution, Option<Array2<f64>>), FitError> {
+        let Self { samples, options, .. } = self;
+        let (rows, dim) = (samples.rows(), samples.dim());
+        if rows.min(dim) > DOUBLE {
+            let centred = self.single.get_or_init(|| Centred::new(samples, balance(samples), options.threads));
+            if let Ok((solution, by_fold)) = single(centred) {
+                return Ok((solution, Some(by_fold)));
+            }
+        }
+        let centred = self.double.get_or_init(|| Centred::new(samples, balance(samples), options.threads));
+        let (solution, by_fold) = double(centred).map_err(|IllConditioned| FitError::NoConvergence { rows, dim })?;
+        Ok((solution, Some(by_fold)))
     }
 
     fn spectrum(&self) -> Result<&Spectrum, FitError> {

@@ -75,11 +75,8 @@ impl<T: Precision> Centred<T> {
                 *to = T::of(scale * (f64::from(x) - mean));
             }
         }
-        let products = if n < dim {
-            products(columns.transpose(), threads)
-        } else {
-            products(columns.as_ref(), threads)
-        };
+        let products =
+            if n < dim { products(columns.transpose(), threads) } else { products(columns.as_ref(), threads) };
         let order = products.nrows();
         let trace: f64 = (0..order).map(|j| products[(j, j)]).sum();
         let mean_value = if trace > 0.0 { trace * unit * unit / order as f64 } else { 1.0 };
@@ -147,8 +144,8 @@ fn products<T: Precision>(x: MatRef<'_, T>, threads: usize) -> Mat<f64> {
             let left = x.subrows(first + width, height - width);
             matmul(below, Accum::Replace, left, own.transpose(), T::of(1.0), Par::Seq);
             for k in 0..width {
-                let to = &mut strip.as_mut().col_mut(k).try_as_col_major_mut().map(|c| c.as_slice_mut());
-                if let Some(to) = to {
+                if let Some(to) = strip.as_mut().col_mut(k).try_as_col_major_mut() {
+                    let to = to.as_slice_mut();
                     for (to, part) in to[first + k..].iter_mut().zip(&part.col_as_slice(k)[k..]) {
                         *to += (*part).into();
                     }

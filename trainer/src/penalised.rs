@@ -61,8 +61,8 @@ impl<'a, T: Precision> Penalised<'a, T> {
             None if T::EPSILON > f64::EPSILON => return Err(IllConditioned),
             None => {
                 let trace: f64 = (0..order).map(|j| system.products[(j, j)]).sum();
-                let floors = (0..6).map(|k| lambda.max(LEAST * 10_f64.powi(k) * trace));
-                floors.filter_map(|floor| Some((floor, factored(floor)?))).next().ok_or(IllConditioned)?
+                let mut floors = (0..6).map(|k| lambda.max(LEAST * 10_f64.powi(k) * trace));
+                floors.find_map(|floor| Some((floor, factored(floor)?))).ok_or(IllConditioned)?
             }
         };
         let inverse = system.columns.is_none().then(|| factor.inverse());
@@ -119,7 +119,8 @@ impl<'a, T: Precision> Penalised<'a, T> {
                 by_group.as_mut().subrows_mut(first, group.len()).copy_from(errors);
                 first += group.len();
             }
-            let by_batch = if whole { Some(self.left_out(&rows, residuals.as_ref(), whitened.as_ref())?) } else { None };
+            let by_batch =
+                if whole { Some(self.left_out(&rows, residuals.as_ref(), whitened.as_ref())?) } else { None };
             Ok(Errors { by_group, by_batch })
         };
         workers::each(threads, batches.iter().collect(), work).into_iter().collect()
@@ -171,7 +172,7 @@ impl<'a, T: Precision> Penalised<'a, T> {
         let share = |a: usize, b: usize| (self.system.weights[group[a]] * self.system.weights[group[b]]).sqrt() / n;
         let (order, m) = u.shape();
         if let [_] = group {
-            let column = u.col(0).try_as_col_major().map(|column| column.as_slice()).unwrap_or_default();
+            let column = u.col(0).try_as_col_major().map(faer::col::generic::Col::as_slice).unwrap_or_default();
             let square = dot(column, column);
             let kept = match self.inverse {
                 None => 1.0 - square - share(0, 0),

@@ -7,7 +7,7 @@ use faer::{Mat, MatRef};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use crate::{
-    Kind, Samples, Solution, calibration,
+    Form, Kind, Samples, Solution, calibration,
     centred::{Centred, System, times},
     leave_out::{LeaveOut, unseen},
     penalised::{Batch, IllConditioned, Penalised},
@@ -43,20 +43,19 @@ pub(crate) fn solve<T: Precision>(
     let unseen = unseen(samples);
     let mark = |scores: &mut Array2<f64>| unseen.iter().for_each(|&at| scores[at] = f64::NEG_INFINITY);
     let unit = centred.unit * centred.unit;
-    let lambda = match lambda {
-        Some(lambda) => lambda,
-        None => {
-            let mut near = None;
+    let mut near = None;
+    let lambda = lambda.map_or_else(
+        || {
             choose(centred, &batches, |lambda, ranked| {
-                let fit = problem.at(lambda / unit, ROUGH)?;
-                let (mut scores, _) = fit.left_out(ranked, false)?;
+                let (mut scores, _) = problem.at(lambda / unit, ROUGH)?.left_out(ranked, false)?;
                 mark(&mut scores);
                 let rows: Vec<usize> = ranked.iter().flat_map(|batch| batch.groups.concat()).collect();
                 let labels: Vec<usize> = rows.iter().map(|&row| samples.labels()[row]).collect();
                 Ok(calibration::loss(scores.select(Axis(0), &rows).view(), &labels, &mut near))
-            })?
-        }
-    };
+            })
+        },
+        Ok,
+    )?;
     let fit = problem.at(lambda / unit, FINE)?;
     let (mut scores, mut by_fold) = fit.left_out(&batches, true)?;
     mark(&mut scores);
@@ -64,7 +63,8 @@ pub(crate) fn solve<T: Precision>(
     let weights = centred.weights_of(fit.coefficients.as_ref());
     let weights = Array2::from_shape_fn((samples.classes(), samples.dim()), |(c, j)| weights[(j, c)]);
     let bias = &problem.mean - weights.dot(&Array1::from(centred.mean.clone()));
-    Ok((Solution { kind: Kind::Ridge, weights, bias, scores, lambda: Some(lambda), scale: None }, by_fold))
+    let form = Form::linear(weights, bias);
+    Ok((Solution { kind: Kind::Ridge, form, scores, lambda: Some(lambda), scale: None }, by_fold))
 }
 
 /// The penalty of the path with the least loss on some batches.

@@ -14,6 +14,7 @@ pub mod calibration;
 mod candidate;
 mod comparison;
 mod dot;
+pub mod drift;
 mod evaluation;
 mod facts;
 mod feature;

@@ -14,6 +14,7 @@ mod biased;
 pub mod calibration;
 mod candidate;
 mod comparison;
+pub mod domain;
 mod dot;
 pub mod drift;
 mod evaluation;

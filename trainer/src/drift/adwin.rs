@@ -18,7 +18,7 @@ const SHORTEST: f64 = 5.0;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bucket {
     /// How many.
-    pub count: f64,
+    pub count: usize,
     /// Their sum.
     pub sum: f64,
     /// Sum of squared deviations from their mean.
@@ -39,18 +39,18 @@ pub struct Adwin {
 impl Bucket {
     /// Both together (Chan, Golub and `LeVeque` 1979).
     fn merge(self, other: Self) -> Self {
-        let count = self.count + other.count;
-        if self.count == 0.0 || other.count == 0.0 {
-            return if self.count == 0.0 { other } else { self };
+        if self.count == 0 || other.count == 0 {
+            return if self.count == 0 { other } else { self };
         }
-        let apart = self.sum / self.count - other.sum / other.count;
-        let squares = self.squares + other.squares + apart * apart * self.count * other.count / count;
-        Self { count, sum: self.sum + other.sum, squares }
+        let (a, b) = (self.count as f64, other.count as f64);
+        let apart = self.sum / a - other.sum / b;
+        let squares = self.squares + other.squares + apart * apart * a * b / (a + b);
+        Self { count: self.count + other.count, sum: self.sum + other.sum, squares }
     }
 }
 
 /// Nothing.
-const EMPTY: Bucket = Bucket { count: 0.0, sum: 0.0, squares: 0.0 };
+const EMPTY: Bucket = Bucket { count: 0, sum: 0.0, squares: 0.0 };
 
 impl Default for Adwin {
     fn default() -> Self {
@@ -71,20 +71,20 @@ impl Adwin {
             return false;
         }
         self.taken += 1;
-        self.buckets.push(Bucket { count: 1.0, sum: value, squares: 0.0 });
+        self.buckets.push(Bucket { count: 1, sum: value, squares: 0.0 });
         self.compress();
         self.taken.is_multiple_of(CLOCK) && self.shrink()
     }
 
     /// Numbers in the window.
     pub fn width(&self) -> usize {
-        self.buckets.iter().map(|bucket| bucket.count as usize).sum()
+        self.buckets.iter().map(|bucket| bucket.count).sum()
     }
 
     /// Mean of the window; none before the first number.
     pub fn mean(&self) -> Option<f64> {
         let all = self.buckets.iter().copied().fold(EMPTY, Bucket::merge);
-        (all.count > 0.0).then(|| all.sum / all.count)
+        (all.count > 0).then(|| all.sum / all.count as f64)
     }
 
     /// Merges the two oldest of a size of which there are too many, then of the next size.
@@ -114,18 +114,19 @@ impl Adwin {
 
     fn is_cut(&self) -> bool {
         let all = self.buckets.iter().copied().fold(EMPTY, Bucket::merge);
-        let confidence = (2.0 * all.count.ln() / self.delta).ln();
+        let width = all.count as f64;
+        let confidence = (2.0 * width.ln() / self.delta).ln();
         let (mut count, mut sum) = (0.0, 0.0);
         self.buckets.iter().any(|bucket| {
-            count += bucket.count;
+            count += bucket.count as f64;
             sum += bucket.sum;
-            let rest = all.count - count;
+            let rest = width - count;
             if count < SHORTEST || rest < SHORTEST {
                 return false;
             }
             // `ε_cut` of section 4.1, with the variance of the window.
             let over = 1.0 / count + 1.0 / rest;
-            let bound = (2.0 * over * all.squares / all.count * confidence).sqrt() + 2.0 / 3.0 * over * confidence;
+            let bound = (2.0 * over * all.squares / width * confidence).sqrt() + 2.0 / 3.0 * over * confidence;
             (sum / count - (all.sum - sum) / rest).abs() > bound
         })
     }

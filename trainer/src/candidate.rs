@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use ndarray::{Array2, ArrayViewMut1, Axis};
 
 use crate::{
-    FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Prior, Samples, Solution, biased, calibration,
+    FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Prior, Samples, Solution, biased, calibration, discriminant,
     evaluation::most_probable,
     leave_out::LeaveOut,
     log_loss, logistic,
@@ -16,6 +16,7 @@ use crate::{
     ridge, softmax,
     solution::columns,
     spectrum::{Spectrum, balance},
+    within::Within,
 };
 
 /// Folds of the cross-validation that selection and logistic regression rest on.
@@ -78,6 +79,12 @@ pub enum FitError {
         /// The penalty.
         lambda: f64,
     },
+    /// A shrinkage that is none.
+    #[error("shrinkage is {shrinkage}, expected a number above 0, at most 1")]
+    Shrinkage {
+        /// The shrinkage.
+        shrinkage: f64,
+    },
     /// The eigendecomposition did not converge.
     #[error("eigendecomposition of {rows} samples of dim {dim} did not converge: this is a bug, please report it")]
     NoConvergence {
@@ -133,6 +140,9 @@ pub fn solve(
     if let Some(lambda) = lambda.filter(|lambda| !(lambda.is_finite() && *lambda > 0.0)) {
         return Err(FitError::Lambda { lambda });
     }
+    if let Some(shrinkage) = lambda.filter(|&shrinkage| kind == Kind::Discriminant && shrinkage > 1.0) {
+        return Err(FitError::Shrinkage { shrinkage });
+    }
     Fitter::new(samples, options).solve(kind, lambda)
 }
 
@@ -145,6 +155,7 @@ struct Fitter<'a, 'b> {
     folds: LeaveOut,
     directions: Directions,
     spectrum: OnceCell<Spectrum>,
+    within: OnceCell<Within>,
 }
 
 impl<'a, 'b> Fitter<'a, 'b> {
@@ -152,7 +163,7 @@ impl<'a, 'b> Fitter<'a, 'b> {
         let leave_out = LeaveOut::new(samples);
         let folds = leave_out.folds(samples, FOLDS, options.seed);
         let directions = Directions::new(samples, &leave_out, &columns(samples));
-        Self { samples, options, leave_out, folds, directions, spectrum: OnceCell::new() }
+        Self { samples, options, leave_out, folds, directions, spectrum: OnceCell::new(), within: OnceCell::new() }
     }
 
     /// Fits one kind and scores it twice: without each sample's group, and without its fold.
@@ -163,6 +174,9 @@ impl<'a, 'b> Fitter<'a, 'b> {
             Kind::BiasedRidge => {
                 let at = solution.lambda.zip(solution.scale);
                 biased::solve(samples, self.prior()?, folds, self.spectrum()?, at).scores
+            }
+            Kind::Discriminant => {
+                discriminant::solve(samples, self.within(), folds, &balance(samples), solution.lambda).scores
             }
             Kind::Logistic | Kind::Shipped => solution.scores.clone(),
             Kind::Prototype => Directions::new(samples, folds, &columns(samples)).solution().scores,
@@ -179,7 +193,7 @@ impl<'a, 'b> Fitter<'a, 'b> {
     fn can_fit(&self, kind: Kind) -> bool {
         match kind {
             Kind::BiasedRidge => self.prior().is_ok(),
-            Kind::Logistic | Kind::Prototype | Kind::Ridge => true,
+            Kind::Discriminant | Kind::Logistic | Kind::Prototype | Kind::Ridge => true,
             Kind::Shipped => self.prior().is_ok_and(Prior::knows_all),
         }
     }
@@ -208,11 +222,16 @@ impl<'a, 'b> Fitter<'a, 'b> {
                     None => biased::solve(samples, prior, leave_out, self.spectrum()?, None),
                 }
             }
+            Kind::Discriminant => discriminant::solve(samples, self.within(), leave_out, &balance(samples), lambda),
             Kind::Logistic => logistic::solve(samples, folds, self.spectrum()?, lambda, options.threads),
             Kind::Prototype => self.directions.solution(),
             Kind::Ridge => ridge::solve(samples, leave_out, self.spectrum()?, lambda),
             Kind::Shipped => self.prior()?.solution(samples),
         })
+    }
+
+    fn within(&self) -> &Within {
+        self.within.get_or_init(|| Within::new(self.samples))
     }
 
     fn spectrum(&self) -> Result<&Spectrum, FitError> {

@@ -13,6 +13,7 @@ mod biased;
 pub mod calibration;
 mod candidate;
 mod comparison;
+mod discriminant;
 mod dot;
 mod evaluation;
 mod facts;
@@ -35,6 +36,7 @@ mod solution;
 mod spectrum;
 mod statistics;
 mod verdict;
+mod within;
 
 pub use advice::{Advice, Contradiction, Reason};
 pub use candidate::{Candidate, FitError, FitOptions, fit, solve};

@@ -19,7 +19,7 @@ const TIE: f64 = 1e-9;
 /// features of a deep network, whose classes differ along few directions, are told apart better with more.
 const TOWARDS_ONE: [f64; 3] = [0.75, 0.5, 0.0];
 
-/// Solves at a shrinkage in 0..=1, or where there is none at the best of a few by leave-out log-loss. `weights` `[n]`
+/// Solves at a shrinkage (above 1 as at 1), or where there is none at the best of a few by leave-out log-loss. `weights` `[n]`
 /// give the classes' shares π. O(n·dim·p + p³) per shrinkage, `p = min(n, dim)`.
 pub(crate) fn solve(
     samples: &Samples<'_>,

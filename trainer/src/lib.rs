@@ -9,6 +9,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "array views are handles and are passed by value")]
 
 mod advice;
+mod balance;
 mod biased;
 pub mod calibration;
 mod candidate;
@@ -39,6 +40,7 @@ mod verdict;
 mod within;
 
 pub use advice::{Advice, Contradiction, Reason};
+pub use balance::{IMBALANCE, Weighting, WeightingError};
 pub use candidate::{Candidate, FitError, FitOptions, fit, solve};
 pub use comparison::{Comparison, GROUPS_TO_TEST};
 pub use evaluation::{Evaluation, EvaluationError};

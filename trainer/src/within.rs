@@ -6,7 +6,7 @@
 //! fewer samples than components; across it `Σ = α ν I`.
 //!
 //! A group is left out exactly: without it the scatter is `S - V M Vᵀ`, with V its samples' deviations from their class
-//! means and `M = I + 11ᵀ/n'` for those of a class that keeps n' samples, so that the inverse follows by Woodbury's
+//! means and `M = I + 11ᵀ/n'` for those of a class that keeps n' samples (each as much as it weighs), so that the inverse follows by Woodbury's
 //! identity (Golub and Van Loan 2013, eq. 2.1.4), and with it the means. α ν n / (1-α) is held fixed, as a penalty is.
 //!
 //! Invariant: Σ is positive definite.
@@ -23,7 +23,7 @@ use faer::{
 };
 use ndarray::{Array1, Array2};
 
-use crate::{Samples, dot::dot, leave_out::LeaveOut, solution::columns};
+use crate::{Samples, balance, dot::dot, leave_out::LeaveOut, solution::columns};
 
 /// Least shrinkage: keeps a covariance with directions that have no variance invertible.
 const LEAST: f64 = 1e-6;
@@ -44,6 +44,10 @@ pub(crate) struct Within {
     spread: f64,
     labels: Vec<usize>,
     counts: Vec<usize>,
+    /// How much each sample counts, mean 1, `[n]`.
+    weights: Vec<f64>,
+    /// Their sum per class, `[classes]`.
+    masses: Vec<f64>,
 }
 
 impl Within {
@@ -52,6 +56,7 @@ impl Within {
         let mut centred = columns(samples);
         let (dim, n) = centred.shape();
         let mut centre = vec![0.0; dim];
+        let weights = balance::weights(samples, false);
         for i in 0..n {
             add(&mut centre, centred.col_as_slice(i), 1.0 / n as f64);
         }
@@ -66,13 +71,19 @@ impl Within {
         };
         let p = coordinates.nrows();
         let (labels, counts) = (samples.labels().to_vec(), samples.counts());
+        let mut masses = vec![0.0; counts.len()];
+        for (&label, weight) in labels.iter().zip(&weights) {
+            masses[label] += weight;
+        }
         let mut means = Mat::<f64>::zeros(p, counts.len());
         for (i, &label) in labels.iter().enumerate() {
-            add(means.col_as_slice_mut(label), coordinates.col_as_slice(i), 1.0 / counts[label] as f64);
+            add(means.col_as_slice_mut(label), coordinates.col_as_slice(i), weights[i] / masses[label]);
         }
         let mut deviations = coordinates.clone();
         for (i, &label) in labels.iter().enumerate() {
-            add(deviations.col_as_slice_mut(i), means.col_as_slice(label), -1.0);
+            let deviation = deviations.col_as_slice_mut(i);
+            add(deviation, means.col_as_slice(label), -1.0);
+            scale(deviation, weights[i].sqrt());
         }
         let mut covariance = Mat::<f64>::zeros(p, p);
         let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
@@ -81,9 +92,9 @@ impl Within {
         let trace: f64 = (0..p).map(|j| covariance[(j, j)]).sum();
         let total: f64 = (0..n).map(|i| dot(coordinates.col_as_slice(i), coordinates.col_as_slice(i))).sum();
         // Without any deviation the distance between classes is the only scale there is; below it, rounding.
-        let scale = if trace > 1e-24 * total / n as f64 { trace } else { total / n as f64 };
-        let spread = if scale > 0.0 { scale / dim as f64 } else { 1.0 };
-        Self { centre, basis, coordinates, means, covariance, spread, labels, counts }
+        let size = if trace > 1e-24 * total / n as f64 { trace } else { total / n as f64 };
+        let spread = if size > 0.0 { size / dim as f64 } else { 1.0 };
+        Self { centre, basis, coordinates, means, covariance, spread, labels, counts, weights, masses }
     }
 
     /// The oracle approximating shrinkage: Chen, Wiesel, Eldar and Hero 2010, "Shrinkage Algorithms for MMSE Covariance
@@ -156,6 +167,7 @@ impl Whitened<'_> {
 
     /// Where a feature lies: `L⁻¹` of its coordinates `[p]`, and its squared distance from the span in the metric.
     /// O(dim·p).
+    #[expect(dead_code, reason = "what tells classes apart lies in the span; how far a feature is does not")]
     pub(crate) fn place(&self, feature: &[f64]) -> (Vec<f64>, f64) {
         let mut centred = feature.to_vec();
         add(&mut centred, &self.within.centre, -1.0);
@@ -175,7 +187,7 @@ impl Whitened<'_> {
     /// Squared Mahalanobis distances `[n, classes]` of samples to class means, both means and covariance those of a fit
     /// without the sample's group. Whatever where that fit saw nothing of the class. O(n·p·(classes + m)) for groups of m.
     pub(crate) fn left_out(&self, leave_out: &LeaveOut) -> Array2<f64> {
-        let Within { labels, counts, .. } = self.within;
+        let Within { labels, counts, weights, masses, .. } = self.within;
         let (n, classes) = (labels.len(), counts.len());
         let product = |a: MatRef<'_, f64>, b: MatRef<'_, f64>| {
             let mut out = Mat::<f64>::zeros(a.ncols(), b.ncols());
@@ -187,43 +199,54 @@ impl Whitened<'_> {
         let mut out = Array2::zeros((n, classes));
         for members in &leave_out.members {
             let m = members.len();
+            let root = |a: usize| weights[members[a]].sqrt();
             let own = Mat::from_fn(self.samples.nrows(), m, |j, a| self.samples[(j, members[a])]);
             let mut deviations = own.clone();
             for (a, &i) in members.iter().enumerate() {
-                add(deviations.col_as_slice_mut(a), self.means.col_as_slice(labels[i]), -1.0);
+                let deviation = deviations.col_as_slice_mut(a);
+                add(deviation, self.means.col_as_slice(labels[i]), -1.0);
+                scale(deviation, root(a));
             }
-            let mut left = counts.clone();
+            let mut present: Vec<usize> = members.iter().map(|&i| labels[i]).collect();
+            present.sort_unstable();
+            present.dedup();
+            let (mut left, mut leaves) = (masses.clone(), 0.0);
             for &i in members {
-                left[labels[i]] -= 1;
+                left[labels[i]] -= weights[i];
+                leaves += weights[i];
+            }
+            // Nothing but rounding may be left of a class.
+            for &k in &present {
+                if members.iter().filter(|&&i| labels[i] == k).count() == counts[k] {
+                    left[k] = 0.0;
+                }
             }
             // Products of the deviations with themselves, with the samples, and with the means of the rest.
             let squares = product(deviations.as_ref(), deviations.as_ref());
             let mut with_own = product(deviations.as_ref(), own.as_ref());
-            let mut with_means =
-                Mat::from_fn(m, classes, |a, k| of_samples[(members[a], k)] - of_means[(labels[members[a]], k)]);
+            let mut with_means = Mat::from_fn(m, classes, |a, k| {
+                root(a) * (of_samples[(members[a], k)] - of_means[(labels[members[a]], k)])
+            });
             let mut cross = Mat::from_fn(m, classes, |a, k| of_samples[(members[a], k)]);
             let mut of_rest = Array1::from_shape_fn(classes, |k| of_means[(k, k)]);
-            let mut present: Vec<usize> = members.iter().map(|&i| labels[i]).collect();
-            present.sort_unstable();
-            present.dedup();
-            for &k in present.iter().filter(|&&k| left[k] > 0) {
+            for &k in present.iter().filter(|&&k| left[k] > 0.0) {
                 // The mean without the group is μ - Σ deviations / n'.
-                let moved = 1.0 / left[k] as f64;
+                let moved = 1.0 / left[k];
                 let gone: Vec<usize> = (0..m).filter(|&a| labels[members[a]] == k).collect();
-                let along: f64 = gone.iter().map(|&a| with_means[(a, k)]).sum();
-                let length: f64 =
-                    gone.iter().flat_map(|&a| gone.iter().map(move |&b| (a, b))).map(|at| squares[at]).sum();
+                let along: f64 = gone.iter().map(|&a| root(a) * with_means[(a, k)]).sum();
+                let pairs = gone.iter().flat_map(|&a| gone.iter().map(move |&b| (a, b)));
+                let length: f64 = pairs.map(|(a, b)| root(a) * root(b) * squares[(a, b)]).sum();
                 of_rest[k] += moved * (moved * length - 2.0 * along);
                 for b in 0..m {
-                    cross[(b, k)] -= moved * gone.iter().map(|&a| with_own[(a, b)]).sum::<f64>();
-                    with_means[(b, k)] -= moved * gone.iter().map(|&a| squares[(b, a)]).sum::<f64>();
+                    cross[(b, k)] -= moved * gone.iter().map(|&a| root(a) * with_own[(a, b)]).sum::<f64>();
+                    with_means[(b, k)] -= moved * gone.iter().map(|&a| root(a) * squares[(b, a)]).sum::<f64>();
                 }
             }
             // M⁻¹ - (1-α)/n VᵀV, with M⁻¹ = I - 11ᵀ/(n' + m) within a class.
             let beta = (1.0 - self.shrinkage) / n as f64;
             let kept = Mat::from_fn(m, m, |a, b| {
                 let (class, other) = (labels[members[a]], labels[members[b]]);
-                let shared = if class == other && left[class] > 0 { 1.0 / counts[class] as f64 } else { 0.0 };
+                let shared = if class == other && left[class] > 0.0 { root(a) * root(b) / masses[class] } else { 0.0 };
                 f64::from(a == b) - shared - beta * squares[(a, b)]
             });
             // Positive definite as Σ is without the group; rounding can only spoil that where shrinkage is next to nothing.
@@ -236,14 +259,14 @@ impl Whitened<'_> {
                 Err(_) => 0.0,
             };
             // Σ without the group is over fewer samples.
-            let scale = (n - m) as f64 / n as f64;
+            let share = 1.0 - leaves / n as f64;
             for (a, &i) in members.iter().enumerate() {
                 let length = dot(own.col_as_slice(a), own.col_as_slice(a));
                 for k in 0..classes {
                     let across = with_own.col_as_slice(a).iter().zip(with_means.col_as_slice(k));
                     let across: f64 = across.map(|(x, mean)| (x - mean).powi(2)).sum();
                     let plain = length - 2.0 * cross[(a, k)] + of_rest[k];
-                    out[(i, k)] = scale * (plain + beta * across).max(0.0);
+                    out[(i, k)] = share * (plain + beta * across).max(0.0);
                 }
             }
         }
@@ -257,6 +280,12 @@ fn add(to: &mut [f64], what: &[f64], times: f64) {
     }
 }
 
+fn scale(what: &mut [f64], by: f64) {
+    for x in what {
+        *x *= by;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
@@ -265,22 +294,32 @@ mod tests {
     use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
     /// Distances to class means of the rows kept, with `(1-α)/n' (S' + αν n/(1-α) I)` written out.
-    fn refit(x: &Array2<f32>, labels: &[usize], kept: &[usize], at: usize, penalty: f64, share: f64) -> Vec<f64> {
+    fn refit(
+        (x, labels, weights): (&Array2<f32>, &[usize], &[f64]),
+        kept: &[usize],
+        at: usize,
+        penalty: f64,
+        share: f64,
+    ) -> Vec<f64> {
         let dim = x.ncols();
         let classes = labels.iter().max().unwrap() + 1;
         let mut means = vec![vec![0.0; dim]; classes];
         for (class, mean) in means.iter_mut().enumerate() {
             let own: Vec<usize> = kept.iter().copied().filter(|&i| labels[i] == class).collect();
             for (j, m) in mean.iter_mut().enumerate() {
-                *m = own.iter().map(|&i| f64::from(x[(i, j)])).sum::<f64>() / own.len() as f64;
+                *m = own.iter().map(|&i| weights[i] * f64::from(x[(i, j)])).sum::<f64>();
+                *m /= own.iter().map(|&i| weights[i]).sum::<f64>();
             }
         }
         let covariance = Mat::from_fn(dim, dim, |a, b| {
             let scatter: f64 = kept
                 .iter()
-                .map(|&i| (f64::from(x[(i, a)]) - means[labels[i]][a]) * (f64::from(x[(i, b)]) - means[labels[i]][b]))
+                .map(|&i| {
+                    let deviation = |j: usize| f64::from(x[(i, j)]) - means[labels[i]][j];
+                    weights[i] * deviation(a) * deviation(b)
+                })
                 .sum();
-            share / kept.len() as f64 * (scatter + if a == b { penalty } else { 0.0 })
+            share / kept.iter().map(|&i| weights[i]).sum::<f64>() * (scatter + if a == b { penalty } else { 0.0 })
         });
         let factor = covariance.partial_piv_lu();
         let distance = |mean: &Vec<f64>| {
@@ -298,7 +337,9 @@ mod tests {
             let labels: Vec<usize> = (0..n).map(|i| i % 3).collect();
             // Groups of one class, of several, and single samples.
             let groups: Vec<usize> = (0..n).map(|i| [0, 1, 2, 0, 3, 4, 0, 5][i % 8] + 10 * (i / 8)).collect();
-            let samples = Samples::new(x.view(), &labels, &groups, 3).unwrap();
+            let weights: Vec<f64> = (0..n).map(|i| if dim == 9 { 1.0 } else { 0.5 + (i % 4) as f64 }).collect();
+            let samples = Samples::new(x.view(), &labels, &groups, 3).unwrap().with_weights(&weights).unwrap();
+            let weights = balance::weights(&samples, false);
             let (within, leave_out) = (Within::new(&samples), LeaveOut::new(&samples));
             let everyone: Vec<usize> = (0..n).collect();
             for shrinkage in [0.01, 0.4, 0.999] {
@@ -308,7 +349,7 @@ mod tests {
                 for members in &leave_out.members {
                     let kept: Vec<usize> = everyone.iter().copied().filter(|i| !members.contains(i)).collect();
                     for &i in members {
-                        let expected = refit(&x, &labels, &kept, i, penalty, 1.0 - shrinkage);
+                        let expected = refit((&x, &labels, &weights), &kept, i, penalty, 1.0 - shrinkage);
                         for (k, expected) in expected.iter().enumerate() {
                             let worst = (got[(i, k)] / expected - 1.0).abs();
                             assert!(worst < 1e-7, "{n} {dim} {shrinkage}: {i} {k} {} {expected}", got[(i, k)]);

@@ -3,7 +3,7 @@
 #![allow(clippy::struct_field_names, reason = "the file's names")]
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use acclimate_trainer::{FitOptions, Kind, Samples, Solution, solve};
+use acclimate_trainer::{FitOptions, Kind, Samples, Solution, Weighting, solve};
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::Deserialize;
 
@@ -51,7 +51,9 @@ impl Case {
     fn solve(&self, kind: Kind, groups: &[usize], penalty: Option<f64>) -> Solution {
         let x = self.features();
         let samples = Samples::new(x.view(), &self.labels, groups, self.classes).unwrap();
-        solve(kind, &samples, penalty, &FitOptions::default()).unwrap()
+        // scikit-learn's logistic regression is not told to balance the classes.
+        let weighting = if kind == Kind::Logistic { Weighting::None } else { Weighting::Auto };
+        solve(kind, &samples, penalty, &FitOptions { weighting, ..FitOptions::default() }).unwrap()
     }
 
     fn logits(&self, solution: &Solution) -> Array2<f64> {

@@ -103,7 +103,8 @@ impl<'a> Problem<'a> {
         let mut kinds = options.kinds.clone();
         kinds.push(Kind::Prototype);
         let prior = shipped.map(|shipped| self.prior(&shipped.file));
-        let candidates = fit(&samples, &FitOptions { kinds, prior, seed: 0, threads: options.threads })?;
+        let candidates =
+            fit(&samples, &FitOptions { kinds, prior, threads: options.threads, ..FitOptions::default() })?;
         // Where classes without samples are to be kept, only what starts from the model's own classifier has them all.
         let asked = |candidate: &&Candidate| {
             (one_class || options.kinds.contains(&candidate.head.kind)) && candidate.head.classes() == self.names.len()

@@ -84,9 +84,9 @@ def case(name, n, dim, classes, group, seed, rare=1):
             spread = lambda of: ((x[of] - means_of(of)[labels[of]]) ** 2).sum() / dim
             penalty = shrinkage / (1 - shrinkage) * spread(everyone)
             covariance = (1 - shrinkage) / rows.sum() * (deviations.T @ deviations + penalty * np.eye(dim))
-            weights = np.linalg.solve(covariance, means_of(rows).T)
-            bias = np.log(y[rows].mean(0)) - (means_of(rows).T * weights).sum(0) / 2
-            return lambda at: log_softmax(at @ weights + bias, axis=1)
+            directions = np.linalg.solve(covariance, means_of(rows).T)
+            bias = np.log(weights[rows] @ y[rows] / weights[rows].sum()) - (means_of(rows).T * directions).sum(0) / 2
+            return lambda at: log_softmax(at @ directions + bias, axis=1)
 
         def means_of(rows):
             return y[rows].T @ x[rows] / y[rows].sum(0)[:, None]
@@ -94,10 +94,12 @@ def case(name, n, dim, classes, group, seed, rare=1):
         model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage).fit(x, labels)
         decision = model.decision_function(x)
         decision = decision if decision.ndim > 1 else np.stack([-decision / 2, decision / 2], 1)
-        np.testing.assert_allclose(discriminant(everyone)(x), log_softmax(decision, axis=1), rtol=1e-6, atol=1e-6)
+        # With classes that count alike scikit-learn weighs the covariance too.
+        if np.all(weights == 1):
+            np.testing.assert_allclose(discriminant(everyone)(x), log_softmax(decision, axis=1), rtol=1e-6, atol=1e-6)
         out["discriminant"].append(dict(
             penalty=shrinkage,
-            scores=numbers(log_softmax(decision, axis=1)),
+            scores=numbers(discriminant(everyone)(x)),
             leave_one_out=numbers(leave_out(discriminant, singles)),
             leave_group_out=numbers(leave_out(discriminant, groups)),
         ))

@@ -20,14 +20,15 @@ const TIE: f64 = 1e-9;
 const TOWARDS_ONE: [f64; 3] = [0.75, 0.5, 0.0];
 
 /// Solves at a shrinkage (above 1 as at 1), or where there is none at the best of a few by leave-out log-loss. `weights` `[n]`
-/// give the classes' shares π. O(n·dim·p + p³) per shrinkage, `p = min(n, dim)`.
+/// give the classes' shares π. Also the scores with each sample's whole fold left out. O(n·dim·p + p³) per shrinkage, `p = min(n, dim)`.
 pub(crate) fn solve(
     samples: &Samples<'_>,
     within: &Within,
     leave_out: &LeaveOut,
+    folds: &LeaveOut,
     weights: &[f64],
     shrinkage: Option<f64>,
-) -> Solution {
+) -> (Solution, Array2<f64>) {
     let oracle = within.oracle();
     let path = shrinkage.map_or_else(|| TOWARDS_ONE.map(|far| oracle + far * (1.0 - oracle)).to_vec(), |one| vec![one]);
     let mut near = None;
@@ -50,8 +51,9 @@ pub(crate) fn solve(
         let mean = whitened.means.col_as_slice(c);
         *bias = (share / total).ln() - 0.5 * crate::dot::dot(mean, mean) - *bias;
     }
+    let by_fold = self::scores(samples, &whitened, folds, weights);
     let form = Form::linear(directions, bias);
-    Solution { kind: Kind::Discriminant, form, scores, lambda: Some(whitened.shrinkage), scale: None }
+    (Solution { kind: Kind::Discriminant, form, scores, lambda: Some(whitened.shrinkage), scale: None }, by_fold)
 }
 
 /// Leave-out logits, `[n, classes]`.

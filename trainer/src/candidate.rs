@@ -9,8 +9,9 @@ use ndarray::{Array2, ArrayViewMut1, Axis};
 
 use crate::{
     FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Prior, Samples, Solution, Weighting, balance, biased, calibration,
-    centred::Centred, cost::flops, evaluation::most_probable, leave_out::LeaveOut, log_loss, logistic,
+    centred::Centred, cost::flops, discriminant, evaluation::most_probable, leave_out::LeaveOut, log_loss, logistic,
     penalised::IllConditioned, prototype::Directions, ridge, softmax, solution::columns, spectrum::Spectrum,
+    within::Within,
 };
 
 /// Folds of the cross-validation that selection and logistic regression rest on.
@@ -196,6 +197,7 @@ struct Fitter<'a, 'b> {
     spectra: [OnceCell<Spectrum>; 2],
     single: [OnceCell<Centred<f32>>; 2],
     double: [OnceCell<Centred<f64>>; 2],
+    within: OnceCell<Within>,
 }
 
 impl<'a, 'b> Fitter<'a, 'b> {
@@ -208,8 +210,8 @@ impl<'a, 'b> Fitter<'a, 'b> {
             Weighting::Balanced => true,
             Weighting::None => false,
         };
-        let (spectra, single, double) = Default::default();
-        Self { samples, options, leave_out, folds, directions, even, spectra, single, double }
+        let (spectra, single, double, within) = Default::default();
+        Self { samples, options, leave_out, folds, directions, even, spectra, single, double, within }
     }
 
     /// Whether a kind is fitted with the classes balanced and as they are.
@@ -252,7 +254,7 @@ impl<'a, 'b> Fitter<'a, 'b> {
     fn can_fit(&self, kind: Kind) -> bool {
         match kind {
             Kind::BiasedRidge => self.prior().is_ok(),
-            Kind::Logistic | Kind::Prototype | Kind::Ridge => true,
+            Kind::Discriminant | Kind::Logistic | Kind::Prototype | Kind::Ridge => true,
             Kind::Shipped => self.prior().is_ok_and(Prior::knows_all),
         }
     }
@@ -288,6 +290,12 @@ impl<'a, 'b> Fitter<'a, 'b> {
                     |centred| biased::solve(samples, prior, leave_out, folds, centred, lambda, threads),
                     |centred| biased::solve(samples, prior, leave_out, folds, centred, lambda, threads),
                 )
+            }
+            Kind::Discriminant => {
+                let within = self.within.get_or_init(|| Within::new(samples));
+                let weights = balance::weights(samples, balanced);
+                let (solution, by_fold) = discriminant::solve(samples, within, leave_out, folds, &weights, lambda);
+                Ok((solution, Some(by_fold)))
             }
             Kind::Logistic => Ok((logistic::solve(samples, folds, self.spectrum(balanced)?, lambda, threads), None)),
             Kind::Prototype => Ok((self.directions.solution(), None)),

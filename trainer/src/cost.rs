@@ -16,6 +16,7 @@ const LOGISTIC_PASSES: f64 = 10.0 * 8.0 * 12.0;
 /// | `prototype` | `6·n·dim·C` |
 /// | `ridge` | `n·dim·m + P·m²·(m + min(n, 500)) + 2·P·n·m·C` |
 /// | `biased_ridge` | those of `ridge` for `2·C` classes and 4 scales |
+/// | `discriminant` | `n·dim·m + 4·(m³ + 2·n·m·(dim + C))` |
 /// | `logistic` | `n·dim·m + 9·m³` for principal coordinates, `4·n·m·C` for each of 960 steps |
 ///
 /// An order of magnitude is what it is good for: a caller calibrates it by what the kinds before took.
@@ -26,6 +27,7 @@ pub fn flops(kind: Kind, samples: &Samples<'_>) -> f64 {
     let ridge = |classes: f64| n * dim * m + penalties * m * (m * (m + n.min(500.0)) + 2.0 * n * classes);
     match kind {
         Kind::BiasedRidge => ridge(2.0 * classes) + penalties * 8.0 * n * classes,
+        Kind::Discriminant => n * dim * m + 4.0 * m * (m * m + 2.0 * n * (dim + classes)),
         Kind::Logistic => n * dim * m + 9.0 * m.powi(3) + 4.0 * n * m * classes * LOGISTIC_PASSES,
         Kind::Prototype => 6.0 * n * dim * classes,
         Kind::Ridge => ridge(classes),

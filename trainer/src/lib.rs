@@ -18,6 +18,7 @@ mod closed;
 mod comparison;
 mod cost;
 mod decision;
+mod discriminant;
 pub mod domain;
 mod dot;
 pub mod drift;
@@ -46,6 +47,7 @@ mod solution;
 mod spectrum;
 mod statistics;
 mod verdict;
+mod within;
 mod workers;
 
 pub use advice::{Advice, Contradiction, Reason};

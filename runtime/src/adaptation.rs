@@ -6,17 +6,23 @@
 //! for the rules.
 
 mod audit;
+mod budget;
 mod problem;
+mod rule;
+mod tune;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use acclimate_trainer::{EvaluationError, FitError, JudgeError, Kind, Outcome, SamplesError};
 use jiff::Timestamp;
 
 pub use self::audit::audit;
+use self::budget::Budget;
 use self::problem::{Problem, Service};
+pub use self::rule::{Costs, Rule, RuleError};
+pub use self::tune::{Progress, tune};
 use crate::group::GroupBy;
-use crate::head_file::{HeadFile, Provenance};
+use crate::head_file::{Fixed, HeadFile, Provenance};
 use crate::record::{AdaptationRecord, Seconds};
 use crate::store::{Forget, NewAdaptation, NewHead, Receipt, Refitted, StoreError, Tasks};
 
@@ -27,6 +33,12 @@ pub struct Options {
     pub kinds: Vec<Kind>,
     /// A person's word that the new labels are right.
     pub trust_labels: bool,
+    /// What is not chosen by leave-out.
+    pub fixed: Fixed,
+    /// How the head is to answer.
+    pub rule: Rule,
+    /// Time for the fit: a kind that would not end within it is not started.
+    pub budget: Option<Duration>,
     /// Groups otherwise than the task says.
     pub group_by: Option<GroupBy>,
     /// Threads of the fit.
@@ -61,6 +73,9 @@ pub enum AdaptError {
     /// The verdict could not be written down.
     #[error("could not write the verdict down")]
     Record(#[from] serde_json::Error),
+    /// The answers cannot be given as asked for.
+    #[error("could not set how the head is to answer")]
+    Rule(#[from] RuleError),
     /// The samples cannot be fitted.
     #[error("could not use the stored samples")]
     Samples(#[from] SamplesError),
@@ -121,24 +136,29 @@ pub fn adapt_on(
     };
     let load = start.elapsed().as_secs_f64();
 
-    let proposal = problem.propose(options, shipped.as_ref())?;
+    let mut budget = Budget::new(options.budget);
+    let proposal = problem.propose(options, shipped.as_ref(), &mut |kind, flops| budget.may_start(kind, flops))?;
     let verdict = problem.judge(proposal.as_ref(), service.as_ref(), options.trust_labels)?;
     let mut record = problem.record(task, &verdict, proposal.as_ref(), service.as_ref())?;
+    record.skip(proposal.as_ref().map_or(&[], |proposal| &proposal.skipped), budget.skipped);
     record.seconds = Seconds { load, fit: start.elapsed().as_secs_f64() - load, total: start.elapsed().as_secs_f64() };
 
     let file = proposal.as_ref().map(|proposal| -> Result<HeadFile, AdaptError> {
+        let before = service.as_ref().map(|service| &service.head.file);
+        let (decision, precision) = problem.decide(&options.rule, before, proposal.selected())?;
         let provenance = Provenance {
             counts: problem.counts(),
             device: options.device.clone(),
             evaluation: problem.evaluate(proposal.selected())?,
             extractor,
+            fixed: Fixed { precision, ..options.fixed },
             parent: service.as_ref().map(|service| service.head.generation.0),
             statistics: Some(snapshot.digest().0),
             time: Timestamp::now(),
             unproved: verdict.unproved,
         };
         let (classes, head) = (problem.names.clone(), proposal.selected().head.clone());
-        Ok(HeadFile { task: task.to_owned(), backbone_id, classes, head, provenance })
+        Ok(HeadFile { task: task.to_owned(), backbone_id, classes, head, decision, provenance })
     });
     let file = file.transpose()?;
     let json = serde_json::to_string(&record)?;
@@ -166,26 +186,29 @@ pub fn forget(tasks: &mut Tasks, task: &str, what: &Forget, options: &Options) -
     let shipped = tasks.shipped(task, &tasks.task(task)?.backbone_id)?;
     tasks.forget(task, what, &options.who, Timestamp::now(), |snapshot, gone| {
         let problem = Problem::new(snapshot, None);
-        let options = Options { kinds: vec![gone.file.head.kind], ..options.clone() };
-        let proposal = match problem.propose(&options, shipped.as_ref()) {
+        let fixed = gone.file.provenance.fixed;
+        let options = Options { kinds: vec![gone.file.head.kind], fixed, rule: Rule::default(), ..options.clone() };
+        let proposal = match problem.propose(&options, shipped.as_ref(), &mut |_, _| true) {
             Ok(Some(proposal)) => proposal,
             Ok(None) | Err(AdaptError::NoCandidate { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
         let candidate = proposal.selected();
+        let (decision, precision) = problem.decide(&options.rule, Some(&gone.file), candidate)?;
         let provenance = Provenance {
             counts: problem.counts(),
             device: options.device,
             evaluation: problem.evaluate(candidate)?,
             extractor: gone.file.provenance.extractor.clone(),
+            fixed: Fixed { precision, ..fixed },
             parent: None,
             statistics: Some(snapshot.digest().0),
             time: Timestamp::now(),
             // What proved the one that goes has gone with it.
             unproved: true,
         };
-        let file =
-            HeadFile { classes: problem.names.clone(), head: candidate.head.clone(), provenance, ..gone.file.clone() };
+        let (classes, head) = (problem.names.clone(), candidate.head.clone());
+        let file = HeadFile { classes, head, decision, provenance, ..gone.file.clone() };
         Ok(Some(Refitted { file, leave_out: candidate.leave_out.clone() }))
     })
 }

@@ -1,4 +1,5 @@
-//! The configuration file, as far as it concerns the command line: which device this is, which backbone runs on what.
+//! The configuration file, as far as it concerns the command line: which device this is, which backbone runs on what,
+//! how long a fit may take.
 //!
 //! Checked whole: an unknown key is an error with its line, never ignored.
 
@@ -10,10 +11,20 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// How new heads are fitted.
+    pub adapt: Adapt,
     /// Which device this is.
     pub device: Device,
     /// Which backbone new tasks get, and what runs it.
     pub backbone: Backbone,
+}
+
+/// `[adapt]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Adapt {
+    /// Time for fitting; without it, all kinds of head are tried.
+    pub budget_ms: Option<u64>,
 }
 
 /// `[device]`.
@@ -106,7 +117,8 @@ mod tests {
 
     #[test]
     fn every_key_is_optional() {
-        let config: Config = toml::from_str("[backbone]\nengine = \"tract\"").unwrap();
+        let config: Config = toml::from_str("[backbone]\nengine = \"tract\"\n[adapt]\nbudget_ms = 500").unwrap();
+        assert_eq!(config.adapt.budget_ms, Some(500));
         assert_eq!(config.backbone.engine, EngineName::Tract);
         assert!(!config.device_id().is_empty());
     }

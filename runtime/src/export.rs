@@ -17,6 +17,7 @@ use ndarray::ArrayView1;
 use crate::embedding::{OpenError, Opener, prepared};
 use crate::loading::InputError;
 use crate::npz::Npz;
+use crate::record::DecisionRecord;
 use crate::store::{Filter, Snapshot, StoreError, StoredHead, Tasks};
 
 /// Inputs that both are asked about, where so many payloads are kept.
@@ -52,6 +53,9 @@ pub enum ExportError {
     /// The merged file does not open.
     #[error("the merged file does not open; nothing was written")]
     Open(#[from] NetworkError),
+    /// The rule for answers could not be written down.
+    #[error("could not write down how the head answers")]
+    Decision(#[from] serde_json::Error),
     /// The live backbone cannot be opened.
     #[error(transparent)]
     OpenLive(#[from] OpenError),
@@ -90,17 +94,22 @@ pub fn onnx(tasks: &Tasks, opener: &Opener, task: &str, head: &StoredHead) -> Re
     let manifest = Manifest::parse(&on.manifest)?;
     let head_file = &head.file;
     let Form::Linear(Linear { weights, bias }) = &head_file.head.form;
+    let mut metadata = vec![
+        ("acclimate.task".to_owned(), task.to_owned()),
+        ("acclimate.generation".to_owned(), head.generation.to_string()),
+        ("acclimate.head".to_owned(), head.digest.to_string()),
+    ];
+    // The graph gives probabilities; whoever runs it is to answer as the head here does.
+    if let Some(decision) = DecisionRecord::new(&head_file.decision, &head_file.classes) {
+        metadata.push(("acclimate.decision".to_owned(), serde_json::to_string(&decision)?));
+    }
     let request = Merge {
         weights: weights.view(),
         bias: bias.view(),
         temperature: head_file.head.temperature,
         unit: head_file.head.kind != Kind::Shipped,
         classes: &head_file.classes,
-        metadata: vec![
-            ("acclimate.task".to_owned(), task.to_owned()),
-            ("acclimate.generation".to_owned(), head.generation.to_string()),
-            ("acclimate.head".to_owned(), head.digest.to_string()),
-        ],
+        metadata,
     };
     let bytes = merge(&opener.bytes_for(&on, &manifest)?, &manifest, &request)?;
 

@@ -1,11 +1,11 @@
 //! Head files (`.head`): one fitted head with everything needed to judge and to use it. Knows nothing about stores.
 //!
 //! CBOR behind the bounded reader of [`crate::cbor`], always in its one deterministic form, so that equal heads are
-//! equal bytes. Under the tag of self-described CBOR (55799, first bytes `d9 d9 f7`) is one map, format 1:
+//! equal bytes. Under the tag of self-described CBOR (55799, first bytes `d9 d9 f7`) is one map, format 1 or 2:
 //!
 //! | field | type | what |
 //! |---|---|---|
-//! | `format` | 1 | version of this table |
+//! | `format` | 1 or 2 | version of this table; 2 only where a field needs it |
 //! | `task` | text | the task it was fitted for |
 //! | `backbone` | 32 bytes | id of the backbone whose features it reads |
 //! | `classes` | \[text\] | names, one at least, no two alike |
@@ -15,7 +15,13 @@
 //! | `temperature` | float | calibration: divides the logits; above 0 |
 //! | `lambda` | float or null | the penalty, for kinds that have one |
 //! | `novelty` | map or null | `means` f32 `[classes, dim]`, `threshold` float, `false_unknown_rate` float |
+//! | `decision` | map | format 2: how probabilities become an answer, see below; absent where the likeliest class is it |
 //! | `provenance` | map | see below |
+//!
+//! | field of `decision` | type | what |
+//! |---|---|---|
+//! | `costs` | f64 `[classes, classes]` or null | what each answer (column) costs for each class (row) |
+//! | `thresholds` | f64 `[classes]` or null | the probability below which an answer is `unknown` |
 //!
 //! | field of `provenance` | type | what |
 //! |---|---|---|
@@ -23,6 +29,7 @@
 //! | `device` | text | where it was fitted |
 //! | `evaluation` | map or null | see below |
 //! | `extractor` | text | engine, version, provider and precision that computed the features |
+//! | `fixed` | map | format 2: what a person fixed of the fit, `lambda` and `precision` float or null, `weighting` text; absent where nothing was |
 //! | `parent` | uint or null | generation in service when it was fitted, in the store that fitted it |
 //! | `statistics` | 32 bytes or null | digest of the statistics it was fitted on |
 //! | `time` | 0(text) | when, RFC 3339; by a clock that may have been wrong |
@@ -36,20 +43,20 @@
 //! | `accuracy_interval` | \[float, float\] | 95 % |
 //! | `confusion` | u64 `[classes, classes]` | true, predicted |
 //!
-//! Arrays of numbers are RFC 8746 typed arrays, little endian: f32 is tag 85 on bytes, u64 tag 71; with two dimensions,
+//! Arrays of numbers are RFC 8746 typed arrays, little endian: f32 is tag 85 on bytes, f64 tag 86, u64 tag 71; with two dimensions,
 //! tag 40 on `[[rows, columns], typed array]`, row by row. A float is a whole number of the shortest width that holds
 //! it. A field that is missing, or that this table does not have, is an error: another table is another format.
 
 mod read;
 mod write;
 
-use acclimate_trainer::{Evaluation, Form, Head, Linear};
+use acclimate_trainer::{Decision, Evaluation, Form, Head, Linear, Weighting};
 use jiff::Timestamp;
 
 use crate::cbor::CborError;
 
-/// The format that is written, and the only one so far.
-pub const FORMAT: u64 = 1;
+/// The newest format that is read; the oldest that says everything about a head is written.
+pub const FORMAT: u64 = 2;
 
 /// Largest file that is read. 1,000 classes of a feature of 2,048 take 16 MB.
 pub const MAX_BYTES: usize = 64 << 20;
@@ -59,6 +66,7 @@ const SELF_DESCRIBED: u64 = 55799;
 const ROW_MAJOR: u64 = 40;
 const U64_LE: u64 = 71;
 const F32_LE: u64 = 85;
+const F64_LE: u64 = 86;
 
 /// A head with its provenance, as it travels.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +79,8 @@ pub struct HeadFile {
     pub classes: Vec<String>,
     /// What computes.
     pub head: Head,
+    /// What is answered.
+    pub decision: Decision,
     /// Where it comes from.
     pub provenance: Provenance,
 }
@@ -86,6 +96,8 @@ pub struct Provenance {
     pub evaluation: Option<Evaluation>,
     /// What computed the features: engine, version, provider, precision.
     pub extractor: String,
+    /// What a person fixed of the fit: the same is fixed when it is fitted again.
+    pub fixed: Fixed,
     /// Generation in service when it was fitted, in the store that fitted it.
     pub parent: Option<u32>,
     /// Digest of the statistics it was fitted on.
@@ -94,6 +106,17 @@ pub struct Provenance {
     pub time: Timestamp,
     /// Whether there were too few groups to prove it.
     pub unproved: bool,
+}
+
+/// What a person fixed of a fit; the rest is chosen by leave-out.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Fixed {
+    /// The penalty.
+    pub lambda: Option<f64>,
+    /// The precision that the thresholds of the decision are to keep.
+    pub precision: Option<f64>,
+    /// Whether classes count alike.
+    pub weighting: Weighting,
 }
 
 /// Why a head file was refused.
@@ -151,11 +174,20 @@ impl HeadFile {
 
     /// What the types do not say.
     fn check(&self) -> Result<(), HeadFileError> {
-        let Self { task: _, backbone_id: _, classes, head, provenance } = self;
+        let Self { task: _, backbone_id: _, classes, head, decision, provenance } = self;
         let Head { kind: _, form, temperature, lambda, novelty } = head;
         let Form::Linear(Linear { weights, bias }) = form;
-        let Provenance { counts, device: _, evaluation, extractor: _, parent: _, statistics: _, time: _, unproved: _ } =
-            provenance;
+        let Provenance {
+            counts,
+            device: _,
+            evaluation,
+            extractor: _,
+            fixed,
+            parent: _,
+            statistics: _,
+            time: _,
+            unproved: _,
+        } = provenance;
 
         let n = classes.len();
         expect("classes", "one at least, no two alike", n > 0 && distinct(classes), || format!("{classes:?}"))?;
@@ -173,6 +205,10 @@ impl HeadFile {
             finite("novelty.threshold", [f64::from(novelty.threshold)])?;
             finite("novelty.false_unknown_rate", [novelty.false_unknown_rate])?;
         }
+        let of = decision.costs().map_or(n, ndarray::Array2::nrows);
+        shape("decision.costs", (of, 1), (n, 1))?;
+        shape("decision.thresholds", (decision.thresholds().map_or(n, <[f64]>::len), 1), (n, 1))?;
+        finite("provenance.fixed", fixed.lambda.into_iter().chain(fixed.precision))?;
         shape("provenance.counts", (counts.len(), 1), (n, 1))?;
         if let Some(evaluation) = evaluation {
             let Evaluation {

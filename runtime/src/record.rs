@@ -6,15 +6,17 @@
 mod adaptation;
 mod backbone;
 mod bench;
+mod decision;
 mod evaluation;
 mod head;
 mod inspection;
 mod sample;
 mod task;
 
-pub use adaptation::{AdaptationRecord, CandidateRecord, ComparisonRecord, DemoRecord, Seconds};
+pub use adaptation::{AdaptationRecord, CandidateRecord, ComparisonRecord, DemoRecord, Seconds, TuneRecord};
 pub use backbone::BackboneRecord;
 pub use bench::{BenchRecord, FitTimeRecord, SpreadRecord};
+pub use decision::{DecidedRecord, DecisionRecord};
 pub use evaluation::{ConfusionRecord, EvaluateRecord, EvaluationRecord};
 pub use head::{
     AuditCheckRecord, AuditRecord, CheckedRecord, ExportRecord, FailedRecord, HeadDetailRecord, HeadRecord,

@@ -64,11 +64,16 @@ fn heads_of_merged_and_of_reduced_statistics_are_those_of_the_pooled_samples_bit
         assert_eq!(bits(&merged.ridge(lambda).unwrap()), expected);
         assert_eq!(bits(&reduced.ridge(lambda).unwrap()), expected);
     }
+    for shrinkage in [0.05, 0.6] {
+        let expected = bits(&pooled.discriminant(shrinkage).unwrap());
+        assert_eq!(bits(&merged.discriminant(shrinkage).unwrap()), expected);
+        assert_eq!(bits(&reduced.discriminant(shrinkage).unwrap()), expected);
+    }
     assert_eq!(bits(&merged.prototype()), bits(&pooled.prototype()));
     assert_eq!(bits(&reduced.prototype()), bits(&pooled.prototype()));
     assert_ne!(bits(&part(0, 199).ridge(0.1).unwrap()), bits(&pooled.ridge(0.1).unwrap()));
     assert!(Statistics::new(3, quantisation).ridge(0.1).is_none());
-    assert!(pooled.ridge(0.0).is_none());
+    assert!(pooled.ridge(0.0).is_none() && pooled.discriminant(1.5).is_none());
 }
 
 #[test]
@@ -77,14 +82,20 @@ fn heads_of_statistics_are_those_of_the_samples() {
         let case = Synthetic::new(22, n, dim, 4, 1, 0.7);
         let (codes, quantisation) = codes(&case);
         let statistics = statistics(&codes, &case.labels, quantisation);
-        for (kind, of) in [(Kind::Ridge, statistics.ridge(0.3).unwrap()), (Kind::Prototype, statistics.prototype())] {
+        let of = [
+            (Kind::Ridge, statistics.ridge(0.3).unwrap()),
+            (Kind::Discriminant, statistics.discriminant(0.3).unwrap()),
+            (Kind::Prototype, statistics.prototype()),
+        ];
+        for (kind, of) in of {
             let solution = solve(kind, &case.samples(), Some(0.3), &FitOptions::default()).unwrap();
             let linear = solution.linear().unwrap();
             let worst = |a: &Linear<f64>, b: &Linear<f64>| {
                 let weights = (&a.weights - &b.weights).iter().fold(0.0_f64, |worst, d| worst.max(d.abs()));
                 (&a.bias - &b.bias).iter().fold(weights, |worst, d| worst.max(d.abs()))
             };
-            assert!(worst(linear, &of) < 1e-6, "{kind}: {}", worst(linear, &of));
+            let scale = linear.weights.iter().fold(1.0_f64, |scale, w| scale.max(w.abs()));
+            assert!(worst(linear, &of) < 1e-6 * scale, "{kind}: {}", worst(linear, &of));
         }
     }
 }

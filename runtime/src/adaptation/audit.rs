@@ -6,7 +6,7 @@
 use acclimate_trainer::{Form, Head, Kind};
 
 use super::problem::{Problem, Service};
-use super::{AdaptError, Options};
+use super::{AdaptError, Options, Rule};
 use crate::record::{AdaptationRecord, AuditCheckRecord, AuditRecord, Seconds};
 use crate::store::{Adaptation, Origin, Snapshot, StoreError, StoredHead, Tasks};
 
@@ -75,11 +75,15 @@ fn refit(
     let group_by = record.as_ref().and_then(|record| record.group_by.parse().ok());
     let problem = Problem::new(snapshot, group_by);
     let kinds = match &record {
-        Some(record) => record.candidates.iter().filter_map(|candidate| candidate.head.parse::<Kind>().ok()).collect(),
+        Some(record) => {
+            let fitted = record.candidates.iter().filter(|candidate| candidate.skipped.is_none());
+            fitted.filter_map(|candidate| candidate.head.parse::<Kind>().ok()).collect()
+        }
         None => vec![head.file.head.kind],
     };
     let shipped = tasks.shipped(&snapshot.task, &snapshot.backbone_id)?;
-    let proposal = problem.propose(&Options { kinds, ..options.clone() }, shipped.as_ref());
+    let fixed = provenance.fixed;
+    let proposal = problem.propose(&Options { kinds, fixed, ..options.clone() }, shipped.as_ref(), &mut |_, _| true);
     let proposal = match proposal {
         Ok(Some(proposal)) => proposal.choosing(head.file.head.kind),
         Ok(None) => None,
@@ -105,6 +109,9 @@ fn refit(
     let same = temperatures.0.to_bits() == temperatures.1.to_bits();
     checks.same("temperature", same, format!("{}, stored {}", temperatures.0, temperatures.1));
     checks.same("novelty", again.novelty == stored.novelty, "threshold and class means");
+    let rule = Rule { precision: fixed.precision, ..Rule::default() };
+    let (decision, _) = problem.decide(&rule, Some(&head.file), proposal.selected())?;
+    checks.same("decision", decision == head.file.decision, "costs and thresholds");
     let evaluation = problem.evaluate(proposal.selected())?;
     checks.same("evaluation", evaluation == provenance.evaluation, "out-of-sample accuracy and the rest");
 
@@ -179,7 +186,8 @@ fn verdict(
     let mut again = problem.record(task, &verdict, Some(proposal), service.as_ref())?;
     // What was not known yet when it was written, or is not of the numbers.
     again.generation = stored.generation;
-    let stored = AdaptationRecord { seconds: Seconds::default(), ..stored.clone() };
+    let mut stored = AdaptationRecord { seconds: Seconds::default(), ..stored.clone() };
+    stored.candidates.retain(|candidate| candidate.skipped.is_none());
     // Numbers that were text once are rounded as text is read.
     let again: AdaptationRecord = serde_json::from_str(&serde_json::to_string(&again)?)?;
     checks.same("verdict", again == stored, format!("{}: {}", again.verdict, again.because.join("; ")));

@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 
 use acclimate_trainer::{
-    Candidate, Evaluation, FORGOTTEN, FitOptions, InService, JudgeInput, Kind, Outcome, Prior, Samples, Verdict, fit,
-    judge, select,
+    Candidate, Decision, Evaluation, FORGOTTEN, FitOptions, InService, JudgeInput, Kind, Outcome, Prior, Samples,
+    Verdict, fit_within, judge, select,
 };
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
-use super::{AdaptError, Options};
+use super::{AdaptError, Options, Rule};
 use crate::group::{GroupBy, groups};
 use crate::head_file::HeadFile;
 use crate::record::{AdaptationRecord, CandidateRecord, EvaluationRecord, Seconds};
@@ -45,7 +45,11 @@ pub(super) struct Service {
 /// Fitted candidates and the one that goes before the judge.
 pub(super) struct Proposal {
     candidates: Vec<Candidate>,
+    /// Kinds that there was no time for.
+    pub(super) skipped: Vec<Kind>,
     selected: usize,
+    /// Which were asked for, and know all the classes.
+    eligible: Vec<bool>,
     /// Leave-out probabilities of the yardstick of a first head, `[n, names]`.
     prototype: Array2<f64>,
 }
@@ -53,6 +57,11 @@ pub(super) struct Proposal {
 impl Proposal {
     pub(super) fn selected(&self) -> &Candidate {
         &self.candidates[self.selected]
+    }
+
+    /// The candidates that were asked for.
+    pub(super) fn into_eligible(self) -> Vec<Candidate> {
+        self.candidates.into_iter().zip(self.eligible).filter_map(|(one, asked)| asked.then_some(one)).collect()
     }
 
     /// With the candidate of this kind selected, if there is one.
@@ -87,11 +96,12 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Fits and selects; nothing where there are no samples, or of one class only in a task that knows others.
+    /// Fits what may start, and selects; nothing where there are no samples, or of one class only in a task that knows others.
     pub(super) fn propose(
         &self,
         options: &Options,
         shipped: Option<&StoredHead>,
+        may_start: &mut dyn FnMut(Kind, f64) -> bool,
     ) -> Result<Option<Proposal>, AdaptError> {
         let one_class = self.seen.len() == 1;
         if self.seen.is_empty() || one_class && self.snapshot.classes.len() > 1 {
@@ -103,12 +113,15 @@ impl<'a> Problem<'a> {
         let mut kinds = options.kinds.clone();
         kinds.push(Kind::Prototype);
         let prior = shipped.map(|shipped| self.prior(&shipped.file));
-        let candidates =
-            fit(&samples, &FitOptions { kinds, prior, threads: options.threads, ..FitOptions::default() })?;
+        let (lambda, weighting) = (options.fixed.lambda, options.fixed.weighting);
+        let fitting = FitOptions { kinds, lambda, weighting, prior, threads: options.threads, ..FitOptions::default() };
+        let fitted = fit_within(&samples, &fitting, may_start)?;
+        let candidates = fitted.candidates;
         // Where classes without samples are to be kept, only what starts from the model's own classifier has them all.
         let asked = |candidate: &&Candidate| {
             (one_class || options.kinds.contains(&candidate.head.kind)) && candidate.head.classes() == self.names.len()
         };
+        let mask: Vec<bool> = candidates.iter().map(|candidate| asked(&candidate)).collect();
         let eligible: Vec<Candidate> = candidates.iter().filter(asked).cloned().collect();
         let none = || AdaptError::NoCandidate { task: self.snapshot.task.clone() };
         let kind = eligible.get(select(&eligible)).ok_or_else(none)?.head.kind;
@@ -124,7 +137,7 @@ impl<'a> Problem<'a> {
                 }
             }
         }
-        Ok(Some(Proposal { candidates, selected, prototype }))
+        Ok(Some(Proposal { candidates, skipped: fitted.skipped, selected, eligible: mask, prototype }))
     }
 
     /// The model's own classifier, with this problem's classes.
@@ -171,6 +184,16 @@ impl<'a> Problem<'a> {
         })?;
         // Of classes that are kept without samples nothing was shown.
         Ok(Verdict { unproved: verdict.unproved || self.unshown().is_some(), ..verdict })
+    }
+
+    /// How a candidate is to answer, and the precision that its thresholds are made for.
+    pub(super) fn decide(
+        &self,
+        rule: &Rule,
+        before: Option<&HeadFile>,
+        candidate: &Candidate,
+    ) -> Result<(Decision, Option<f64>), AdaptError> {
+        Ok(rule.decide(before, &self.names, candidate, &self.labels)?)
     }
 
     /// How good a candidate is on samples it was not fitted on; of one class there is nothing to tell apart.
@@ -272,14 +295,8 @@ impl<'a> Problem<'a> {
             in_service: in_service.as_ref().map(write),
             comparison: verdict.comparison.map(Into::into),
             candidates: proposal.map_or_else(Vec::new, |proposal| {
-                let records = proposal.candidates.iter().enumerate().map(|(index, candidate)| CandidateRecord {
-                    head: candidate.head.kind.to_string(),
-                    lambda: candidate.head.lambda,
-                    log_loss: candidate.log_loss,
-                    standard_error: candidate.log_loss_se,
-                    accuracy: candidate.accuracy,
-                    selected: index == proposal.selected,
-                });
+                let records = proposal.candidates.iter().enumerate();
+                let records = records.map(|(index, one)| CandidateRecord::new(one, index == proposal.selected));
                 records.collect()
             }),
             seconds: Seconds::default(),

@@ -1,20 +1,40 @@
 //! `adapt`: one adaptation, its verdict in words or as JSON, and the exit code that says which.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
-use acclimate::adaptation::{self, Adapted, Options};
+use acclimate::adaptation::{self, Adapted, Costs, Options, Rule};
+use acclimate::head_file::Fixed;
 use acclimate::record::AdaptationRecord;
-use acclimate_trainer::{Kind, Outcome as Verdict};
+use acclimate_trainer::{Kind, Outcome as Verdict, Weighting};
+use anyhow::{Context as _, ensure};
 
 use super::{Context, Outcome, args};
 
 /// Runs `acclimate adapt`.
 pub fn run(context: &Context, args: &args::Adapt) -> anyhow::Result<Outcome> {
     let mut tasks = context.tasks_to_write("adapt")?;
-    let mut options =
-        Options { trust_labels: args.trust_labels, group_by: args.group_by.map(Into::into), ..context.adapt_options() };
+    let mut options = Options {
+        trust_labels: args.trust_labels,
+        fixed: Fixed { lambda: args.lambda, precision: None, weighting: args.weighting.into() },
+        rule: rule(args)?,
+        group_by: args.group_by.map(Into::into),
+        ..context.adapt_options()
+    };
+    if let Some(budget) = args.budget_ms {
+        options.budget = Some(Duration::from_millis(budget));
+    }
     if !args.head.is_empty() {
         options.kinds = args.head.iter().map(|&kind| kind.into()).collect();
+    }
+    if args.lambda.is_some() {
+        let kinds: Vec<String> = options.kinds.iter().map(ToString::to_string).collect();
+        ensure!(
+            matches!(options.kinds[..], [kind] if !matches!(kind, Kind::Prototype | Kind::Shipped)),
+            "--lambda fixes the penalty of one kind of head that has one, and --head says {}: name one other than prototype \
+             and shipped, as in --head ridge --lambda 0.1",
+            kinds.join(", ")
+        );
     }
     let adapted = adaptation::adapt(&mut tasks, &args.task, &options)?;
     context.print(&adapted.record, || {
@@ -25,6 +45,22 @@ pub fn run(context: &Context, args: &args::Adapt) -> anyhow::Result<Outcome> {
         words
     })?;
     Ok(outcome(adapted.outcome))
+}
+
+/// How the new head is to answer.
+fn rule(args: &args::Adapt) -> anyhow::Result<Rule> {
+    let costs = match &args.cost {
+        None => None,
+        Some(file) if file.as_os_str() == "none" => Some(Costs::none()),
+        Some(file) => Some(Costs::read(file)?),
+    };
+    let thresholds = args.threshold.iter().map(|word| {
+        let (class, p) = word.rsplit_once('=').map_or((None, word.as_str()), |(class, p)| (Some(class.to_owned()), p));
+        let p: f64 =
+            p.parse().with_context(|| format!("--threshold {word}: expected P or CLASS=P with P from 0 to 1"))?;
+        Ok((class, p))
+    });
+    Ok(Rule { costs, precision: args.precision, thresholds: thresholds.collect::<anyhow::Result<_>>()? })
 }
 
 /// The exit code that says which verdict it was.
@@ -80,17 +116,8 @@ fn explain(adapted: &Adapted) -> String {
         adapted.group_sizes.first().unwrap_or(&0)
     );
     words += "\ncandidates, by log-loss on samples left out:";
-    for c in &record.candidates {
-        let lambda = c.lambda.map_or_else(String::new, |lambda| format!(", λ {lambda:.3e}"));
-        let mark = if c.selected { "  ← selected" } else { "" };
-        let _ = write!(
-            words,
-            "\n  {:12}  {:.4} ± {:.4}, accuracy {:.1} %{lambda}{mark}",
-            c.head,
-            c.log_loss,
-            c.standard_error,
-            100.0 * c.accuracy
-        );
+    for candidate in &record.candidates {
+        let _ = write!(words, "\n  {}", candidate.words());
     }
     if let Some(c) = &record.comparison {
         let p = c.p.map_or_else(|| "too few groups for a test".to_owned(), |p| format!("p = {p:.4} for being worse"));
@@ -104,6 +131,16 @@ fn explain(adapted: &Adapted) -> String {
     let s = record.seconds;
     let _ = write!(words, "\nseconds: load {:.3}, fit {:.3}, total {:.3}", s.load, s.fit, s.total);
     words
+}
+
+impl From<args::Weighting> for Weighting {
+    fn from(weighting: args::Weighting) -> Self {
+        match weighting {
+            args::Weighting::Auto => Self::Auto,
+            args::Weighting::Balanced => Self::Balanced,
+            args::Weighting::None => Self::None,
+        }
+    }
 }
 
 impl From<args::HeadKind> for Kind {

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use acclimate::head_file::{HeadFile, Provenance};
+use acclimate::head_file::{Fixed, HeadFile, Provenance};
 use acclimate::place::absolute;
 use acclimate::store::{Model, NewBackbone};
 use acclimate_backbone::builtin::SignalShape;
 use acclimate_backbone::{Backbone, Manifest, builtin, resolve, shipped};
-use acclimate_trainer::{Form, Head, Kind};
+use acclimate_trainer::{Decision, Form, Head, Kind};
 use anyhow::{Context as _, bail, ensure};
 use jiff::Timestamp;
 
@@ -138,11 +138,13 @@ impl Chosen {
                 lambda: None,
                 novelty: None,
             },
+            decision: Decision::default(),
             provenance: Provenance {
                 counts: vec![0; count],
                 device: context.config.device_id(),
                 evaluation: None,
                 extractor: format!("in the file of {}", self.manifest.name),
+                fixed: Fixed::default(),
                 parent: None,
                 statistics: None,
                 time: Timestamp::now(),

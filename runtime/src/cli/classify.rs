@@ -8,7 +8,7 @@ use acclimate::extractor::{self, Checked};
 use acclimate::group::{GroupBy, GroupInput, groups};
 use acclimate::inputs::{self, Found, Item, Labels};
 use acclimate::loading::{InputError, Loaded, Loader};
-use acclimate::record::{EvaluateRecord, EvaluationRecord, FailedRecord, PredictionRecord};
+use acclimate::record::{DecidedRecord, EvaluateRecord, EvaluationRecord, FailedRecord, PredictionRecord};
 use acclimate::store::{Access, Generation, StoredHead, Task, Tasks};
 use acclimate_backbone::Backbone;
 use acclimate_trainer::Evaluation;
@@ -34,7 +34,11 @@ pub fn classify(context: &Context, args: &args::Classify) -> anyhow::Result<Outc
                     let record = PredictionRecord::new(input, &stored, &embedded.feature);
                     bar.suspend(|| {
                         context.print(&record, || {
-                            let unknown = if record.unknown { "  unknown: unlike everything learnt" } else { "" };
+                            let unknown = match (record.unknown, record.unsure) {
+                                (_, true) => "  unknown: below the threshold of its class",
+                                (true, false) => "  unknown: unlike everything learnt",
+                                (false, false) => "",
+                            };
                             format!("{}  {}  {:.1} %{unknown}", record.input, record.class, 100.0 * record.confidence)
                         })
                     })?;
@@ -117,14 +121,23 @@ pub fn evaluate(context: &Context, args: &args::Evaluate) -> anyhow::Result<Outc
     for (row, mut place) in rows.iter().zip(probabilities.rows_mut()) {
         row.iter().zip(&mut place).for_each(|(&p, place)| *place = p);
     }
+    let width = stored.file.classes.len();
+    let decided = (!stored.file.decision.is_plain()).then(|| {
+        let own = probabilities.slice(ndarray::s![.., ..width]);
+        DecidedRecord::new(stored.file.decision.outcomes(own, &labels), &stored.file.classes)
+    });
     let group_of = groups(&grouped, GroupBy::Column);
     let evaluation = Evaluation::new(probabilities.view(), &labels, &group_of, false)?;
     let record = EvaluateRecord {
         task: task.name,
         generation: stored.generation.0,
         evaluation: EvaluationRecord::new(&evaluation, &classes),
+        decided,
     };
-    context.print(&record, || format!("generation {}\n{}", record.generation, record.evaluation.words()))?;
+    context.print(&record, || {
+        let decided = record.decided.as_ref().map_or_else(String::new, |decided| format!("\n  {}", decided.words()));
+        format!("generation {}\n{}{decided}", record.generation, record.evaluation.words())
+    })?;
     Ok(failures.outcome())
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use acclimate::export::{self, write_whole};
-use acclimate::record::{CheckedRecord, EvaluationRecord, ExportRecord, HeadDetailRecord, HeadRecord};
+use acclimate::record::{CheckedRecord, DecisionRecord, EvaluationRecord, ExportRecord, HeadDetailRecord, HeadRecord};
 use acclimate::store::{Access, Generation, StoredHead, Tasks};
 use acclimate::switch;
 use anyhow::{Context as _, ensure};
@@ -139,6 +139,7 @@ fn show(context: &Context, tasks: &Tasks, task: &str, head: &StoredHead) -> anyh
     let record = HeadDetailRecord {
         of: HeadRecord::new(head, tasks.task(task)?.in_service),
         evaluation: provenance.evaluation.as_ref().map(|e| EvaluationRecord::new(e, &head.file.classes)),
+        decision: DecisionRecord::new(&head.file.decision, &head.file.classes),
         temperature: head.file.head.temperature,
         device: provenance.device.clone(),
         parent: provenance.parent,
@@ -159,6 +160,9 @@ fn show(context: &Context, tasks: &Tasks, task: &str, head: &StoredHead) -> anyh
         );
         if let Some(evaluation) = &record.evaluation {
             let _ = write!(words, "\non samples it was not fitted on:\n{}", evaluation.words());
+        }
+        if let Some(decision) = &record.decision {
+            let _ = write!(words, "\n{}", decision.words());
         }
         words
     })

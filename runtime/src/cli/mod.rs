@@ -15,16 +15,19 @@ mod manifest;
 mod model;
 mod sample;
 mod task;
+mod tune;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use acclimate::adaptation::Options;
+use acclimate::adaptation::{Options, Rule};
 pub use acclimate::causes;
 use acclimate::config::{Config, EngineName};
 use acclimate::embedding::Opener;
 use acclimate::extractor::{self, Checked};
+use acclimate::head_file::Fixed;
 use acclimate::place::Environment;
 use acclimate::record::AddRecord;
 use acclimate::store::{Access, Task, Tasks};
@@ -109,6 +112,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Model(command) => model::run(&context, command),
         Command::Sample(command) => sample::run(&context, command),
         Command::Task(command) => task::run(&context, command),
+        Command::Tune(args) => tune::run(&context, args),
         Command::Trial => {
             trial::answer()?;
             Ok(Outcome::Done)
@@ -146,6 +150,9 @@ impl Context {
         Options {
             kinds: Kind::ALL.to_vec(),
             trust_labels: false,
+            fixed: Fixed::default(),
+            rule: Rule::default(),
+            budget: self.config.adapt.budget_ms.map(Duration::from_millis),
             group_by: None,
             threads: self.engine_options().threads,
             who: who(),

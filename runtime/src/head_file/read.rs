@@ -1,11 +1,13 @@
 //! Bytes → head: the tables of the parent module, field by field. Nothing here trusts the bytes; a failure names the
 //! field, what belongs there and what is there.
 
-use acclimate_trainer::{Evaluation, Form, Head, Novelty};
+use acclimate_trainer::{Decision, Evaluation, Form, Head, Novelty};
 use ciborium::Value;
 use ndarray::{Array1, Array2};
 
-use super::{F32_LE, FORMAT, HeadFile, HeadFileError, MAX_BYTES, Provenance, ROW_MAJOR, SELF_DESCRIBED, U64_LE};
+use super::{
+    F32_LE, F64_LE, FORMAT, Fixed, HeadFile, HeadFileError, MAX_BYTES, Provenance, ROW_MAJOR, SELF_DESCRIBED, U64_LE,
+};
 use crate::cbor;
 
 pub(super) fn head_file(bytes: &[u8]) -> Result<HeadFile, HeadFileError> {
@@ -19,13 +21,13 @@ pub(super) fn head_file(bytes: &[u8]) -> Result<HeadFile, HeadFileError> {
 
     // First: with another format nothing else can be relied on.
     let format = fields.take("format")?.uint()?;
-    if format != FORMAT {
+    if !(1..=FORMAT).contains(&format) {
         return Err(HeadFileError::Format { found: format });
     }
+    let classes = fields.take("classes")?.list(Field::text)?;
     let file = HeadFile {
         task: fields.take("task")?.text()?,
         backbone_id: fields.take("backbone")?.digest()?,
-        classes: fields.take("classes")?.list(Field::text)?,
         head: Head {
             kind: fields.take("kind")?.parse("biased_ridge, discriminant, logistic, prototype, ridge or shipped")?,
             form: Form::linear(fields.take("weights")?.f32_matrix()?, Array1::from(fields.take("bias")?.f32s()?)),
@@ -33,10 +35,39 @@ pub(super) fn head_file(bytes: &[u8]) -> Result<HeadFile, HeadFileError> {
             lambda: fields.take("lambda")?.optional(Field::float)?,
             novelty: fields.take("novelty")?.optional(novelty)?,
         },
-        provenance: provenance(fields.take("provenance")?)?,
+        decision: match fields.newer("decision", format) {
+            Some(field) => decision(field, classes.len())?,
+            None => Decision::default(),
+        },
+        provenance: provenance(fields.take("provenance")?, format)?,
+        classes,
     };
     fields.finish()?;
     Ok(file)
+}
+
+fn decision(field: Field, classes: usize) -> Result<Decision, HeadFileError> {
+    let path = field.path.clone();
+    let mut fields = field.map()?;
+    let costs = fields.take("costs")?.optional(Field::f64_matrix)?;
+    let thresholds = fields.take("thresholds")?.optional(Field::f64s)?;
+    fields.finish()?;
+    Decision::new(classes, costs, thresholds).map_err(|error| HeadFileError::Field {
+        field: path,
+        expected: "a rule for answers".to_owned(),
+        found: error.to_string(),
+    })
+}
+
+fn fixed(field: Field) -> Result<Fixed, HeadFileError> {
+    let mut fields = field.map()?;
+    let fixed = Fixed {
+        lambda: fields.take("lambda")?.optional(Field::float)?,
+        precision: fields.take("precision")?.optional(Field::float)?,
+        weighting: fields.take("weighting")?.parse("auto, balanced or none")?,
+    };
+    fields.finish()?;
+    Ok(fixed)
 }
 
 fn novelty(field: Field) -> Result<Novelty, HeadFileError> {
@@ -50,13 +81,14 @@ fn novelty(field: Field) -> Result<Novelty, HeadFileError> {
     Ok(novelty)
 }
 
-fn provenance(field: Field) -> Result<Provenance, HeadFileError> {
+fn provenance(field: Field, format: u64) -> Result<Provenance, HeadFileError> {
     let mut fields = field.map()?;
     let provenance = Provenance {
         counts: fields.take("counts")?.list(Field::uint)?,
         device: fields.take("device")?.text()?,
         evaluation: fields.take("evaluation")?.optional(evaluation)?,
         extractor: fields.take("extractor")?.text()?,
+        fixed: fields.newer("fixed", format).map_or_else(|| Ok(Fixed::default()), fixed)?,
         parent: fields.take("parent")?.optional(Field::narrow)?,
         statistics: fields.take("statistics")?.optional(Field::digest)?,
         time: fields.take("time")?.tagged(0, "an RFC 3339 time under tag 0")?.parse("an RFC 3339 time")?,
@@ -105,6 +137,11 @@ impl Fields {
                 Err(HeadFileError::Field { field: path, expected: "a value".to_owned(), found: "missing".to_owned() })
             }
         }
+    }
+
+    /// A field that format 1 does not have, and that later ones may lack.
+    fn newer(&mut self, name: &str, format: u64) -> Option<Field> {
+        (format > 1).then(|| self.take(name).ok()).flatten()
     }
 
     /// Nothing may be left.
@@ -194,6 +231,10 @@ impl Field {
         self.numbers(F32_LE, "an array of f32 (tag 85)", f32::from_le_bytes)
     }
 
+    fn f64s(self) -> Result<Vec<f64>, HeadFileError> {
+        self.numbers(F64_LE, "an array of f64 (tag 86)", f64::from_le_bytes)
+    }
+
     fn u64s(self) -> Result<Vec<u64>, HeadFileError> {
         self.numbers(U64_LE, "an array of u64 (tag 71)", u64::from_le_bytes)
     }
@@ -213,6 +254,10 @@ impl Field {
 
     fn f32_matrix(self) -> Result<Array2<f32>, HeadFileError> {
         self.matrix(Self::f32s)
+    }
+
+    fn f64_matrix(self) -> Result<Array2<f64>, HeadFileError> {
+        self.matrix(Self::f64s)
     }
 
     fn u64_matrix(self) -> Result<Array2<u64>, HeadFileError> {

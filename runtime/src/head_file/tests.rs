@@ -28,6 +28,7 @@ pub(crate) fn example() -> HeadFile {
                 false_unknown_rate: 0.02,
             }),
         },
+        decision: Decision::default(),
         provenance: Provenance {
             counts: vec![5, 7],
             device: "press-7".into(),
@@ -44,6 +45,7 @@ pub(crate) fn example() -> HeadFile {
                 confusion: array![[4, 1], [2, 5]],
             }),
             extractor: "tract 0.23.9 cpu f32".into(),
+            fixed: Fixed::default(),
             parent: Some(3),
             statistics: Some([0xdd; 32]),
             time: "2026-01-02T03:04:05.000006Z".parse().unwrap(),
@@ -81,7 +83,7 @@ fn every_field_must_be_there() {
 #[test]
 fn no_other_field_may_be_there() {
     let message = complaint("colour", Some(Value::Bool(true)));
-    assert_eq!(message, "head file: `the file.colour` is true, expected no such field in format 1");
+    assert_eq!(message, "head file: `the file.colour` is true, expected no such field in format 2");
 }
 
 #[test]
@@ -114,9 +116,9 @@ fn a_complaint_names_field_expectation_and_finding() {
 
 #[test]
 fn a_later_format_is_named_before_anything_else() {
-    let future = vec![(Value::Text("format".into()), Value::Integer(2.into()))];
+    let future = vec![(Value::Text("format".into()), Value::Integer(3.into()))];
     let message = decode(future).unwrap_err().to_string();
-    assert!(message.contains("has format 2, but this version of acclimate reads format 1"), "{message}");
+    assert!(message.contains("has format 3, but this version of acclimate reads format 2"), "{message}");
 }
 
 #[test]
@@ -235,22 +237,40 @@ fn heads() -> impl Strategy<Value = HeadFile> {
             (".{0,12}", ".{0,12}"),
             prop::option::of(evaluation),
             any::<(Option<u32>, Option<[u8; 32]>, bool)>(),
+            (prop::option::of(finite()), prop::option::of(finite()), any::<bool>()),
             // From the year 1 to 9999: the epoch is no limit to a wrong clock.
             (-62_135_596_800_i64..253_402_207_200, 0..1_000_000_000_i32),
         )
-            .prop_map(|(counts, (device, extractor), evaluation, (parent, statistics, unproved), (s, ns))| {
-                let time = Timestamp::new(s, ns).unwrap();
-                Provenance { counts, device, evaluation, extractor, parent, statistics, time, unproved }
+            .prop_map(
+                |(counts, (device, extractor), evaluation, (parent, statistics, unproved), fixed, (s, ns))| {
+                    let time = Timestamp::new(s, ns).unwrap();
+                    let (lambda, precision, balanced) = fixed;
+                    let weighting = if balanced { Weighting::Balanced } else { Weighting::Auto };
+                    let fixed = Fixed { lambda, precision, weighting };
+                    Provenance { counts, device, evaluation, extractor, fixed, parent, statistics, time, unproved }
+                },
+            );
+        let decision = (
+            prop::option::of(prop::collection::vec(0.0..1e9, n * n)),
+            prop::option::of(prop::collection::vec(0.0..=1.0, n)),
+        )
+            .prop_map(move |(costs, thresholds)| {
+                let costs = costs.map(|costs| {
+                    let mut costs = Array2::from_shape_vec((n, n), costs).unwrap();
+                    costs.diag_mut().fill(0.0);
+                    costs
+                });
+                Decision::new(n, costs, thresholds).unwrap()
             });
-        (prop::collection::btree_set(".{1,9}", n), "[a-z0-9-]{1,20}", any::<[u8; 32]>(), head, provenance).prop_map(
-            |(classes, task, backbone_id, head, provenance)| HeadFile {
+        (prop::collection::btree_set(".{1,9}", n), "[a-z0-9-]{1,20}", any::<[u8; 32]>(), head, decision, provenance)
+            .prop_map(|(classes, task, backbone_id, head, decision, provenance)| HeadFile {
                 task,
                 backbone_id,
                 classes: classes.into_iter().collect(),
                 head,
+                decision,
                 provenance,
-            },
-        )
+            })
     })
 }
 
@@ -292,5 +312,36 @@ mod v1 {
     #[test]
     fn is_still_written() {
         assert_eq!(example().encode().unwrap(), bytes());
+    }
+}
+
+mod v2 {
+    //! What format 2 adds.
+
+    use super::*;
+
+    #[test]
+    fn a_rule_for_answers_and_what_was_fixed_travel_with_the_head() {
+        let mut head = example();
+        head.decision = Decision::new(2, Some(array![[0.0, 1.0], [10.0, 0.0]]), Some(vec![0.9, 0.5])).unwrap();
+        head.provenance.fixed = Fixed { lambda: Some(0.1), precision: Some(0.95), weighting: Weighting::None };
+        let bytes = head.encode().unwrap();
+        assert_eq!(HeadFile::decode(&bytes).unwrap(), head);
+        let value = cbor::read(&bytes).unwrap().into_tag().unwrap().1.into_map().unwrap();
+        let of = |name: &str| value.iter().find(|(key, _)| key.as_text() == Some(name)).unwrap().1.clone();
+        assert_eq!(of("format"), Value::Integer(2.into()));
+        assert_eq!(of("decision").into_map().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn costs_that_reward_mistakes_are_refused() {
+        let mut head = example();
+        head.decision = Decision::new(2, Some(array![[0.0, 1.0], [10.0, 0.0]]), None).unwrap();
+        let mut bytes = head.encode().unwrap();
+        // The only 10.0 in the file becomes -10.0.
+        let at = bytes.windows(8).position(|eight| eight == 10.0_f64.to_le_bytes()).unwrap();
+        bytes[at + 7] |= 0x80;
+        let message = HeadFile::decode(&bytes).unwrap_err().to_string();
+        assert!(message.contains("`decision`") && message.contains("-10"), "{message}");
     }
 }

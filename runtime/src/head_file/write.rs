@@ -1,17 +1,18 @@
 //! Head → bytes: the tables of the parent module, field by field. Trusts that the head was checked.
 
-use acclimate_trainer::{Evaluation, Form, Head, Linear, Novelty};
+use acclimate_trainer::{Decision, Evaluation, Form, Head, Linear, Novelty};
 use ciborium::Value;
 
-use super::{F32_LE, FORMAT, HeadFile, Provenance, ROW_MAJOR, SELF_DESCRIBED, U64_LE};
+use super::{F32_LE, F64_LE, FORMAT, Fixed, HeadFile, Provenance, ROW_MAJOR, SELF_DESCRIBED, U64_LE};
 use crate::cbor;
 
 pub(super) fn bytes(file: &HeadFile) -> Vec<u8> {
-    let HeadFile { task, backbone_id, classes, head, provenance } = file;
+    let HeadFile { task, backbone_id, classes, head, decision, provenance } = file;
     let Head { kind, form, temperature, lambda, novelty } = head;
     let Form::Linear(Linear { weights, bias }) = form;
-    let fields = map(vec![
-        ("format", uint(FORMAT)),
+    let newer = !decision.is_plain() || provenance.fixed != Fixed::default();
+    let mut fields = vec![
+        ("format", uint(if newer { FORMAT } else { 1 })),
         ("task", Value::Text(task.clone())),
         ("backbone", Value::Bytes(backbone_id.to_vec())),
         ("classes", Value::Array(classes.iter().cloned().map(Value::Text).collect())),
@@ -22,8 +23,27 @@ pub(super) fn bytes(file: &HeadFile) -> Vec<u8> {
         ("lambda", or_null(lambda.map(Value::Float))),
         ("novelty", or_null(novelty.as_ref().map(novelty_map))),
         ("provenance", provenance_map(provenance)),
-    ]);
-    cbor::write(&Value::Tag(SELF_DESCRIBED, Box::new(fields)))
+    ];
+    if !decision.is_plain() {
+        fields.push(("decision", decision_map(decision)));
+    }
+    cbor::write(&Value::Tag(SELF_DESCRIBED, Box::new(map(fields))))
+}
+
+fn decision_map(decision: &Decision) -> Value {
+    map(vec![
+        ("costs", or_null(decision.costs().map(|costs| matrix(costs.dim(), f64s(costs.iter()))))),
+        ("thresholds", or_null(decision.thresholds().map(|thresholds| f64s(thresholds.iter())))),
+    ])
+}
+
+fn fixed_map(fixed: &Fixed) -> Value {
+    let Fixed { lambda, precision, weighting } = fixed;
+    map(vec![
+        ("lambda", or_null(lambda.map(Value::Float))),
+        ("precision", or_null(precision.map(Value::Float))),
+        ("weighting", Value::Text(weighting.to_string())),
+    ])
 }
 
 fn novelty_map(novelty: &Novelty) -> Value {
@@ -36,8 +56,8 @@ fn novelty_map(novelty: &Novelty) -> Value {
 }
 
 fn provenance_map(provenance: &Provenance) -> Value {
-    let Provenance { counts, device, evaluation, extractor, parent, statistics, time, unproved } = provenance;
-    map(vec![
+    let Provenance { counts, device, evaluation, extractor, fixed, parent, statistics, time, unproved } = provenance;
+    let mut fields = vec![
         ("counts", Value::Array(counts.iter().map(|&count| uint(count)).collect())),
         ("device", Value::Text(device.clone())),
         ("evaluation", or_null(evaluation.as_ref().map(evaluation_map))),
@@ -46,7 +66,11 @@ fn provenance_map(provenance: &Provenance) -> Value {
         ("statistics", or_null(statistics.map(|digest| Value::Bytes(digest.to_vec())))),
         ("time", Value::Tag(0, Box::new(Value::Text(time.to_string())))),
         ("unproved", Value::Bool(*unproved)),
-    ])
+    ];
+    if *fixed != Fixed::default() {
+        fields.push(("fixed", fixed_map(fixed)));
+    }
+    map(fields)
 }
 
 fn evaluation_map(evaluation: &Evaluation) -> Value {
@@ -92,6 +116,11 @@ fn or_null(value: Option<Value>) -> Value {
 fn f32s<'a>(numbers: impl Iterator<Item = &'a f32>) -> Value {
     let bytes = numbers.flat_map(|number| number.to_le_bytes()).collect();
     Value::Tag(F32_LE, Box::new(Value::Bytes(bytes)))
+}
+
+fn f64s<'a>(numbers: impl Iterator<Item = &'a f64>) -> Value {
+    let bytes = numbers.flat_map(|number| number.to_le_bytes()).collect();
+    Value::Tag(F64_LE, Box::new(Value::Bytes(bytes)))
 }
 
 fn matrix((rows, columns): (usize, usize), numbers: Value) -> Value {

@@ -1,6 +1,6 @@
 //! What became of an adaptation, as JSON.
 
-use acclimate_trainer::Comparison;
+use acclimate_trainer::{Candidate, Comparison, Kind};
 use serde::{Deserialize, Serialize};
 
 use super::EvaluationRecord;
@@ -85,21 +85,93 @@ impl From<Comparison> for ComparisonRecord {
     }
 }
 
-/// A head that was tried.
+/// A head that was tried, or that there was no time for.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct CandidateRecord {
     /// Kind of head.
     pub head: String,
     /// Its regularisation.
     pub lambda: Option<f64>,
-    /// Leave-out log-loss, nats.
-    pub log_loss: f64,
+    /// Whether the classes counted alike.
+    #[serde(default)]
+    pub balanced: bool,
+    /// Leave-out log-loss, nats; none of what was not fitted.
+    pub log_loss: Option<f64>,
     /// Standard error of the log-loss, clustered by group.
-    pub standard_error: f64,
+    pub standard_error: Option<f64>,
+    /// Log-loss with whole folds left out, and with the classes counting alike where their sizes differ much: what
+    /// selection compares.
+    #[serde(default)]
+    pub fold_loss: Option<f64>,
     /// Leave-out accuracy.
-    pub accuracy: f64,
+    pub accuracy: Option<f64>,
     /// This one went before the judge.
     pub selected: bool,
+    /// Why it was not fitted.
+    #[serde(default)]
+    pub skipped: Option<String>,
+}
+
+impl CandidateRecord {
+    /// A candidate, as it stands beside others.
+    pub fn new(candidate: &Candidate, selected: bool) -> Self {
+        Self {
+            head: candidate.head.kind.to_string(),
+            lambda: candidate.head.lambda,
+            balanced: candidate.balanced,
+            log_loss: Some(candidate.log_loss),
+            standard_error: Some(candidate.log_loss_se).filter(|se| se.is_finite()),
+            fold_loss: Some(candidate.fold_loss()),
+            accuracy: Some(candidate.accuracy),
+            selected,
+            skipped: None,
+        }
+    }
+
+    /// The figures for people.
+    pub fn words(&self) -> String {
+        if let Some(why) = &self.skipped {
+            return format!("{:12}  skipped: {why}", self.head);
+        }
+        let se = self.standard_error.map_or_else(String::new, |se| format!(" ± {se:.4}"));
+        let lambda = self.lambda.map_or_else(String::new, |lambda| format!(", λ {lambda:.3e}"));
+        format!(
+            "{:12}  {:.4}{se}, accuracy {:.1} %{lambda}{}{}",
+            self.head,
+            self.log_loss.unwrap_or(f64::NAN),
+            100.0 * self.accuracy.unwrap_or(f64::NAN),
+            if self.balanced { ", classes balanced" } else { "" },
+            if self.selected { "  ← selected" } else { "" }
+        )
+    }
+}
+
+impl AdaptationRecord {
+    /// Notes the kinds that there was no time for, and why.
+    pub fn skip(&mut self, kinds: &[Kind], why: Vec<String>) {
+        self.candidates.extend(kinds.iter().zip(why).map(|(kind, why)| CandidateRecord {
+            head: kind.to_string(),
+            lambda: None,
+            balanced: false,
+            log_loss: None,
+            standard_error: None,
+            fold_loss: None,
+            accuracy: None,
+            selected: false,
+            skipped: Some(why),
+        }));
+    }
+}
+
+/// What `tune` prints.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct TuneRecord {
+    /// The task.
+    pub task: String,
+    /// What was tried, in order; the one selected was then adapted with.
+    pub candidates: Vec<CandidateRecord>,
+    /// The adaptation; none where it was only tried.
+    pub adaptation: Option<AdaptationRecord>,
 }
 
 /// Where an adaptation's time went.

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use acclimate_trainer::Evaluation;
 use serde::{Deserialize, Serialize};
 
+use super::DecidedRecord;
+
 /// How good a head is, from out-of-sample predictions or from a labelled folder.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct EvaluationRecord {
@@ -69,6 +71,8 @@ pub struct EvaluateRecord {
     pub generation: u32,
     /// How good it is on the folder.
     pub evaluation: EvaluationRecord,
+    /// What its answers did, where it has costs or thresholds.
+    pub decided: Option<DecidedRecord>,
 }
 
 impl EvaluationRecord {

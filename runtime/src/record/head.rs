@@ -3,7 +3,7 @@
 use acclimate_trainer::Feature;
 use serde::{Deserialize, Serialize};
 
-use super::EvaluationRecord;
+use super::{DecisionRecord, EvaluationRecord};
 use crate::store::{Generation, StoredHead};
 
 /// What `classify` prints for one picture.
@@ -11,12 +11,15 @@ use crate::store::{Generation, StoredHead};
 pub struct PredictionRecord {
     /// The file.
     pub input: String,
-    /// The best class, also when `unknown`.
+    /// The class it is answered with, also when `unknown`.
     pub class: String,
     /// Its calibrated probability.
     pub confidence: f64,
-    /// The picture is unlike everything learnt.
+    /// The picture is unlike everything learnt, or below the threshold of its class.
     pub unknown: bool,
+    /// Below the threshold of its class.
+    #[serde(default)]
+    pub unsure: bool,
     /// Probability of each class; they sum to 1.
     pub scores: std::collections::BTreeMap<String, f64>,
     /// The head that answered.
@@ -67,6 +70,8 @@ pub struct HeadDetailRecord {
     pub of: HeadRecord,
     /// How good it was, when it was fitted, on samples left out.
     pub evaluation: Option<EvaluationRecord>,
+    /// How it answers, where that is not just the likeliest class.
+    pub decision: Option<DecisionRecord>,
     /// Divides the logits.
     pub temperature: f64,
     /// Where it was fitted.
@@ -109,12 +114,14 @@ impl PredictionRecord {
     pub fn new(input: String, stored: &StoredHead, feature: &Feature) -> Self {
         let head = &stored.file.head;
         let probabilities = head.probabilities(feature);
-        let best = (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0);
+        let answer = stored.file.decision.answer(&probabilities);
+        let novel = head.novelty.as_ref().is_some_and(|novelty| novelty.is_unknown(feature.as_slice()));
         Self {
             input,
-            class: stored.file.classes[best].clone(),
-            confidence: probabilities[best],
-            unknown: head.novelty.as_ref().is_some_and(|novelty| novelty.is_unknown(feature.as_slice())),
+            class: stored.file.classes[answer.class].clone(),
+            confidence: probabilities[answer.class],
+            unknown: novel || !answer.sure,
+            unsure: !answer.sure,
             scores: stored.file.classes.iter().cloned().zip(probabilities).collect(),
             generation: stored.generation.0,
         }

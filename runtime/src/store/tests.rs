@@ -12,14 +12,14 @@ mod service;
 
 use std::path::Path;
 
-use acclimate_trainer::{Form, Head, Kind, Quantisation};
+use acclimate_trainer::{Decision, Form, Head, Kind, Quantisation};
 use jiff::Timestamp;
 use ndarray::{Array1, Array2};
 use tempfile::TempDir;
 
 use super::*;
 use crate::group::GroupBy;
-use crate::head_file::{HeadFile, Provenance};
+use crate::head_file::{Fixed, HeadFile, Provenance};
 
 const DIM: usize = 8;
 const BACKBONE: [u8; 32] = [7; 32];
@@ -106,11 +106,13 @@ fn head_file(classes: &[String], mark: f32) -> HeadFile {
             lambda: None,
             novelty: None,
         },
+        decision: Decision::default(),
         provenance: Provenance {
             counts: vec![0; n],
             device: "test".into(),
             evaluation: None,
             extractor: "test".into(),
+            fixed: Fixed::default(),
             parent: None,
             statistics: None,
             time: at(0),

@@ -1,0 +1,58 @@
+//! Whether there is time left to fit another kind of head. Holds the clock that the trainer lacks.
+
+use std::time::{Duration, Instant};
+
+use acclimate_trainer::Kind;
+
+/// Floating-point operations a second, before anything has run here: about what one core of a Raspberry Pi Zero 2 does.
+const UNKNOWN_RATE: f64 = 3e8;
+
+/// Time for one fit.
+pub(super) struct Budget {
+    limit: Option<Duration>,
+    start: Instant,
+    /// Operations of the kinds that were started.
+    started: f64,
+    /// Why kinds were not started, in the order they were asked for.
+    pub(super) skipped: Vec<String>,
+}
+
+impl Budget {
+    /// The clock starts now; without a limit there is always time.
+    pub(super) fn new(limit: Option<Duration>) -> Self {
+        Self { limit, start: Instant::now(), started: 0.0, skipped: Vec::new() }
+    }
+
+    /// Whether a kind of so many operations is to be started: at the rate seen so far, it would end within the limit.
+    pub(super) fn may_start(&mut self, _: Kind, flops: f64) -> bool {
+        let Some(limit) = self.limit else { return true };
+        let spent = self.start.elapsed().as_secs_f64();
+        let rate = if self.started > 0.0 { self.started / spent.max(1e-6) } else { UNKNOWN_RATE };
+        let needed = flops / rate;
+        let left = limit.as_secs_f64() - spent;
+        if needed > left {
+            let left = 1000.0 * left.max(0.0);
+            self.skipped.push(format!("needs about {:.0} ms, {left:.0} ms were left", 1000.0 * needed));
+            return false;
+        }
+        self.started += flops;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_limit_there_is_time_and_with_none_left_there_is_none() {
+        let mut budget = Budget::new(None);
+        assert!(budget.may_start(Kind::Logistic, 1e300) && budget.skipped.is_empty());
+        let mut budget = Budget::new(Some(Duration::ZERO));
+        assert!(!budget.may_start(Kind::Logistic, 1.0));
+        assert!(budget.skipped[0].ends_with("0 ms were left"), "{:?}", budget.skipped);
+        let mut budget = Budget::new(Some(Duration::from_secs(3600)));
+        assert!(budget.may_start(Kind::Ridge, 1e6) && budget.may_start(Kind::Logistic, 1e6));
+        assert!(!budget.may_start(Kind::Logistic, 1e300));
+    }
+}

@@ -95,7 +95,9 @@ mod tests {
         let groups = [0, 1, 2, 3];
         let mut pair = [[0.5, 0.5, 0.5, 0.1], [0.2, 0.2, 0.2, 0.8]].map(|l| candidate(&l, &groups, Kind::Ridge));
         assert_eq!(select(&pair), 1);
-        pair.iter_mut().for_each(|candidate| candidate.importance = vec![0.4, 0.4, 0.4, 2.8]);
+        for candidate in &mut pair {
+            candidate.importance = vec![0.4, 0.4, 0.4, 2.8];
+        }
         assert_eq!(select(&pair), 0);
     }
 

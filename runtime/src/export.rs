@@ -11,7 +11,7 @@ use acclimate_backbone::{
     BackboneError, Ends, EngineError, Manifest, ManifestError, Merge, MergeError, Network, NetworkError, Prepared,
     merge,
 };
-use acclimate_trainer::Kind;
+use acclimate_trainer::{Form, Kind, Linear};
 use ndarray::ArrayView1;
 
 use crate::embedding::{OpenError, Opener, prepared};
@@ -89,9 +89,10 @@ pub fn onnx(tasks: &Tasks, opener: &Opener, task: &str, head: &StoredHead) -> Re
     let on = tasks.task_on(task, &head.file.backbone_id)?;
     let manifest = Manifest::parse(&on.manifest)?;
     let head_file = &head.file;
+    let Form::Linear(Linear { weights, bias }) = &head_file.head.form;
     let request = Merge {
-        weights: head_file.head.weights.view(),
-        bias: head_file.head.bias.view(),
+        weights: weights.view(),
+        bias: bias.view(),
         temperature: head_file.head.temperature,
         unit: head_file.head.kind != Kind::Shipped,
         classes: &head_file.classes,
@@ -146,10 +147,11 @@ pub fn onnx(tasks: &Tasks, opener: &Opener, task: &str, head: &StoredHead) -> Re
 /// There are too many.
 pub fn head_npz(head: &StoredHead) -> Result<Vec<u8>, ExportError> {
     let file = &head.file;
-    let (classes, dim) = file.head.weights.dim();
+    let (classes, dim) = (file.head.classes(), file.head.dim());
+    let Form::Linear(Linear { weights, bias }) = &file.head.form;
     let npz = Npz::default()
-        .f32s("weights", &[classes, dim], &file.head.weights)
-        .f32s("bias", &[classes], &file.head.bias)
+        .f32s("weights", &[classes, dim], weights)
+        .f32s("bias", &[classes], bias)
         .f64s("temperature", &[], [&file.head.temperature])
         .f64s("lambda", &[], [&file.head.lambda.unwrap_or(f64::NAN)])
         .texts("kind", &[file.head.kind.to_string()])

@@ -43,7 +43,7 @@
 mod read;
 mod write;
 
-use acclimate_trainer::{Evaluation, Head};
+use acclimate_trainer::{Evaluation, Form, Head, Linear};
 use jiff::Timestamp;
 
 use crate::cbor::CborError;
@@ -152,7 +152,8 @@ impl HeadFile {
     /// What the types do not say.
     fn check(&self) -> Result<(), HeadFileError> {
         let Self { task: _, backbone_id: _, classes, head, provenance } = self;
-        let Head { kind: _, weights, bias, temperature, lambda, novelty } = head;
+        let Head { kind: _, form, temperature, lambda, novelty } = head;
+        let Form::Linear(Linear { weights, bias }) = form;
         let Provenance { counts, device: _, evaluation, extractor: _, parent: _, statistics: _, time: _, unproved: _ } =
             provenance;
 

@@ -4,7 +4,10 @@
 //! A test that lacks something calls [`skip::skip`], so that a run says what it did not check.
 
 pub mod device;
+pub mod draws;
+pub mod features;
 pub mod mutation;
+pub mod npz;
 pub mod picture;
 pub mod program;
 pub mod python;

@@ -1,5 +1,6 @@
 //! Programs as tests see them: found, run to the end or to a chosen moment, and measured. Knows no command of the binary.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,14 @@ pub fn acclimate() -> &'static Path {
         let here = std::env::current_exe().expect("a test program has a path");
         let profile = here.ancestors().nth(2).expect("a test program lies in <target>/<profile>/deps");
         let target = profile.parent().expect("a profile lies in the target directory");
-        let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        // What cargo says of this package: build scripts that look at it would run again, here and at the next build.
+        let of_this =
+            |name: &OsString| name.to_string_lossy().starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR";
+        for (name, _) in std::env::vars_os().filter(|(name, _)| of_this(name)) {
+            cargo.env_remove(name);
+        }
+        let status = cargo
             .args(["build", "--quiet", "--package", "acclimate", "--bin", "acclimate", "--target-dir"])
             .arg(target)
             .current_dir(crate::checkout())

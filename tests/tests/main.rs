@@ -8,6 +8,7 @@ mod bad_folder;
 mod check_us;
 mod exit_codes;
 mod exported;
+mod features;
 mod forget;
 mod json_golden;
 mod kill;

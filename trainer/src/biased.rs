@@ -12,7 +12,7 @@
 use ndarray::{Array1, Array2, Axis, concatenate, s};
 
 use crate::{
-    Kind, Prior, Samples, Solution, calibration,
+    Form, Kind, Prior, Samples, Solution, calibration,
     leave_out::{LeaveOut, unseen},
     prior::linear,
     ridge::{self, Problem, one_hot},
@@ -118,7 +118,13 @@ fn search(
         let mut row = weights.row_mut(class);
         row += &own;
     }
-    Solution { kind: Kind::BiasedRidge, weights, bias, scores, lambda: Some(lambda), scale: Some(scale) }
+    Solution {
+        kind: Kind::BiasedRidge,
+        form: Form::linear(weights, bias),
+        scores,
+        lambda: Some(lambda),
+        scale: Some(scale),
+    }
 }
 
 /// The scale at which centred scores `[n, classes]` are nearest to the one-hot labels, within those of [`SCALES`].
@@ -186,7 +192,8 @@ mod tests {
                 assert!((got.scores[(i, 1)] - kept).abs() < 1e-12, "a class without samples keeps its scores");
             }
         }
-        let again = linear(x.view(), &got.weights) + &got.bias;
+        let solved = got.linear().unwrap();
+        let again = linear(x.view(), &solved.weights) + &solved.bias;
         assert!((again.column(1).to_owned() - own.column(1)).iter().all(|d| (d - 1.0 / 3.0).abs() < 1e-9));
     }
 
@@ -200,6 +207,7 @@ mod tests {
         let options = FitOptions { prior: Some(prior), ..FitOptions::default() };
         let [a, b] = [Kind::Ridge, Kind::BiasedRidge].map(|kind| solve_kind(kind, &samples, None, &options).unwrap());
         assert_eq!(a.lambda, b.lambda);
-        assert!((&a.weights - &b.weights).iter().chain((&a.scores - &b.scores).iter()).all(|d| d.abs() < 1e-12));
+        let [ours, theirs] = [&a, &b].map(|solution| &solution.linear().unwrap().weights);
+        assert!((ours - theirs).iter().chain((&a.scores - &b.scores).iter()).all(|d| d.abs() < 1e-12));
     }
 }

@@ -8,14 +8,9 @@ use std::cell::OnceCell;
 use ndarray::{Array2, ArrayViewMut1, Axis};
 
 use crate::{
-    FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Prior, Samples, Solution, biased, calibration,
-    evaluation::most_probable,
-    leave_out::LeaveOut,
-    log_loss, logistic,
-    prototype::Directions,
-    ridge, softmax,
-    solution::columns,
-    spectrum::{Spectrum, balance},
+    FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Prior, Samples, Solution, Weighting, balance, biased, calibration,
+    evaluation::most_probable, leave_out::LeaveOut, log_loss, logistic, prototype::Directions, ridge, softmax,
+    solution::columns, spectrum::Spectrum,
 };
 
 /// Folds of the cross-validation that selection and logistic regression rest on.
@@ -36,6 +31,10 @@ pub struct Candidate {
     /// Log-loss per sample, `[n]`, in nats, with the sample's whole fold left out: what [`select`](crate::select())
     /// compares. Leaving out less flatters a kind, and not every kind can leave out one group at a time.
     pub fold_losses: Vec<f64>,
+    /// How much each sample counts in that comparison, mean 1, `[n]`.
+    pub importance: Vec<f64>,
+    /// Whether the classes counted alike in the fit. A prototype is the same either way.
+    pub balanced: bool,
     /// The group each sample was left out with, `[n]`, numbered from 0: the samples' own, or single ones where
     /// `ungrouped`.
     pub groups: Vec<usize>,
@@ -55,6 +54,10 @@ pub struct FitOptions {
     /// The kinds to fit, in any order. Those that start from the model's own classifier are fitted where there is one,
     /// the samples have their norms, and, for [`Kind::Shipped`], it knows all their classes.
     pub kinds: Vec<Kind>,
+    /// The penalty of every kind that has one; chosen for each by leave-out log-loss where there is none.
+    pub lambda: Option<f64>,
+    /// Whether the classes count alike in the fit.
+    pub weighting: Weighting,
     /// The model's own classifier.
     pub prior: Option<Prior>,
     /// Deals groups into folds where a kind needs them.
@@ -65,7 +68,7 @@ pub struct FitOptions {
 
 impl Default for FitOptions {
     fn default() -> Self {
-        Self { kinds: Kind::ALL.to_vec(), prior: None, seed: 0, threads: 1 }
+        Self { kinds: Kind::ALL.to_vec(), lambda: None, weighting: Weighting::Auto, prior: None, seed: 0, threads: 1 }
     }
 }
 
@@ -101,11 +104,12 @@ pub enum FitError {
 /// was asked for: it answers that class, and its novelty says what is unlike it.
 ///
 /// # Errors
-/// When there is no kind, or numbers that do not converge.
+/// When there is no kind, a penalty that is none, or numbers that do not converge.
 pub fn fit(samples: &Samples<'_>, options: &FitOptions) -> Result<Vec<Candidate>, FitError> {
     if options.kinds.is_empty() {
         return Err(FitError::NoKinds);
     }
+    check_penalty(options.lambda)?;
     let fitter = Fitter::new(samples, options);
     let novelty = Novelty::from_directions(&fitter.directions, samples, FALSE_UNKNOWN_RATE);
     let wanted = |kind: &Kind| match samples.classes() {
@@ -117,7 +121,8 @@ pub fn fit(samples: &Samples<'_>, options: &FitOptions) -> Result<Vec<Candidate>
 }
 
 /// Solves one kind at one penalty (where the kind has one; chosen as in [`fit`] if `None`), in f64 and uncalibrated:
-/// to reproduce a head that is in service, or to check one.
+/// to reproduce a head that is in service, or to check one. The classes count alike if the options say `balanced`, and
+/// if they say `auto` where the counts differ enough.
 ///
 /// # Errors
 /// As [`fit`]; also when there is one class only, `lambda` is not above zero, or there is nothing to start from.
@@ -130,10 +135,16 @@ pub fn solve(
     if samples.classes() < 2 {
         return Err(FitError::OneClass);
     }
-    if let Some(lambda) = lambda.filter(|lambda| !(lambda.is_finite() && *lambda > 0.0)) {
-        return Err(FitError::Lambda { lambda });
+    check_penalty(lambda)?;
+    let fitter = Fitter::new(samples, options);
+    fitter.solve(kind, lambda, fitter.even)
+}
+
+fn check_penalty(lambda: Option<f64>) -> Result<(), FitError> {
+    match lambda.filter(|lambda| !(lambda.is_finite() && *lambda > 0.0)) {
+        Some(lambda) => Err(FitError::Lambda { lambda }),
+        None => Ok(()),
     }
-    Fitter::new(samples, options).solve(kind, lambda)
 }
 
 /// What kinds share, computed once.
@@ -144,7 +155,10 @@ struct Fitter<'a, 'b> {
     /// The same groups, dealt into few folds.
     folds: LeaveOut,
     directions: Directions,
-    spectrum: OnceCell<Spectrum>,
+    /// Whether kinds are compared with the classes counting alike.
+    even: bool,
+    /// With the samples' own weights, and with the classes balanced.
+    spectra: [OnceCell<Spectrum>; 2],
 }
 
 impl<'a, 'b> Fitter<'a, 'b> {
@@ -152,27 +166,47 @@ impl<'a, 'b> Fitter<'a, 'b> {
         let leave_out = LeaveOut::new(samples);
         let folds = leave_out.folds(samples, FOLDS, options.seed);
         let directions = Directions::new(samples, &leave_out, &columns(samples));
-        Self { samples, options, leave_out, folds, directions, spectrum: OnceCell::new() }
+        let even = match options.weighting {
+            Weighting::Auto => balance::is_lopsided(samples),
+            Weighting::Balanced => true,
+            Weighting::None => false,
+        };
+        Self { samples, options, leave_out, folds, directions, even, spectra: [OnceCell::new(), OnceCell::new()] }
+    }
+
+    /// Fits one kind, both ways where the weighting is to be chosen, and keeps the one with the smaller loss.
+    fn candidate(&self, kind: Kind, novelty: &Novelty) -> Result<Candidate, FitError> {
+        let first = self.weighted(kind, novelty, self.even)?;
+        let one_way = !self.even
+            || self.options.weighting == Weighting::Balanced
+            || matches!(kind, Kind::Prototype | Kind::Shipped);
+        if one_way {
+            return Ok(first);
+        }
+        let other = self.weighted(kind, novelty, false)?;
+        Ok(if other.fold_loss() < first.fold_loss() { other } else { first })
     }
 
     /// Fits one kind and scores it twice: without each sample's group, and without its fold.
-    fn candidate(&self, kind: Kind, novelty: &Novelty) -> Result<Candidate, FitError> {
-        let Self { samples, folds, .. } = self;
-        let solution = self.solve(kind, None)?;
+    fn weighted(&self, kind: Kind, novelty: &Novelty, balanced: bool) -> Result<Candidate, FitError> {
+        let Self { samples, options, folds, .. } = self;
+        let solution = self.solve(kind, options.lambda, balanced)?;
         let mut by_fold = match kind {
             Kind::BiasedRidge => {
                 let at = solution.lambda.zip(solution.scale);
-                biased::solve(samples, self.prior()?, folds, self.spectrum()?, at).scores
+                biased::solve(samples, self.prior()?, folds, self.spectrum(balanced)?, at).scores
             }
             Kind::Logistic | Kind::Shipped => solution.scores.clone(),
             Kind::Prototype => Directions::new(samples, folds, &columns(samples)).solution().scores,
-            Kind::Ridge => ridge::solve(samples, folds, self.spectrum()?, solution.lambda).scores,
+            Kind::Ridge => ridge::solve(samples, folds, self.spectrum(balanced)?, solution.lambda).scores,
         };
         let labels = self.labels(kind);
         let (_, fold_losses) = calibrate(&mut by_fold, &labels);
         // What the prior alone knows has no mean to be near to, and must not be called unknown for that.
-        let novelty = (solution.weights.nrows() == samples.classes()).then(|| novelty.clone());
-        Ok(Candidate::new(solution, fold_losses, &labels, &self.leave_out, novelty))
+        let novelty = (solution.form.classes() == samples.classes()).then(|| novelty.clone());
+        let importance = balance::weights(samples, self.even);
+        let candidate = Candidate::new(solution, fold_losses, &labels, &self.leave_out, novelty);
+        Ok(Candidate { importance, balanced, ..candidate })
     }
 
     /// Whether a kind that starts from the model's own classifier has what it needs.
@@ -198,33 +232,40 @@ impl<'a, 'b> Fitter<'a, 'b> {
         }
     }
 
-    fn solve(&self, kind: Kind, lambda: Option<f64>) -> Result<Solution, FitError> {
+    fn solve(&self, kind: Kind, lambda: Option<f64>, balanced: bool) -> Result<Solution, FitError> {
         let Self { samples, options, leave_out, folds, .. } = self;
         Ok(match kind {
             Kind::BiasedRidge => {
                 let prior = self.prior()?;
                 match lambda {
-                    Some(lambda) => biased::solve_at(samples, prior, leave_out, self.spectrum()?, lambda),
-                    None => biased::solve(samples, prior, leave_out, self.spectrum()?, None),
+                    Some(lambda) => biased::solve_at(samples, prior, leave_out, self.spectrum(balanced)?, lambda),
+                    None => biased::solve(samples, prior, leave_out, self.spectrum(balanced)?, None),
                 }
             }
-            Kind::Logistic => logistic::solve(samples, folds, self.spectrum()?, lambda, options.threads),
+            Kind::Logistic => logistic::solve(samples, folds, self.spectrum(balanced)?, lambda, options.threads),
             Kind::Prototype => self.directions.solution(),
-            Kind::Ridge => ridge::solve(samples, leave_out, self.spectrum()?, lambda),
+            Kind::Ridge => ridge::solve(samples, leave_out, self.spectrum(balanced)?, lambda),
             Kind::Shipped => self.prior()?.solution(samples),
         })
     }
 
-    fn spectrum(&self) -> Result<&Spectrum, FitError> {
-        if let Some(spectrum) = self.spectrum.get() {
+    fn spectrum(&self, balanced: bool) -> Result<&Spectrum, FitError> {
+        let cell = &self.spectra[usize::from(balanced)];
+        if let Some(spectrum) = cell.get() {
             return Ok(spectrum);
         }
-        let spectrum = Spectrum::new(columns(self.samples), balance(self.samples))?;
-        Ok(self.spectrum.get_or_init(|| spectrum))
+        let spectrum = Spectrum::new(columns(self.samples), balance::weights(self.samples, balanced))?;
+        Ok(cell.get_or_init(|| spectrum))
     }
 }
 
 impl Candidate {
+    /// Mean of `fold_losses`, each as much as it counts.
+    pub fn fold_loss(&self) -> f64 {
+        let weighted = self.fold_losses.iter().zip(&self.importance).map(|(loss, weight)| loss * weight);
+        weighted.sum::<f64>() / self.fold_losses.len() as f64
+    }
+
     /// Calibrates a solution and weighs it.
     fn new(
         solution: Solution,
@@ -233,22 +274,17 @@ impl Candidate {
         leave_out: &LeaveOut,
         novelty: Option<Novelty>,
     ) -> Self {
-        let Solution { kind, weights, bias, mut scores, lambda, scale: _ } = solution;
+        let Solution { kind, form, mut scores, lambda, scale: _ } = solution;
         let (temperature, losses) = calibrate(&mut scores, labels);
         let right = scores.axis_iter(Axis(0)).zip(labels).filter(|(p, label)| most_probable(*p) == **label);
         let right = right.count();
         let (mean, se) = clustered_mean(&losses, &leave_out.of);
         Self {
-            head: Head {
-                kind,
-                weights: weights.mapv(|w| w as f32),
-                bias: bias.mapv(|b| b as f32),
-                temperature,
-                lambda,
-                novelty,
-            },
+            head: Head { kind, form: form.narrow(), temperature, lambda, novelty },
             leave_out: scores,
+            importance: vec![1.0; fold_losses.len()],
             fold_losses,
+            balanced: false,
             groups: leave_out.of.clone(),
             log_loss: mean,
             log_loss_se: se,

@@ -1,13 +1,13 @@
-//! The deployed form of every head: one matrix, one bias, one temperature. Knows nothing of how it was fitted.
+//! A head as it is deployed: numbers, one temperature, and when to answer `unknown`. Knows nothing of how it was fitted.
 //!
-//! Read next: `candidate.rs` (how heads are fitted), `selection.rs` (which one wins).
+//! Read next: `form.rs` (what it computes with), `candidate.rs` (how heads are fitted), `selection.rs` (which one wins).
 //! Invariant: fitted heads have finite numbers, so probabilities are finite and sum to 1.
 
 use std::{fmt, str::FromStr};
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
-use crate::{Feature, Novelty, dot::dot};
+use crate::{Feature, Form, Linear, Novelty};
 
 /// How a head was fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,16 +54,14 @@ impl FromStr for Kind {
     }
 }
 
-/// An immutable fitted linear classifier: `logits = weights·x + bias`, `probabilities = softmax(logits / temperature)`.
+/// An immutable fitted classifier: `probabilities = softmax(logits / temperature)`, with the logits of its [`Form`].
 /// `x` is the feature of norm 1, but the raw one (norm times that) for [`Kind::Shipped`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
     /// How it was fitted.
     pub kind: Kind,
-    /// `[classes, dim]`.
-    pub weights: Array2<f32>,
-    /// `[classes]`.
-    pub bias: Array1<f32>,
+    /// What it computes with.
+    pub form: Form,
     /// Divides the logits; above zero.
     pub temperature: f64,
     /// The penalty it was fitted with, for kinds that have one.
@@ -75,12 +73,19 @@ pub struct Head {
 impl Head {
     /// How many classes.
     pub fn classes(&self) -> usize {
-        self.weights.nrows()
+        self.form.classes()
     }
 
     /// How many components a feature has.
     pub fn dim(&self) -> usize {
-        self.weights.ncols()
+        self.form.dim()
+    }
+
+    /// Its weights and bias; none where it is not linear.
+    pub fn linear(&self) -> Option<&Linear> {
+        match &self.form {
+            Form::Linear(linear) => Some(linear),
+        }
     }
 
     /// Probability of each class for one feature; sums to 1. O(classes·dim).
@@ -112,10 +117,7 @@ impl Head {
         if !scale.is_finite() {
             return vec![f64::NAN; self.classes()];
         }
-        let weights = self.weights.as_standard_layout();
-        let rows = weights.as_slice().unwrap_or_default().chunks_exact(self.dim().max(1));
-        let logits = rows.zip(&self.bias).map(|(w, &b)| scale * dot(w, unit) + f64::from(b));
-        let mut out: Vec<f64> = logits.collect();
+        let mut out = self.form.logits(unit, scale);
         softmax(&mut out, self.temperature);
         out
     }
@@ -165,8 +167,10 @@ mod tests {
     fn probabilities_are_the_softmax_of_the_scaled_logits() {
         let head = Head {
             kind: Kind::Ridge,
-            weights: Array2::from_shape_fn((2, 11), |(c, j)| if c == 0 { j as f32 } else { 0.0 }),
-            bias: array![0.5, -0.5],
+            form: Form::linear(
+                Array2::from_shape_fn((2, 11), |(c, j)| if c == 0 { j as f32 } else { 0.0 }),
+                array![0.5, -0.5],
+            ),
             temperature: 2.0,
             lambda: None,
             novelty: None,

@@ -1,6 +1,6 @@
 //! Classifier heads on frozen features. Pure numbers: no files, no clock, no async; randomness comes in as a seed.
 //!
-//! Read next: `head.rs` (what is deployed), `candidate.rs` (how it is fitted), `ridge.rs` (the closed form), `judge.rs`
+//! Read next: `head.rs` and `form.rs` (what is deployed), `candidate.rs` (how it is fitted), `ridge.rs` (the closed form), `judge.rs`
 //! (whether it goes into service).
 //! Invariant: the same samples in the same order give the same bits, on any number of threads.
 //!
@@ -9,6 +9,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "array views are handles and are passed by value")]
 
 mod advice;
+mod balance;
 mod biased;
 pub mod calibration;
 mod candidate;
@@ -17,6 +18,7 @@ mod dot;
 mod evaluation;
 mod facts;
 mod feature;
+mod form;
 mod head;
 pub mod interval;
 mod judge;
@@ -36,10 +38,12 @@ mod statistics;
 mod verdict;
 
 pub use advice::{Advice, Contradiction, Reason};
+pub use balance::{IMBALANCE, Weighting, WeightingError};
 pub use candidate::{Candidate, FitError, FitOptions, fit, solve};
 pub use comparison::{Comparison, GROUPS_TO_TEST};
 pub use evaluation::{Evaluation, EvaluationError};
 pub use feature::{Feature, FeatureError};
+pub use form::{Form, Linear};
 pub use head::{Head, Kind, KindError, LOG_LOSS_FLOOR, log_loss, softmax};
 pub use judge::{
     CONTRADICTION, GROUPS_PROVED, MARGIN, NEGLIGIBLE, NEW_CLASS_F1, SAMPLES_PER_CLASS, SIGNIFICANCE, judge,

@@ -2,7 +2,7 @@
 //! Knows nothing of features: it works on the samples' principal coordinates, where the solution is the same and the
 //! problem at most `n` wide.
 //!
-//! Minimises `Σᵢ -ln softmax(V zᵢ + b)[yᵢ] + λ/2 ‖V‖²` with a free intercept: scikit-learn's `LogisticRegression` at
+//! Minimises `Σᵢ -wᵢ ln softmax(V zᵢ + b)[yᵢ] + λ/2 ‖V‖²` with a free intercept: scikit-learn's `LogisticRegression` at
 //! `C = 1/λ` (`2/λ` for two classes, where it penalises one vector for two). At small weights the Hessian in principal
 //! coordinates is diagonal, `values/classes + λ` (Böhning 1992), so L-BFGS starts from that and needs tens of steps
 //! where plain coordinates need hundreds.
@@ -11,7 +11,7 @@ use faer::{Accum, Mat, Par, linalg::matmul::matmul};
 use ndarray::{Array1, Array2};
 
 use crate::{
-    Kind, Samples, Solution, calibration,
+    Form, Kind, Samples, Solution, calibration,
     dot::dot,
     lbfgs::{Memory, axpy},
     leave_out::LeaveOut,
@@ -44,12 +44,15 @@ pub(crate) fn solve(
     threads: usize,
 ) -> Solution {
     let (n, classes) = (samples.rows(), samples.classes());
-    // Principal coordinates may be weighted; here every sample counts once.
+    // Principal coordinates are of weighted samples; here the weight is that of a sample's loss.
     let unweighted = spectrum.unweighted();
     let rows = unweighted.as_ref().unwrap_or(&spectrum.rows);
     let fold_of = &folds.of;
     let problems: Vec<Problem<'_>> = (0..folds.members.len())
-        .map(|fold| Problem::new(samples.labels(), classes, rows, &spectrum.values, |i| fold_of[i] != fold))
+        .map(|fold| {
+            let weight = |i: usize| if fold_of[i] == fold { 0.0 } else { spectrum.weights[i] };
+            Problem::new(samples.labels(), classes, rows, &spectrum.values, weight)
+        })
         .collect();
     let mut fits: Vec<Parameters> = problems.iter().map(Problem::start).collect();
     let lambdas = match lambda {
@@ -65,7 +68,7 @@ pub(crate) fn solve(
         for (fold, (problem, fit)) in problems.iter().zip(&fits).enumerate() {
             let logits = problem.logits(fit);
             for i in (0..n).filter(|&i| fold_of[i] == fold) {
-                for c in (0..classes).filter(|&c| problem.counts[c] > 0) {
+                for c in (0..classes).filter(|&c| problem.totals[c] > 0.0) {
                     scores[(i, c)] = logits[(c, i)];
                 }
             }
@@ -82,13 +85,13 @@ pub(crate) fn solve(
         }
     }
     let (_, lambda, scores, start) = best.unwrap_or((0.0, 1.0, Array2::zeros((n, classes)), Vec::new()));
-    let whole = Problem::new(samples.labels(), classes, rows, &spectrum.values, |_| true);
+    let whole = Problem::new(samples.labels(), classes, rows, &spectrum.values, |i| spectrum.weights[i]);
     let fit = whole.minimise(start, lambda, FINE);
     let (weights, intercept) = fit.split_at(whole.split());
     let weights = spectrum.lift(Mat::from_fn(rows.nrows(), classes, |j, c| weights[c * rows.nrows() + j]));
     let weights = Array2::from_shape_fn((classes, samples.dim()), |(c, j)| weights[(j, c)]);
     let bias = Array1::from(intercept.to_vec()) - weights.dot(&Array1::from(spectrum.mean.clone()));
-    Solution { kind: Kind::Logistic, weights, bias, scores, lambda: Some(lambda), scale: None }
+    Solution { kind: Kind::Logistic, form: Form::linear(weights, bias), scores, lambda: Some(lambda), scale: None }
 }
 
 /// Takes each fold's fit to a penalty, from where it is, on as many threads as allowed.
@@ -115,10 +118,10 @@ struct Problem<'a> {
     labels: &'a [usize],
     rows: &'a Mat<f64>,
     values: &'a [f64],
-    /// Whether each sample counts, `[n]`.
-    seen: Vec<bool>,
-    /// Samples seen per class, `[classes]`.
-    counts: Vec<usize>,
+    /// How much each sample counts, `[n]`; 0 for those it does not see.
+    weights: Vec<f64>,
+    /// Their sums per class, `[classes]`.
+    totals: Vec<f64>,
 }
 
 impl<'a> Problem<'a> {
@@ -127,54 +130,57 @@ impl<'a> Problem<'a> {
         classes: usize,
         rows: &'a Mat<f64>,
         values: &'a [f64],
-        sees: impl Fn(usize) -> bool,
+        weight: impl Fn(usize) -> f64,
     ) -> Self {
-        let seen: Vec<bool> = (0..labels.len()).map(sees).collect();
-        let mut counts = vec![0; classes];
-        for (&label, _) in labels.iter().zip(&seen).filter(|(_, seen)| **seen) {
-            counts[label] += 1;
+        let weights: Vec<f64> = (0..labels.len()).map(weight).collect();
+        let mut totals = vec![0.0; classes];
+        for (&label, weight) in labels.iter().zip(&weights) {
+            totals[label] += weight;
         }
-        Self { labels, rows, values, seen, counts }
+        Self { labels, rows, values, weights, totals }
     }
 
     /// Where the intercept begins.
     fn split(&self) -> usize {
-        self.values.len() * self.counts.len()
+        self.values.len() * self.totals.len()
     }
 
     fn total(&self) -> f64 {
-        self.counts.iter().sum::<usize>() as f64
+        self.totals.iter().sum()
     }
 
     /// No weights; the intercept that gives the classes' shares, next to nothing for classes not seen.
     fn start(&self) -> Parameters {
         let mut start = vec![0.0; self.split()];
-        start.extend(self.counts.iter().map(|&count| ((count as f64).max(1e-12) / self.total()).ln()));
+        start.extend(self.totals.iter().map(|total| (total.max(1e-12) / self.total()).ln()));
         start
     }
 
     /// Logits of all samples, `[classes, n]`.
     fn logits(&self, at: &[f64]) -> Mat<f64> {
         let (weights, intercept) = at.split_at(self.split());
-        let weights = faer::MatRef::from_column_major_slice(weights, self.values.len(), self.counts.len());
-        let mut logits = Mat::from_fn(self.counts.len(), self.seen.len(), |c, _| intercept[c]);
+        let weights = faer::MatRef::from_column_major_slice(weights, self.values.len(), self.totals.len());
+        let mut logits = Mat::from_fn(self.totals.len(), self.weights.len(), |c, _| intercept[c]);
         matmul(logits.as_mut(), Accum::Add, weights.transpose(), self.rows, 1.0, Par::Seq);
         logits
     }
 
     /// The gradient at logits: also the residuals' place, `[classes, n]`, so that it is allocated once.
     fn gradient(&self, at: &[f64], logits: &Mat<f64>, residuals: &mut Mat<f64>, lambda: f64) -> Vec<f64> {
-        let (rank, classes) = (self.values.len(), self.counts.len());
+        let (rank, classes) = (self.values.len(), self.totals.len());
         let mut gradient = vec![0.0; at.len()];
-        for (i, (&seen, &label)) in self.seen.iter().zip(self.labels).enumerate() {
+        for (i, (&weight, &label)) in self.weights.iter().zip(self.labels).enumerate() {
             let residual = residuals.col_as_slice_mut(i);
-            if !seen {
+            if weight <= 0.0 {
                 residual.fill(0.0);
                 continue;
             }
             residual.copy_from_slice(logits.col_as_slice(i));
             crate::softmax(residual, 1.0);
             residual[label] -= 1.0;
+            for r in residual.iter_mut() {
+                *r *= weight;
+            }
             axpy(&mut gradient[rank * classes..], 1.0, residual);
         }
         let (weights, _) = gradient.split_at_mut(rank * classes);
@@ -187,15 +193,15 @@ impl<'a> Problem<'a> {
 
     /// Minimises from a starting point until the squared Newton decrement is below `tolerance` per sample.
     fn minimise(&self, mut at: Parameters, lambda: f64, tolerance: f64) -> Parameters {
-        let (n, classes, split) = (self.total(), self.counts.len(), self.split());
-        // An inverse Hessian at even probabilities, for the share of samples seen.
-        let share = n / self.seen.len() as f64 / classes as f64;
+        let (n, classes, split) = (self.total(), self.totals.len(), self.split());
+        // An inverse Hessian at even probabilities, for the share of weight seen.
+        let share = n / self.weights.len() as f64 / classes as f64;
         let per_axis: Vec<f64> = self.values.iter().map(|value| 1.0 / (share * value + lambda)).collect();
         let mut diagonal: Vec<f64> = per_axis.iter().copied().cycle().take(split).collect();
         diagonal.resize(at.len(), classes as f64 / n);
         let mut memory = Memory::default();
         let mut logits = self.logits(&at);
-        let mut residuals = Mat::zeros(classes, self.seen.len());
+        let mut residuals = Mat::zeros(classes, self.weights.len());
         let mut gradient = self.gradient(&at, &logits, &mut residuals, lambda);
         for _ in 0..STEPS {
             let direction = memory.direction(&gradient, &diagonal);
@@ -207,7 +213,7 @@ impl<'a> Problem<'a> {
             let bend = [dot(&at[..split], &direction[..split]), dot(&direction[..split], &direction[..split])];
             let t = self.line_search(&logits, &along, bend.map(|b| lambda * b));
             axpy(&mut at, t, &direction);
-            for i in 0..self.seen.len() {
+            for i in 0..self.weights.len() {
                 axpy(logits.col_as_slice_mut(i), t, along.col_as_slice(i));
             }
             let next = self.gradient(&at, &logits, &mut residuals, lambda);
@@ -223,16 +229,16 @@ impl<'a> Problem<'a> {
     fn line_search(&self, logits: &Mat<f64>, along: &Mat<f64>, bend: [f64; 2]) -> f64 {
         let derivatives = |t: f64| {
             let (mut slope, mut curvature) = (bend[0] + t * bend[1], bend[1]);
-            let mut p = vec![0.0; self.counts.len()];
-            for (i, (&seen, &label)) in self.seen.iter().zip(self.labels).enumerate() {
-                if seen {
+            let mut p = vec![0.0; self.totals.len()];
+            for (i, (&weight, &label)) in self.weights.iter().zip(self.labels).enumerate() {
+                if weight > 0.0 {
                     let moves = along.col_as_slice(i);
                     p.copy_from_slice(logits.col_as_slice(i));
                     axpy(&mut p, t, moves);
                     crate::softmax(&mut p, 1.0);
                     let mean = dot(&p, moves);
-                    slope += mean - moves[label];
-                    curvature += p.iter().zip(moves).map(|(p, m)| p * (m - mean).powi(2)).sum::<f64>();
+                    slope += weight * (mean - moves[label]);
+                    curvature += weight * p.iter().zip(moves).map(|(p, m)| p * (m - mean).powi(2)).sum::<f64>();
                 }
             }
             (slope, curvature)

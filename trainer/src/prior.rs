@@ -3,7 +3,7 @@
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
-use crate::{Kind, Samples, Solution};
+use crate::{Form, Kind, Samples, Solution};
 
 /// A linear classifier on raw features that was there before any sample.
 ///
@@ -45,7 +45,7 @@ impl Prior {
             row *= f64::from(norm);
             row += &bias;
         }
-        Solution { kind: Kind::Shipped, weights, bias, scores, lambda: None, scale: None }
+        Solution { kind: Kind::Shipped, form: Form::linear(weights, bias), scores, lambda: None, scale: None }
     }
 
     /// Weights and bias that act on features of norm 1 as it does on raw ones of the samples' mean norm, centred over the

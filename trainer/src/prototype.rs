@@ -1,14 +1,14 @@
 //! Nearest class mean by cosine: the cold start. Snell, Swersky and Zemel 2017, "Prototypical Networks"; imprinting:
 //! Qi, Brown and Lowe 2018.
 //!
-//! Logit of class c: `x·m_c / ‖m_c‖` with `m_c` the sum of its features, which is linear in x.
+//! Logit of class c: `x·m_c / ‖m_c‖` with `m_c` the weighted sum of its features, which is linear in x.
 //! Leave-out in closed form: the left-out group's features are subtracted from the sums.
 
 use faer::{Mat, Par, linalg::matmul::matmul};
 use ndarray::{Array1, Array2};
 
 use crate::{
-    Kind, Samples, Solution,
+    Form, Kind, Samples, Solution,
     dot::{dot, norm},
     leave_out::LeaveOut,
 };
@@ -26,9 +26,10 @@ impl Directions {
     pub(crate) fn new(samples: &Samples<'_>, leave_out: &LeaveOut, columns: &Mat<f64>) -> Self {
         let (dim, n, classes) = (samples.dim(), samples.rows(), samples.classes());
         let counts = samples.counts();
+        let weight = |row: usize| samples.weights().map_or(1.0, |weights| weights[row]);
         let mut sums = Mat::<f64>::zeros(dim, classes);
         for (row, &label) in samples.labels().iter().enumerate() {
-            add(sums.col_as_slice_mut(label), columns.col_as_slice(row), 1.0);
+            add(sums.col_as_slice_mut(label), columns.col_as_slice(row), weight(row));
         }
         let norms: Vec<f64> = (0..classes).map(|class| norm(sums.col_as_slice(class))).collect();
         let mut products = Mat::<f64>::zeros(classes, n);
@@ -43,7 +44,7 @@ impl Directions {
                 let own = members.iter().filter(|&&row| samples.labels()[row] == class);
                 let left = counts[class] - own.clone().count();
                 for &row in own {
-                    add(&mut rest, columns.col_as_slice(row), -1.0);
+                    add(&mut rest, columns.col_as_slice(row), -weight(row));
                 }
                 // Subtraction leaves rounding where nothing should be left.
                 let length = norm(&rest);
@@ -62,13 +63,13 @@ impl Directions {
     pub(crate) fn solution(&self) -> Solution {
         let bias = Array1::zeros(self.means.nrows());
         let (weights, scores) = (self.means.clone(), self.scores.clone());
-        Solution { kind: Kind::Prototype, weights, bias, scores, lambda: None, scale: None }
+        Solution { kind: Kind::Prototype, form: Form::linear(weights, bias), scores, lambda: None, scale: None }
     }
 }
 
-fn add(to: &mut [f64], what: &[f64], sign: f64) {
+fn add(to: &mut [f64], what: &[f64], times: f64) {
     for (a, b) in to.iter_mut().zip(what) {
-        *a += sign * b;
+        *a += times * b;
     }
 }
 

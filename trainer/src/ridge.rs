@@ -17,7 +17,7 @@ use faer::{
 use ndarray::{Array1, Array2, ArrayView2};
 
 use crate::{
-    Kind, Samples, Solution, calibration,
+    Form, Kind, Samples, Solution, calibration,
     leave_out::{LeaveOut, unseen},
     spectrum::Spectrum,
 };
@@ -52,7 +52,7 @@ pub(crate) fn solve(samples: &Samples<'_>, leave_out: &LeaveOut, spectrum: &Spec
     let weights = spectrum.lift(problem.coefficients(lambda));
     let weights = Array2::from_shape_fn((samples.classes(), samples.dim()), |(c, j)| weights[(j, c)]);
     let bias = &problem.mean - weights.dot(&Array1::from(spectrum.mean.clone()));
-    Solution { kind: Kind::Ridge, weights, bias, scores, lambda: Some(lambda), scale: None }
+    Solution { kind: Kind::Ridge, form: Form::linear(weights, bias), scores, lambda: Some(lambda), scale: None }
 }
 
 /// The penalties tried.

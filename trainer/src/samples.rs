@@ -13,6 +13,7 @@ pub struct Samples<'a> {
     groups: &'a [usize],
     classes: usize,
     norms: Option<&'a [f32]>,
+    weights: Option<&'a [f64]>,
 }
 
 /// Why samples cannot be fitted.
@@ -60,6 +61,20 @@ pub enum SamplesError {
         /// How many classes there are.
         classes: usize,
     },
+    /// A weight that is none.
+    #[error("weight of sample {row} is not a finite number above 0")]
+    Weight {
+        /// The sample.
+        row: usize,
+    },
+    /// Not one weight per sample.
+    #[error("samples have {rows} features but {weights} weights, expected as many")]
+    Weights {
+        /// Rows of features.
+        rows: usize,
+        /// Weights given.
+        weights: usize,
+    },
 }
 
 impl<'a> Samples<'a> {
@@ -84,7 +99,7 @@ impl<'a> Samples<'a> {
         if let Some(row) = labels.iter().position(|&label| label >= classes) {
             return Err(SamplesError::UnknownClass { row, label: labels[row], classes });
         }
-        let samples = Self { features, labels, groups, classes, norms: None };
+        let samples = Self { features, labels, groups, classes, norms: None, weights: None };
         if classes > rows || samples.counts().contains(&0) {
             let class = (0..classes).find(|class| !labels.contains(class)).unwrap_or(classes);
             return Err(SamplesError::EmptyClass { class });
@@ -100,6 +115,25 @@ impl<'a> Samples<'a> {
     pub fn with_norms(self, norms: &'a [f32]) -> Self {
         let whole = norms.len() == self.rows() && norms.iter().all(|norm| norm.is_finite());
         Self { norms: whole.then_some(norms), ..self }
+    }
+
+    /// With a weight per sample, `[n]`: how much each counts in a fit, in any unit. Leave-out holds them fixed.
+    ///
+    /// # Errors
+    /// When there is not one per sample, or one is not a finite number above zero.
+    pub fn with_weights(self, weights: &'a [f64]) -> Result<Self, SamplesError> {
+        if weights.len() != self.rows() {
+            return Err(SamplesError::Weights { rows: self.rows(), weights: weights.len() });
+        }
+        match weights.iter().position(|weight| !(weight.is_finite() && *weight > 0.0)) {
+            Some(row) => Err(SamplesError::Weight { row }),
+            None => Ok(Self { weights: Some(weights), ..self }),
+        }
+    }
+
+    /// How much each sample counts, `[n]`; none where all count alike.
+    pub fn weights(&self) -> Option<&'a [f64]> {
+        self.weights
     }
 
     /// The norm each feature had, `[n]`; none unless every one is known.
@@ -149,6 +183,7 @@ impl<'a> Samples<'a> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
     use super::*;
     use ndarray::array;
 
@@ -163,6 +198,13 @@ mod tests {
         assert_eq!(new(&[0, 2], &[7, 9], 2), Err(SamplesError::UnknownClass { row: 1, label: 2, classes: 2 }));
         assert_eq!(new(&[0, 0], &[7, 9], 2), Err(SamplesError::EmptyClass { class: 1 }));
         assert_eq!(new(&[0, 1], &[7, 9], usize::MAX), Err(SamplesError::EmptyClass { class: 2 }));
+        let weigh = |weights: &[f64]| {
+            let samples = Samples::new(x.view(), &[0, 1], &[7, 9], 2).unwrap();
+            Samples::with_weights(samples, weights).map(|_| ())
+        };
+        assert_eq!(weigh(&[1.0]), Err(SamplesError::Weights { rows: 2, weights: 1 }));
+        assert_eq!(weigh(&[1.0, 0.0]), Err(SamplesError::Weight { row: 1 }));
+        assert_eq!(weigh(&[f64::NAN, 1.0]), Err(SamplesError::Weight { row: 0 }));
         let bad = array![[1.0_f32, f32::NAN]];
         let got = Samples::new(bad.view(), &[0], &[0], 1).map(|_| ());
         assert_eq!(got, Err(SamplesError::NotFinite { row: 0, column: 1 }));

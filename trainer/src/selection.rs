@@ -8,12 +8,12 @@ use crate::{Candidate, candidate::clustered_mean};
 ///
 /// The one-standard-error rule: Breiman, Friedman, Olshen and Stone 1984, "Classification and Regression Trees", 3.4.3.
 pub fn select(candidates: &[Candidate]) -> usize {
-    let loss = |candidate: &Candidate| clustered_mean(&candidate.fold_losses, &candidate.groups).0;
-    let Some(best) = candidates.iter().min_by(|a, b| loss(a).total_cmp(&loss(b))) else {
+    let Some(best) = candidates.iter().min_by(|a, b| a.fold_loss().total_cmp(&b.fold_loss())) else {
         return 0;
     };
     let close = |candidate: &Candidate| {
-        let differences: Vec<f64> = candidate.fold_losses.iter().zip(&best.fold_losses).map(|(a, b)| a - b).collect();
+        let pairs = candidate.fold_losses.iter().zip(&best.fold_losses).zip(&best.importance);
+        let differences: Vec<f64> = pairs.map(|((a, b), weight)| weight * (a - b)).collect();
         let (mean, se) = clustered_mean(&differences, &best.groups);
         mean <= se
     };
@@ -23,14 +23,13 @@ pub fn select(candidates: &[Candidate]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Head, Kind};
+    use crate::{Form, Head, Kind};
     use ndarray::{Array1, Array2};
 
     fn candidate(losses: &[f64], groups: &[usize]) -> Candidate {
         let head = Head {
             kind: Kind::Ridge,
-            weights: Array2::zeros((2, 1)),
-            bias: Array1::zeros(2),
+            form: Form::linear(Array2::zeros((2, 1)), Array1::zeros(2)),
             temperature: 1.0,
             lambda: None,
             novelty: None,
@@ -38,7 +37,18 @@ mod tests {
         let (log_loss, log_loss_se) = clustered_mean(losses, groups);
         let (fold_losses, groups) = (losses.to_vec(), groups.to_vec());
         let leave_out = Array2::zeros((losses.len(), 2));
-        Candidate { head, leave_out, fold_losses, groups, log_loss, log_loss_se, ungrouped: false, accuracy: 0.0 }
+        Candidate {
+            head,
+            leave_out,
+            fold_losses,
+            importance: vec![1.0; losses.len()],
+            balanced: false,
+            groups,
+            log_loss,
+            log_loss_se,
+            ungrouped: false,
+            accuracy: 0.0,
+        }
     }
 
     #[test]

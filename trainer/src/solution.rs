@@ -1,19 +1,17 @@
 //! A head as solved, in f64, with its raw leave-out scores: what lies between the numbers and a candidate.
 
 use faer::Mat;
-use ndarray::{Array1, Array2};
+use ndarray::Array2;
 
-use crate::{Kind, Samples};
+use crate::{Form, Kind, Linear, Samples};
 
-/// A linear fit before calibration.
+/// A fit before calibration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Solution {
     /// How it was fitted.
     pub kind: Kind,
-    /// `[classes, dim]`.
-    pub weights: Array2<f64>,
-    /// `[classes]`.
-    pub bias: Array1<f64>,
+    /// What was solved for.
+    pub form: Form<f64>,
     /// Logits of each sample from a fit that did not see its group, `[n, classes]`; `-inf` where that fit saw nothing
     /// of the class.
     pub scores: Array2<f64>,
@@ -21,6 +19,15 @@ pub struct Solution {
     pub lambda: Option<f64>,
     /// What the scores of the model's own classifier were multiplied by, for [`Kind::BiasedRidge`].
     pub scale: Option<f64>,
+}
+
+impl Solution {
+    /// Its weights and bias; none where it is not linear.
+    pub fn linear(&self) -> Option<&Linear<f64>> {
+        match &self.form {
+            Form::Linear(linear) => Some(linear),
+        }
+    }
 }
 
 /// The features in f64, one column per sample, `[dim, n]`.

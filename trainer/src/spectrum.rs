@@ -13,7 +13,7 @@ use faer::{
     },
 };
 
-use crate::{FitError, Samples};
+use crate::FitError;
 
 /// Axes with less than this share of the largest axis' variance are rounding. 8-bit codes have noise far above it.
 const RANK_TOLERANCE: f64 = 1e-12;
@@ -101,18 +101,6 @@ impl Spectrum {
         matmul(weights.as_mut(), Accum::Replace, &self.centred, &dual, 1.0, Par::Seq);
         weights
     }
-}
-
-/// Weights that make all classes count alike where the largest has more than three times the samples of the smallest,
-/// else all 1; mean 1, `[n]`.
-pub(crate) fn balance(samples: &Samples<'_>) -> Vec<f64> {
-    let counts = samples.counts();
-    let (smallest, largest) = (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
-    if largest <= 3 * smallest {
-        return vec![1.0; samples.rows()];
-    }
-    let share = samples.rows() as f64 / samples.classes() as f64;
-    samples.labels().iter().map(|&label| share / counts[label] as f64).collect()
 }
 
 #[cfg(test)]

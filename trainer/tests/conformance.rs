@@ -37,7 +37,7 @@ fn assert_close(kind: Kind, a: &Array2<f64>, b: &Array2<f64>) {
 fn assert_sound(kind: Kind, case: &Synthetic, what: &str) -> Candidate {
     let candidate = fit_one(kind, case);
     let head = &candidate.head;
-    assert!(head.weights.iter().chain(&head.bias).all(|x| x.is_finite()), "{kind}, {what}: head");
+    assert!(head.form.is_finite(), "{kind}, {what}: head");
     assert!(head.temperature.is_finite() && head.temperature > 0.0, "{kind}, {what}: {}", head.temperature);
     let novelty = head.novelty.as_ref().unwrap();
     assert_eq!(head.lambda.is_some(), !matches!(kind, Kind::Prototype | Kind::Shipped), "{kind}, {what}");

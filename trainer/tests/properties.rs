@@ -131,7 +131,8 @@ proptest! {
         let solution = solve(Kind::Ridge, &case.samples(), Some(lambda), &options).unwrap();
         let candidates = fit(&case.samples(), &FitOptions { kinds: vec![Kind::Ridge], ..options }).unwrap();
         let groups = &candidates[0].groups;
-        let logits = case.x.mapv(f64::from).dot(&solution.weights.t()) + &solution.bias;
+        let linear = solution.linear().unwrap();
+        let logits = case.x.mapv(f64::from).dot(&linear.weights.t()) + &linear.bias;
         for i in 0..n {
             let whole = refit(&case, &weights, lambda, |_| true, i);
             let without = refit(&case, &weights, lambda, |k| groups[k] != groups[i], i);
@@ -161,8 +162,7 @@ proptest! {
         let order: Vec<usize> = (0..case.labels.len() * repeat).map(|i| i / repeat).collect();
         let case = case.permuted(&order);
         for candidate in fit(&case.samples(), &FitOptions::default()).unwrap() {
-            let numbers = candidate.head.weights.iter().chain(&candidate.head.bias);
-            prop_assert!(numbers.into_iter().all(|x| x.is_finite()));
+            prop_assert!(candidate.head.form.is_finite());
             for row in candidate.leave_out.axis_iter(Axis(0)) {
                 prop_assert!((row.sum() - 1.0).abs() < 1e-9, "{row}");
             }

@@ -54,7 +54,8 @@ impl Case {
     }
 
     fn logits(&self, solution: &Solution) -> Array2<f64> {
-        self.features().mapv(f64::from).dot(&solution.weights.t()) + &solution.bias
+        let linear = solution.linear().unwrap();
+        self.features().mapv(f64::from).dot(&linear.weights.t()) + &linear.bias
     }
 
     fn compare(&self, what: &str, got: ArrayView2<'_, f64>, expected: &[f64], tolerance: f64) {

@@ -37,6 +37,12 @@ impl Workspace {
     pub(crate) fn cargo<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
         command.args(arguments).current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
+        // What cargo says of xtask: build scripts that look at it would run again, here and at the next build.
+        let of_xtask =
+            |name: &OsString| name.to_string_lossy().starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR";
+        for (name, _) in env::vars_os().filter(|(name, _)| of_xtask(name)) {
+            command.env_remove(name);
+        }
         command
     }
 }

@@ -3,7 +3,7 @@
 //! Numbers must be the same to the bit: the trainer is deterministic, and the store keeps every claim in order, so that the
 //! samples as they were at the head's watermark can be read back.
 
-use acclimate_trainer::Kind;
+use acclimate_trainer::{Form, Head, Kind};
 
 use super::problem::{Problem, Service};
 use super::{AdaptError, Options};
@@ -94,10 +94,7 @@ fn refit(
         return Ok(());
     };
     let (again, stored) = (&proposal.selected().head, &head.file.head);
-    checks.same("weights", again.weights == stored.weights && again.bias == stored.bias, {
-        let largest = again.weights.iter().zip(&stored.weights).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        format!("{} × {}, largest difference {largest:e}", again.weights.nrows(), again.weights.ncols())
-    });
+    checks.same("weights", again.form == stored.form, weights(again, stored));
     let words = |lambda: Option<f64>| lambda.map_or_else(|| "none".to_owned(), |lambda| lambda.to_string());
     checks.same(
         "lambda",
@@ -132,6 +129,14 @@ fn refit(
             Ok(())
         }
     }
+}
+
+/// How two heads' numbers compare.
+fn weights(again: &Head, stored: &Head) -> String {
+    let shape = format!("{} × {}", again.classes(), again.dim());
+    let (Form::Linear(a), Form::Linear(b)) = (&again.form, &stored.form);
+    let largest = a.weights.iter().zip(&b.weights).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    format!("{shape}, largest difference {largest:e}")
 }
 
 /// Judges again, against the head that was in service then.

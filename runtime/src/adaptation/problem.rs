@@ -103,7 +103,8 @@ impl<'a> Problem<'a> {
         let mut kinds = options.kinds.clone();
         kinds.push(Kind::Prototype);
         let prior = shipped.map(|shipped| self.prior(&shipped.file));
-        let candidates = fit(&samples, &FitOptions { kinds, prior, seed: 0, threads: options.threads })?;
+        let candidates =
+            fit(&samples, &FitOptions { kinds, prior, threads: options.threads, ..FitOptions::default() })?;
         // Where classes without samples are to be kept, only what starts from the model's own classifier has them all.
         let asked = |candidate: &&Candidate| {
             (one_class || options.kinds.contains(&candidate.head.kind)) && candidate.head.classes() == self.names.len()
@@ -136,9 +137,10 @@ impl<'a> Problem<'a> {
             of_samples: self.seen.clone(),
         };
         for (class, name) in self.names.iter().enumerate() {
-            if let Some(own) = classes.iter().position(|known| known == name) {
-                prior.weights.row_mut(class).assign(&head.weights.row(own));
-                prior.bias[class] = head.bias[own];
+            let own = classes.iter().position(|known| known == name);
+            if let Some((own, linear)) = own.zip(head.linear()) {
+                prior.weights.row_mut(class).assign(&linear.weights.row(own));
+                prior.bias[class] = linear.bias[own];
                 prior.knows[class] = true;
             }
         }

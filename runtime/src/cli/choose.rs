@@ -7,7 +7,7 @@ use acclimate::place::absolute;
 use acclimate::store::{Model, NewBackbone};
 use acclimate_backbone::builtin::SignalShape;
 use acclimate_backbone::{Backbone, Manifest, builtin, resolve, shipped};
-use acclimate_trainer::{Head, Kind};
+use acclimate_trainer::{Form, Head, Kind};
 use anyhow::{Context as _, bail, ensure};
 use jiff::Timestamp;
 
@@ -137,8 +137,7 @@ impl Chosen {
             classes: distinct(classes),
             head: Head {
                 kind: Kind::Shipped,
-                weights: own.weights,
-                bias: own.bias,
+                form: Form::linear(own.weights, own.bias),
                 temperature: 1.0,
                 lambda: None,
                 novelty: None,

@@ -1,7 +1,7 @@
 //! Bytes → head: the tables of the parent module, field by field. Nothing here trusts the bytes; a failure names the
 //! field, what belongs there and what is there.
 
-use acclimate_trainer::{Evaluation, Head, Novelty};
+use acclimate_trainer::{Evaluation, Form, Head, Novelty};
 use ciborium::Value;
 use ndarray::{Array1, Array2};
 
@@ -28,8 +28,7 @@ pub(super) fn head_file(bytes: &[u8]) -> Result<HeadFile, HeadFileError> {
         classes: fields.take("classes")?.list(Field::text)?,
         head: Head {
             kind: fields.take("kind")?.parse("biased_ridge, logistic, prototype, ridge or shipped")?,
-            weights: fields.take("weights")?.f32_matrix()?,
-            bias: Array1::from(fields.take("bias")?.f32s()?),
+            form: Form::linear(fields.take("weights")?.f32_matrix()?, Array1::from(fields.take("bias")?.f32s()?)),
             temperature: fields.take("temperature")?.float()?,
             lambda: fields.take("lambda")?.optional(Field::float)?,
             novelty: fields.take("novelty")?.optional(novelty)?,

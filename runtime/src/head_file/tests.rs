@@ -19,8 +19,7 @@ pub(crate) fn example() -> HeadFile {
         classes: vec!["open".into(), "closed".into()],
         head: Head {
             kind: Kind::Ridge,
-            weights: array![[1.0, -0.5, 0.25], [-1.0, 0.5, 0.1]],
-            bias: array![0.5, -0.5],
+            form: Form::linear(array![[1.0, -0.5, 0.25], [-1.0, 0.5, 0.1]], array![0.5, -0.5]),
             temperature: 0.75,
             lambda: Some(0.1),
             novelty: Some(Novelty {
@@ -130,7 +129,8 @@ fn other_cbor_is_no_head_file() {
 #[test]
 fn what_could_not_be_read_back_is_not_written() {
     let mut head = example();
-    head.head.weights[(1, 2)] = f32::NAN;
+    let Form::Linear(linear) = &mut head.head.form;
+    linear.weights[(1, 2)] = f32::NAN;
     assert_eq!(head.encode().unwrap_err().to_string(), "head file: `weights` is NaN, expected finite");
     let mut head = example();
     head.provenance.counts.pop();
@@ -208,8 +208,7 @@ fn heads() -> impl Strategy<Value = HeadFile> {
         )
             .prop_map(move |(weights, bias, temperature, lambda, novelty)| Head {
                 kind,
-                weights,
-                bias: Array1::from(bias),
+                form: Form::linear(weights, Array1::from(bias)),
                 temperature,
                 lambda,
                 novelty,

@@ -1,6 +1,6 @@
 //! Head → bytes: the tables of the parent module, field by field. Trusts that the head was checked.
 
-use acclimate_trainer::{Evaluation, Head, Novelty};
+use acclimate_trainer::{Evaluation, Form, Head, Linear, Novelty};
 use ciborium::Value;
 
 use super::{F32_LE, FORMAT, HeadFile, Provenance, ROW_MAJOR, SELF_DESCRIBED, U64_LE};
@@ -8,7 +8,8 @@ use crate::cbor;
 
 pub(super) fn bytes(file: &HeadFile) -> Vec<u8> {
     let HeadFile { task, backbone_id, classes, head, provenance } = file;
-    let Head { kind, weights, bias, temperature, lambda, novelty } = head;
+    let Head { kind, form, temperature, lambda, novelty } = head;
+    let Form::Linear(Linear { weights, bias }) = form;
     let fields = map(vec![
         ("format", uint(FORMAT)),
         ("task", Value::Text(task.clone())),

@@ -12,7 +12,7 @@ mod service;
 
 use std::path::Path;
 
-use acclimate_trainer::{Head, Kind, Quantisation};
+use acclimate_trainer::{Form, Head, Kind, Quantisation};
 use jiff::Timestamp;
 use ndarray::{Array1, Array2};
 use tempfile::TempDir;
@@ -101,8 +101,7 @@ fn head_file(classes: &[String], mark: f32) -> HeadFile {
         classes: classes.to_vec(),
         head: Head {
             kind: Kind::Prototype,
-            weights: Array2::from_elem((n, DIM), mark),
-            bias: Array1::zeros(n),
+            form: Form::linear(Array2::from_elem((n, DIM), mark), Array1::zeros(n)),
             temperature: 1.0,
             lambda: None,
             novelty: None,

@@ -64,7 +64,7 @@ fn a_head_that_does_not_fit_is_refused_whole() {
     let right = ndarray::Array2::zeros((1, 2));
     let elsewhere = HeadFile { backbone_id: [8; 32], ..head_file(classes, 1.0) };
     let mut wider = head_file(classes, 1.0);
-    wider.head.weights = ndarray::Array2::zeros((2, DIM + 1));
+    wider.head.form = Form::linear(ndarray::Array2::zeros((2, DIM + 1)), ndarray::Array1::zeros(2));
     let infinite = head_file(classes, f32::INFINITY);
     let cases = [
         (head_file(classes, 1.0), wide.view(), "leave-out scores are 2 × 2 (samples × classes), expected 1 × 2"),

@@ -2,129 +2,123 @@
 //! Kuzborskij and Orabona 2013, "Stability and Hypothesis Transfer Learning".
 //!
 //! Minimises `Σᵢ wᵢ ‖yᵢ - W xᵢ - b‖² + λ‖W - a W₀‖²` with `W₀` in its form for features of norm 1: with `s₀` its scores,
-//! that is [`ridge`](crate::ridge) on the residuals `y - a s₀`. Leaving a group out is linear in the targets, so one
+//! that is ridge regression on the residuals `y - a s₀`. Leaving a group out is linear in the targets, so one
 //! pass over the columns of `y` and of `s₀` gives the exact leave-out scores for every a.
 //!
 //! A class without samples is not fitted and keeps `a s₀`, plus the mean of one-hot targets. No leave-out score says
 //! what `a` lets such a class stand beside the fitted ones, so where there is one, `a` is the least-squares fit of `s₀` to
 //! the targets.
 
+use faer::Mat;
 use ndarray::{Array1, Array2, Axis, concatenate, s};
 
 use crate::{
     Form, Kind, Prior, Samples, Solution, calibration,
+    centred::Centred,
     leave_out::{LeaveOut, unseen},
+    penalised::IllConditioned,
+    precision::Precision,
     prior::linear,
-    ridge::{self, Problem, one_hot},
-    spectrum::Spectrum,
+    ridge::{Problem, batches, choose, one_hot},
 };
 
 /// Scales `a` tried, from trust in the classifier's own scale down to that of one-hot targets.
 const SCALES: [f64; 4] = [1.0, 0.25, 0.0625, 0.015_625];
-/// Losses closer than this are equal, and the larger penalty and scale win.
+/// Losses closer than this are equal, and the larger scale wins.
 const TIE: f64 = 1e-9;
+/// Steps of refinement end below this share of the coefficients: to rank penalties, and for good.
+const ROUGH: f64 = 1e-3;
+const FINE: f64 = 1e-9;
 
-/// Solves at a penalty and scale, or where there are none at the best of the grid by leave-out log-loss. The cost is
-/// that of ridge on twice the classes.
-pub(crate) fn solve(
+/// Solves at a penalty and the best scale for it, or where there is none at the best of the path, by leave-out log-loss.
+/// Besides the solution, gives scores `[n, classes]` with each sample's whole fold left out. The cost is that of ridge on
+/// twice the classes.
+pub(crate) fn solve<T: Precision>(
     samples: &Samples<'_>,
     prior: &Prior,
     leave_out: &LeaveOut,
-    spectrum: &Spectrum,
-    at: Option<(f64, f64)>,
-) -> Solution {
-    match at {
-        Some((lambda, scale)) => search(samples, prior, leave_out, spectrum, &[lambda], &[scale]),
-        None => search(samples, prior, leave_out, spectrum, &ridge::path(spectrum), &[]),
-    }
-}
-
-/// Solves at a penalty and the best scale for it.
-pub(crate) fn solve_at(
-    samples: &Samples<'_>,
-    prior: &Prior,
-    leave_out: &LeaveOut,
-    spectrum: &Spectrum,
-    lambda: f64,
-) -> Solution {
-    search(samples, prior, leave_out, spectrum, &[lambda], &[])
-}
-
-/// Solves at the best of these penalties and scales; with no scales, of those that are to be tried.
-fn search(
-    samples: &Samples<'_>,
-    prior: &Prior,
-    leave_out: &LeaveOut,
-    spectrum: &Spectrum,
-    lambdas: &[f64],
-    scales: &[f64],
-) -> Solution {
+    folds: &LeaveOut,
+    centred: &Centred<T>,
+    lambda: Option<f64>,
+    threads: usize,
+) -> Result<(Solution, Array2<f64>), IllConditioned> {
     let (seen, classes) = (&prior.of_samples, samples.classes());
     let (weights, bias) = prior.unit(samples);
     let own = linear(samples.features(), &weights) + &bias;
     let kept: Vec<usize> = (0..bias.len()).filter(|class| !seen.contains(class)).collect();
     let share = 1.0 / bias.len() as f64;
     let targets = concatenate![Axis(1), one_hot(samples), own.select(Axis(1), seen)];
-    let problem = Problem::new(targets.view(), leave_out, spectrum);
+    let problem = Problem::new(targets.view(), centred.system(threads));
     let labels: Vec<usize> = samples.labels().iter().map(|&label| seen[label]).collect();
     // A class that is known from elsewhere is not unseen without its only sample.
     let unseen: Vec<(usize, usize)> =
         unseen(samples).into_iter().map(|(row, class)| (row, seen[class])).filter(|&(_, c)| !prior.knows[c]).collect();
-
     let fitted = [least_squares(&own, &labels)];
-    let scales = match (scales, &kept[..]) {
-        ([], []) => &SCALES,
-        ([], _) => &fitted[..],
-        (given, _) => given,
+    let scales = if kept.is_empty() { &SCALES[..] } else { &fitted[..] };
+    let scores = |left_out: &Array2<f64>, scale: f64| {
+        let mut scores = &own * scale;
+        for (c, &class) in seen.iter().enumerate() {
+            let mut column = scores.column_mut(class);
+            column += &left_out.column(c);
+            column.scaled_add(-scale, &left_out.column(classes + c));
+        }
+        for &class in &kept {
+            scores.column_mut(class).map_inplace(|score| *score += share);
+        }
+        for &at in &unseen {
+            scores[at] = f64::NEG_INFINITY;
+        }
+        scores
     };
-    let mut near = None;
-    let mut best: Option<(f64, f64, f64, Array2<f64>)> = None;
-    for &lambda in lambdas {
-        let left_out = problem.scores(&[lambda]).swap_remove(0);
+    // The best scale for some rows of leave-out predictions, and its loss.
+    let best_scale = |left_out: &Array2<f64>, rows: &[usize], near: &mut Option<f64>| {
+        let labels: Vec<usize> = rows.iter().map(|&row| labels[row]).collect();
+        let mut best = (scales[0], f64::INFINITY);
         for &scale in scales {
-            let mut scores = &own * scale;
-            for (c, &class) in seen.iter().enumerate() {
-                let mut column = scores.column_mut(class);
-                column += &left_out.column(c);
-                column.scaled_add(-scale, &left_out.column(classes + c));
-            }
-            for &class in &kept {
-                scores.column_mut(class).map_inplace(|score| *score += share);
-            }
-            for &at in &unseen {
-                scores[at] = f64::NEG_INFINITY;
-            }
-            let loss = calibration::loss(scores.view(), &labels, &mut near);
-            if best.as_ref().is_none_or(|(least, ..)| loss < least - TIE) {
-                best = Some((loss, lambda, scale, scores));
+            let loss = calibration::loss(scores(left_out, scale).select(Axis(0), rows).view(), &labels, near);
+            if loss < best.1 - TIE {
+                best = (scale, loss);
             }
         }
-    }
-    let (_, lambda, scale, scores) = best.unwrap_or((0.0, 1.0, 1.0, own));
+        best
+    };
 
-    let coefficients = problem.coefficients(lambda);
-    let residual = spectrum.lift(faer::Mat::from_fn(coefficients.nrows(), classes, |j, c| {
+    let batches = batches(leave_out, folds);
+    let unit = centred.unit * centred.unit;
+    let mut near = None;
+    let lambda = match lambda {
+        Some(lambda) => lambda,
+        None => choose(centred, &batches, |lambda, ranked| {
+            let (left_out, _) = problem.at(lambda / unit, ROUGH)?.left_out(ranked, false)?;
+            let rows: Vec<usize> = ranked.iter().flat_map(|batch| batch.groups.concat()).collect();
+            Ok(best_scale(&left_out, &rows, &mut near).1)
+        })?,
+    };
+    let fit = problem.at(lambda / unit, FINE)?;
+    let (by_group, by_fold) = fit.left_out(&batches, true)?;
+    let (scale, _) = best_scale(&by_group, &(0..labels.len()).collect::<Vec<_>>(), &mut near);
+
+    let coefficients = &fit.coefficients;
+    let residual = Mat::from_fn(coefficients.nrows(), classes, |j, c| {
         coefficients[(j, c)] - scale * coefficients[(j, classes + c)]
-    }));
+    });
+    let residual = centred.weights_of(residual.as_ref());
+    let (by_group, by_fold) = (scores(&by_group, scale), scores(&by_fold, scale));
     let (mut weights, mut bias) = (weights * scale, bias * scale);
     for &class in &kept {
         bias[class] += share;
     }
     let intercept = &problem.mean.slice(s![..classes]) - &(&problem.mean.slice(s![classes..]) * scale);
-    let mean = Array1::from(spectrum.mean.clone());
+    let mean = Array1::from(centred.mean.clone());
     for (c, &class) in seen.iter().enumerate() {
         let own = Array1::from_iter((0..samples.dim()).map(|j| residual[(j, c)]));
         bias[class] += intercept[c] - own.dot(&mean);
         let mut row = weights.row_mut(class);
         row += &own;
     }
-    Solution {
-        kind: Kind::BiasedRidge,
-        form: Form::linear(weights, bias),
-        scores,
-        lambda: Some(lambda),
-        scale: Some(scale),
-    }
+    let (lambda, scale) = (Some(lambda), Some(scale));
+    let form = Form::linear(weights, bias);
+    Ok((Solution { kind: Kind::BiasedRidge, form, scores: by_group, lambda, scale }, by_fold))
 }
 
 /// The scale at which centred scores `[n, classes]` are nearest to the one-hot labels, within those of [`SCALES`].
@@ -161,9 +155,11 @@ mod tests {
         let groups: Vec<usize> = (0..12).map(|i| i / 2 % 4).collect();
         let samples = Samples::new(x.view(), &labels, &groups, 2).unwrap().with_norms(&norms);
         let leave_out = LeaveOut::new(&samples);
-        let spectrum = Spectrum::new(crate::solution::columns(&samples), vec![1.0; 12]).unwrap();
-        let (lambda, scale) = (0.3, 0.25);
-        let got = solve(&samples, &prior, &leave_out, &spectrum, Some((lambda, scale)));
+        let centred = Centred::<f64>::new(&samples, vec![1.0; 12], 1);
+        let lambda = 0.3;
+        let (got, by_fold) = solve(&samples, &prior, &leave_out, &leave_out, &centred, Some(lambda), 1).unwrap();
+        assert_eq!(got.scores, by_fold);
+        let scale = got.scale.unwrap();
         let own = {
             let (weights, bias) = prior.unit(&samples);
             (linear(x.view(), &weights) + &bias) * scale

@@ -9,12 +9,16 @@ use ndarray::{Array2, ArrayViewMut1, Axis};
 
 use crate::{
     FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Prior, Samples, Solution, Weighting, balance, biased, calibration,
-    evaluation::most_probable, leave_out::LeaveOut, log_loss, logistic, prototype::Directions, ridge, softmax,
-    solution::columns, spectrum::Spectrum,
+    centred::Centred, cost::flops, discriminant, evaluation::most_probable, leave_out::LeaveOut, log_loss, logistic,
+    penalised::IllConditioned, prototype::Directions, ridge, softmax, solution::columns, spectrum::Spectrum,
+    within::Within,
 };
 
 /// Folds of the cross-validation that selection and logistic regression rest on.
 const FOLDS: usize = 10;
+
+/// Orders up to this are solved in f64: that costs little, and single precision would be seen.
+const DOUBLE: usize = 256;
 
 /// A fitted head with the evidence for it.
 ///
@@ -100,12 +104,35 @@ pub enum FitError {
     OneClass,
 }
 
+/// What was fitted, and what was not for want of time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fitted {
+    /// Cheapest first.
+    pub candidates: Vec<Candidate>,
+    /// Kinds that could have been fitted and were not allowed to start.
+    pub skipped: Vec<Kind>,
+}
+
 /// Fits every kind asked for, cheapest first, deterministically. Samples of one class give a prototype alone, whatever
 /// was asked for: it answers that class, and its novelty says what is unlike it.
 ///
 /// # Errors
 /// When there is no kind, a penalty that is none, or numbers that do not converge.
 pub fn fit(samples: &Samples<'_>, options: &FitOptions) -> Result<Vec<Candidate>, FitError> {
+    Ok(fit_within(samples, options, &mut |_, _| true)?.candidates)
+}
+
+/// As [`fit`], asking before each kind whether it may start, with about how many floating-point operations it takes
+/// ([`flops`](crate::flops())): a trainer has no clock, but its caller may have one. Up to the first kind that learns more
+/// than means the answer does not count: something always comes of it.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_within(
+    samples: &Samples<'_>,
+    options: &FitOptions,
+    may_start: &mut dyn FnMut(Kind, f64) -> bool,
+) -> Result<Fitted, FitError> {
     if options.kinds.is_empty() {
         return Err(FitError::NoKinds);
     }
@@ -116,8 +143,17 @@ pub fn fit(samples: &Samples<'_>, options: &FitOptions) -> Result<Vec<Candidate>
         1 => *kind == Kind::Prototype,
         _ => options.kinds.contains(kind) && fitter.can_fit(*kind),
     };
-    let wanted = Kind::ALL.into_iter().filter(wanted);
-    wanted.map(|kind| fitter.candidate(kind, &novelty)).collect()
+    let mut fitted = Fitted { candidates: Vec::new(), skipped: Vec::new() };
+    let mut learnt = false;
+    for kind in Kind::ALL.into_iter().filter(wanted) {
+        if may_start(kind, fitter.flops(kind)) || !learnt {
+            fitted.candidates.push(fitter.candidate(kind, &novelty)?);
+            learnt |= !matches!(kind, Kind::Prototype | Kind::Shipped);
+        } else {
+            fitted.skipped.push(kind);
+        }
+    }
+    Ok(fitted)
 }
 
 /// Solves one kind at one penalty (where the kind has one; chosen as in [`fit`] if `None`), in f64 and uncalibrated:
@@ -137,7 +173,7 @@ pub fn solve(
     }
     check_penalty(lambda)?;
     let fitter = Fitter::new(samples, options);
-    fitter.solve(kind, lambda, fitter.even)
+    fitter.solve(kind, lambda, fitter.even).map(|(solution, _)| solution)
 }
 
 fn check_penalty(lambda: Option<f64>) -> Result<(), FitError> {
@@ -159,6 +195,9 @@ struct Fitter<'a, 'b> {
     even: bool,
     /// With the samples' own weights, and with the classes balanced.
     spectra: [OnceCell<Spectrum>; 2],
+    single: [OnceCell<Centred<f32>>; 2],
+    double: [OnceCell<Centred<f64>>; 2],
+    within: OnceCell<Within>,
 }
 
 impl<'a, 'b> Fitter<'a, 'b> {
@@ -171,16 +210,23 @@ impl<'a, 'b> Fitter<'a, 'b> {
             Weighting::Balanced => true,
             Weighting::None => false,
         };
-        Self { samples, options, leave_out, folds, directions, even, spectra: [OnceCell::new(), OnceCell::new()] }
+        let (spectra, single, double, within) = Default::default();
+        Self { samples, options, leave_out, folds, directions, even, spectra, single, double, within }
+    }
+
+    /// Whether a kind is fitted with the classes balanced and as they are.
+    fn both_ways(&self, kind: Kind) -> bool {
+        self.even && self.options.weighting == Weighting::Auto && !matches!(kind, Kind::Prototype | Kind::Shipped)
+    }
+
+    fn flops(&self, kind: Kind) -> f64 {
+        flops(kind, self.samples) * if self.both_ways(kind) { 2.0 } else { 1.0 }
     }
 
     /// Fits one kind, both ways where the weighting is to be chosen, and keeps the one with the smaller loss.
     fn candidate(&self, kind: Kind, novelty: &Novelty) -> Result<Candidate, FitError> {
         let first = self.weighted(kind, novelty, self.even)?;
-        let one_way = !self.even
-            || self.options.weighting == Weighting::Balanced
-            || matches!(kind, Kind::Prototype | Kind::Shipped);
-        if one_way {
+        if !self.both_ways(kind) {
             return Ok(first);
         }
         let other = self.weighted(kind, novelty, false)?;
@@ -190,16 +236,11 @@ impl<'a, 'b> Fitter<'a, 'b> {
     /// Fits one kind and scores it twice: without each sample's group, and without its fold.
     fn weighted(&self, kind: Kind, novelty: &Novelty, balanced: bool) -> Result<Candidate, FitError> {
         let Self { samples, options, folds, .. } = self;
-        let solution = self.solve(kind, options.lambda, balanced)?;
-        let mut by_fold = match kind {
-            Kind::BiasedRidge => {
-                let at = solution.lambda.zip(solution.scale);
-                biased::solve(samples, self.prior()?, folds, self.spectrum(balanced)?, at).scores
-            }
-            Kind::Logistic | Kind::Shipped => solution.scores.clone(),
+        let (solution, by_fold) = self.solve(kind, options.lambda, balanced)?;
+        let mut by_fold = by_fold.unwrap_or_else(|| match kind {
             Kind::Prototype => Directions::new(samples, folds, &columns(samples)).solution().scores,
-            Kind::Ridge => ridge::solve(samples, folds, self.spectrum(balanced)?, solution.lambda).scores,
-        };
+            _ => solution.scores.clone(),
+        });
         let labels = self.labels(kind);
         let (_, fold_losses) = calibrate(&mut by_fold, &labels);
         // What the prior alone knows has no mean to be near to, and must not be called unknown for that.
@@ -213,7 +254,7 @@ impl<'a, 'b> Fitter<'a, 'b> {
     fn can_fit(&self, kind: Kind) -> bool {
         match kind {
             Kind::BiasedRidge => self.prior().is_ok(),
-            Kind::Logistic | Kind::Prototype | Kind::Ridge => true,
+            Kind::Discriminant | Kind::Logistic | Kind::Prototype | Kind::Ridge => true,
             Kind::Shipped => self.prior().is_ok_and(Prior::knows_all),
         }
     }
@@ -232,21 +273,62 @@ impl<'a, 'b> Fitter<'a, 'b> {
         }
     }
 
-    fn solve(&self, kind: Kind, lambda: Option<f64>, balanced: bool) -> Result<Solution, FitError> {
+    /// Solves one kind; with the scores that leave whole folds out, where they come with it.
+    fn solve(
+        &self,
+        kind: Kind,
+        lambda: Option<f64>,
+        balanced: bool,
+    ) -> Result<(Solution, Option<Array2<f64>>), FitError> {
         let Self { samples, options, leave_out, folds, .. } = self;
-        Ok(match kind {
+        let threads = options.threads;
+        match kind {
             Kind::BiasedRidge => {
                 let prior = self.prior()?;
-                match lambda {
-                    Some(lambda) => biased::solve_at(samples, prior, leave_out, self.spectrum(balanced)?, lambda),
-                    None => biased::solve(samples, prior, leave_out, self.spectrum(balanced)?, None),
-                }
+                self.closed_form(
+                    balanced,
+                    |centred| biased::solve(samples, prior, leave_out, folds, centred, lambda, threads),
+                    |centred| biased::solve(samples, prior, leave_out, folds, centred, lambda, threads),
+                )
             }
-            Kind::Logistic => logistic::solve(samples, folds, self.spectrum(balanced)?, lambda, options.threads),
-            Kind::Prototype => self.directions.solution(),
-            Kind::Ridge => ridge::solve(samples, leave_out, self.spectrum(balanced)?, lambda),
-            Kind::Shipped => self.prior()?.solution(samples),
-        })
+            Kind::Discriminant => {
+                let within = self.within.get_or_init(|| Within::new(samples));
+                let weights = balance::weights(samples, balanced);
+                let (solution, by_fold) = discriminant::solve(samples, within, leave_out, folds, &weights, lambda);
+                Ok((solution, Some(by_fold)))
+            }
+            Kind::Logistic => Ok((logistic::solve(samples, folds, self.spectrum(balanced)?, lambda, threads), None)),
+            Kind::Prototype => Ok((self.directions.solution(), None)),
+            Kind::Ridge => self.closed_form(
+                balanced,
+                |centred| ridge::solve(samples, leave_out, folds, centred, lambda, threads),
+                |centred| ridge::solve(samples, leave_out, folds, centred, lambda, threads),
+            ),
+            Kind::Shipped => Ok((self.prior()?.solution(samples), None)),
+        }
+    }
+
+    /// Solves in single precision where that pays and does, else in double.
+    fn closed_form(
+        &self,
+        balanced: bool,
+        single: impl Fn(&Centred<f32>) -> Result<(Solution, Array2<f64>), IllConditioned>,
+        double: impl Fn(&Centred<f64>) -> Result<(Solution, Array2<f64>), IllConditioned>,
+    ) -> Result<(Solution, Option<Array2<f64>>), FitError> {
+        let Self { samples, options, .. } = self;
+        let (rows, dim) = (samples.rows(), samples.dim());
+        let weights = || balance::weights(samples, balanced);
+        if rows.min(dim) > DOUBLE {
+            let centred = &self.single[usize::from(balanced)];
+            let centred = centred.get_or_init(|| Centred::new(samples, weights(), options.threads));
+            if let Ok((solution, by_fold)) = single(centred) {
+                return Ok((solution, Some(by_fold)));
+            }
+        }
+        let centred = &self.double[usize::from(balanced)];
+        let centred = centred.get_or_init(|| Centred::new(samples, weights(), options.threads));
+        let (solution, by_fold) = double(centred).map_err(|IllConditioned| FitError::NoConvergence { rows, dim })?;
+        Ok((solution, Some(by_fold)))
     }
 
     fn spectrum(&self, balanced: bool) -> Result<&Spectrum, FitError> {

@@ -57,6 +57,15 @@ fn incomplete_beta(x: f64, a: f64, b: f64) -> f64 {
     front.exp() * fraction / a
 }
 
+/// `P(F > f)` of Fisher's F with `df1` and `df2` degrees of freedom; accurate in the far tail. NaN for NaN or degrees of
+/// freedom that are not above zero.
+pub fn f_survival(f: f64, df1: f64, df2: f64) -> f64 {
+    if f.is_nan() || !(df1 > 0.0 && df2 > 0.0) {
+        return f64::NAN;
+    }
+    incomplete_beta(df2 / (df2 + df1 * f.max(0.0)), 0.5 * df2, 0.5 * df1)
+}
+
 /// `P(T > t)` of Student's t with `df` degrees of freedom; accurate in the far tail. NaN for NaN or `df <= 0`.
 pub fn student_t_survival(t: f64, df: f64) -> f64 {
     if t.is_nan() || df.is_nan() || df <= 0.0 {
@@ -253,7 +262,22 @@ mod tests {
         assert_eq!(student_t_quantile(0.0, 4.0), f64::NEG_INFINITY);
         assert!(student_t_quantile(0.5, 0.0).is_nan() && student_t_survival(1.0, 0.0).is_nan());
         assert_eq!(student_t_survival(f64::INFINITY, 3.0), 0.0);
+        assert_eq!((f_survival(0.0, 3.0, 4.0), f_survival(f64::INFINITY, 3.0, 4.0)), (1.0, 0.0));
+        assert!(f_survival(1.0, 0.0, 4.0).is_nan() && f_survival(1.0, 3.0, -1.0).is_nan());
         assert!(fisher_greater(&[[[0, 3000], [3000, 3_000_000]]]) <= 1.0);
+    }
+
+    #[test]
+    fn the_law_of_f_is_that_of_the_tables() {
+        // scipy.stats.f.sf
+        for (f, df1, df2, expected) in [
+            (2.5, 32.0, 200.0, 6.271_643_457_02e-5),
+            (0.7, 8.0, 52.0, 6.899_268_174_879e-1),
+            (9.0, 15.0, 40.0, 1.412_076_746_213e-8),
+            (1.0, 1.0, 5.0, 3.632_174_676_491e-1),
+        ] {
+            assert!((f_survival(f, df1, df2) / expected - 1.0).abs() < 1e-9, "{f} {df1} {df2}");
+        }
     }
 
     #[test]

@@ -103,7 +103,7 @@ fn content_hash(samples: &Samples<'_>, row: usize) -> u64 {
 }
 
 /// The output function of `SplitMix64` (Steele, Lea and Flood 2014).
-fn mix(seed: u64) -> u64 {
+pub(crate) fn mix(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,63 +1,102 @@
 //! Ridge regression on one-hot targets, with the penalty chosen by exact leave-one-group-out.
 //! Knows nothing of probabilities but the calibrated log-loss that ranks penalties.
 //!
-//! Minimises `Σᵢ wᵢ ‖yᵢ - W xᵢ - b‖² + λ‖W‖²` (the intercept is free). With `H` the weighted hat matrix, intercept
-//! included (`H = √w√wᵀ/Σw + Z (ZᵀZ + λI)⁻¹ Zᵀ`), and `r` the weighted residuals, refitting without group g leaves
-//! `(I - H_gg)⁻¹ r_g` on it (Cook and Weisberg 1982, eq. 2.2.23; for single samples Allen's PRESS). That is the refit
-//! itself, mean and intercept included; λ and the weights `w` are held fixed.
+//! Minimises `Σᵢ wᵢ ‖yᵢ - W xᵢ - b‖² + λ‖W‖²` (the intercept is free).
 
-use faer::{
-    Accum, Mat, MatRef, Par, Side,
-    linalg::matmul::{
-        matmul,
-        triangular::{self, BlockStructure},
-    },
-    prelude::Solve,
-};
-use ndarray::{Array1, Array2, ArrayView2};
+use faer::{Mat, MatRef};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use crate::{
     Form, Kind, Samples, Solution, calibration,
+    centred::{Centred, System, times},
     leave_out::{LeaveOut, unseen},
-    spectrum::Spectrum,
+    penalised::{Batch, IllConditioned, Penalised},
+    precision::Precision,
+    search::search,
 };
 
-/// Penalties tried, in units of the mean eigenvalue: 22 from 10^2.5 down to 10^-3.8.
+/// Penalties on the path, in units of the mean eigenvalue: 22 from 10^2.5 down to 10^-3.8.
 const PATH: usize = 22;
-/// Columns per product over several penalties: bounds the memory.
-const WIDTH: usize = 256;
-/// Losses closer than this are equal, and the larger penalty wins.
-const TIE: f64 = 1e-9;
+/// Where the search begins where it does not look everywhere: at 10^0.1.
+const START: usize = 8;
+/// Orders up to this are looked at everywhere: few samples have losses with more than one valley, and cost little.
+const THOROUGH: usize = 256;
+/// Samples that penalties are ranked on at least, in whole folds, where samples are more than components.
+const RANKED: usize = 500;
+/// Steps of refinement end below this share of the coefficients: to rank penalties, and for good.
+const ROUGH: f64 = 1e-3;
+const FINE: f64 = 1e-9;
 
-/// Solves at `lambda`, or where there is none at the best of the path. O(n·rank·classes) per penalty, and
-/// O(m²·rank + m³) per penalty and group of m > 1.
-pub(crate) fn solve(samples: &Samples<'_>, leave_out: &LeaveOut, spectrum: &Spectrum, lambda: Option<f64>) -> Solution {
-    let lambdas = lambda.map_or_else(|| path(spectrum), |lambda| vec![lambda]);
-    let problem = Problem::new(one_hot(samples).view(), leave_out, spectrum);
+/// Solves at `lambda`, or where there is none at the best of the path. Besides the solution, gives scores `[n, classes]`
+/// with each sample's whole fold left out. O(order³) per penalty that is looked at and O(n·order²) once, with
+/// `order = min(n, dim)`.
+pub(crate) fn solve<T: Precision>(
+    samples: &Samples<'_>,
+    leave_out: &LeaveOut,
+    folds: &LeaveOut,
+    centred: &Centred<T>,
+    lambda: Option<f64>,
+    threads: usize,
+) -> Result<(Solution, Array2<f64>), IllConditioned> {
+    let problem = Problem::new(one_hot(samples).view(), centred.system(threads));
+    let batches = batches(leave_out, folds);
     let unseen = unseen(samples);
+    let mark = |scores: &mut Array2<f64>| unseen.iter().for_each(|&at| scores[at] = f64::NEG_INFINITY);
+    let unit = centred.unit * centred.unit;
+    // Where every class has a single sample no score is left to rank penalties by; this one is what few samples favour.
+    let lambda = lambda.or_else(|| (unseen.len() == samples.rows()).then_some(centred.mean_value));
     let mut near = None;
-    let mut best: Option<(f64, f64, Array2<f64>)> = None;
-    for chunk in lambdas.chunks((WIDTH / samples.classes()).max(1)) {
-        for (&lambda, mut scores) in chunk.iter().zip(problem.scores(chunk)) {
-            for &at in &unseen {
-                scores[at] = f64::NEG_INFINITY;
-            }
-            let loss = calibration::loss(scores.view(), samples.labels(), &mut near);
-            if best.as_ref().is_none_or(|(least, ..)| loss < least - TIE) {
-                best = Some((loss, lambda, scores));
-            }
-        }
-    }
-    let (_, lambda, scores) = best.unwrap_or((0.0, 1.0, Array2::zeros((samples.rows(), samples.classes()))));
-    let weights = spectrum.lift(problem.coefficients(lambda));
+    let lambda = lambda.map_or_else(
+        || {
+            choose(centred, &batches, |lambda, ranked| {
+                let (mut scores, _) = problem.at(lambda / unit, ROUGH)?.left_out(ranked, false)?;
+                mark(&mut scores);
+                let rows: Vec<usize> = ranked.iter().flat_map(|batch| batch.groups.concat()).collect();
+                let labels: Vec<usize> = rows.iter().map(|&row| samples.labels()[row]).collect();
+                Ok(calibration::loss(scores.select(Axis(0), &rows).view(), &labels, &mut near))
+            })
+        },
+        Ok,
+    )?;
+    let fit = problem.at(lambda / unit, FINE)?;
+    let (mut scores, mut by_fold) = fit.left_out(&batches, true)?;
+    mark(&mut scores);
+    mark(&mut by_fold);
+    let weights = centred.weights_of(fit.coefficients.as_ref());
     let weights = Array2::from_shape_fn((samples.classes(), samples.dim()), |(c, j)| weights[(j, c)]);
-    let bias = &problem.mean - weights.dot(&Array1::from(spectrum.mean.clone()));
-    Solution { kind: Kind::Ridge, form: Form::linear(weights, bias), scores, lambda: Some(lambda), scale: None }
+    let bias = &problem.mean - weights.dot(&Array1::from(centred.mean.clone()));
+    let form = Form::linear(weights, bias);
+    Ok((Solution { kind: Kind::Ridge, form, scores, lambda: Some(lambda), scale: None }, by_fold))
 }
 
-/// The penalties tried.
-pub(crate) fn path(spectrum: &Spectrum) -> Vec<f64> {
-    (0..PATH).map(|k| spectrum.mean_value * 10_f64.powf(2.5 - 0.3 * k as f64)).collect()
+/// The penalty of the path with the least loss on some batches.
+pub(crate) fn choose<T: Precision>(
+    centred: &Centred<T>,
+    batches: &[Batch<'_>],
+    mut loss: impl FnMut(f64, &[Batch<'_>]) -> Result<f64, IllConditioned>,
+) -> Result<f64, IllConditioned> {
+    let order = centred.columns.nrows().min(centred.columns.ncols());
+    let rows = |batch: &Batch<'_>| batch.groups.iter().map(|group| group.len()).sum::<usize>();
+    let mut ranked = batches;
+    if centred.columns.ncols() > order {
+        let mut sum = 0;
+        let enough = batches.iter().position(|batch| {
+            sum += rows(batch);
+            sum >= RANKED
+        });
+        ranked = &batches[..enough.map_or(batches.len(), |last| last + 1)];
+    }
+    let at = |index: usize| centred.mean_value * 10_f64.powf(2.5 - 0.3 * index as f64);
+    search(PATH, START, order <= THOROUGH, |index| loss(at(index), ranked)).map(at)
+}
+
+/// Folds and the groups in them.
+pub(crate) fn batches<'a>(leave_out: &'a LeaveOut, folds: &LeaveOut) -> Vec<Batch<'a>> {
+    let mut batches: Vec<Batch<'a>> = folds.members.iter().map(|_| Batch { groups: Vec::new() }).collect();
+    for group in &leave_out.members {
+        batches[folds.of[group[0]]].groups.push(group);
+    }
+    batches
 }
 
 /// 1 where a sample is of the class, else 0, `[n, classes]`.
@@ -67,104 +106,71 @@ pub(crate) fn one_hot(samples: &Samples<'_>) -> Array2<f64> {
 }
 
 /// Least squares on any targets: what all penalties share.
-pub(crate) struct Problem<'a> {
-    leave_out: &'a LeaveOut,
-    spectrum: &'a Spectrum,
+pub(crate) struct Problem<'a, T> {
+    system: System<'a, T>,
     /// Weighted mean of the targets, `[classes]`.
     pub(crate) mean: Array1<f64>,
-    /// Weighted, centred targets, `[classes, n]`.
+    /// Weighted, centred targets, `[n, classes]`.
     targets: Mat<f64>,
-    /// `Zᵀ targets`, `[rank, classes]`.
-    moments: Mat<f64>,
+    /// The right side of the normal equations, `[order, classes]`; none where it is the targets.
+    moments: Option<Mat<f64>>,
 }
 
-impl<'a> Problem<'a> {
-    /// Takes targets `[n, classes]`.
-    pub(crate) fn new(targets: ArrayView2<'_, f64>, leave_out: &'a LeaveOut, spectrum: &'a Spectrum) -> Self {
+/// A problem solved at one penalty.
+pub(crate) struct Fit<'p, 'a, T> {
+    problem: &'p Problem<'a, T>,
+    penalised: Penalised<'a, T>,
+    /// `[order, classes]`, in the system's units.
+    pub(crate) coefficients: Mat<f64>,
+}
+
+impl<'a, T: Precision> Problem<'a, T> {
+    /// Takes targets `[n, classes]`. O(n·dim·classes).
+    pub(crate) fn new(targets: ArrayView2<'_, f64>, system: System<'a, T>) -> Self {
         let (n, classes) = targets.dim();
         let mut mean = Array1::zeros(classes);
-        for (row, w) in targets.outer_iter().zip(&spectrum.weights) {
+        for (row, w) in targets.outer_iter().zip(system.weights) {
             for (mean, target) in mean.iter_mut().zip(row) {
                 *mean += w / n as f64 * target;
             }
         }
-        let targets = Mat::from_fn(classes, n, |c, i| spectrum.weights[i].sqrt() * (targets[(i, c)] - mean[c]));
-        let mut moments = Mat::zeros(spectrum.values.len(), classes);
-        matmul(moments.as_mut(), Accum::Replace, &spectrum.rows, targets.transpose(), 1.0, Par::Seq);
-        Self { leave_out, spectrum, mean, targets, moments }
+        let targets = Mat::from_fn(n, classes, |i, c| system.weights[i].sqrt() * (targets[(i, c)] - mean[c]));
+        let moments = system.columns.map(|columns| times(columns, targets.as_ref()));
+        Self { system, mean, targets, moments }
     }
 
-    /// Weights on principal coordinates, `[rank, classes]`.
-    pub(crate) fn coefficients(&self, lambda: f64) -> Mat<f64> {
-        Mat::from_fn(self.moments.nrows(), self.moments.ncols(), |j, c| {
-            self.moments[(j, c)] / (self.spectrum.values[j] + lambda)
-        })
+    /// Solves at a penalty in the system's units, to a `tolerance`.
+    pub(crate) fn at(&self, lambda: f64, tolerance: f64) -> Result<Fit<'_, 'a, T>, IllConditioned> {
+        let penalised = Penalised::new(self.system, lambda)?;
+        let right: MatRef<'_, f64> = self.moments.as_ref().unwrap_or(&self.targets).as_ref();
+        let coefficients = penalised.solve(right, tolerance)?;
+        Ok(Fit { problem: self, penalised, coefficients })
     }
+}
 
-    /// Leave-out predictions of the targets, `[n, classes]`, for each penalty.
-    pub(crate) fn scores(&self, lambdas: &[f64]) -> Vec<Array2<f64>> {
-        let rows = &self.spectrum.rows;
-        let (rank, n) = rows.shape();
-        let classes = self.targets.nrows();
-        let coefficients = Mat::from_fn(rank, lambdas.len() * classes, |j, kc| {
-            self.moments[(j, kc % classes)] / (self.spectrum.values[j] + lambdas[kc / classes])
-        });
-        let mut fitted = Mat::zeros(lambdas.len() * classes, n);
-        matmul(fitted.as_mut(), Accum::Replace, coefficients.transpose(), rows, 1.0, Par::Seq);
-        let inverse: Vec<f64> =
-            self.spectrum.values.iter().flat_map(|v| lambdas.iter().map(move |l| 1.0 / (v + l))).collect();
-        let mut out = vec![Array2::zeros((n, classes)); lambdas.len()];
-        for members in &self.leave_out.members {
-            let residuals = |k: usize| {
-                Mat::from_fn(members.len(), classes, |a, c| {
-                    self.targets[(c, members[a])] - fitted[(k * classes + c, members[a])]
-                })
-            };
-            let left_out: Vec<Mat<f64>> = if let [i] = members[..] {
-                let keep = self.kept(i, &inverse, lambdas.len());
-                keep.iter().enumerate().map(|(k, keep)| residuals(k) * faer::Scale(1.0 / keep)).collect()
-            } else {
-                let group = Mat::from_fn(rank, members.len(), |j, a| rows[(j, members[a])]);
-                (0..lambdas.len())
-                    .map(|k| self.solve_group(members, group.as_ref(), lambdas[k], residuals(k)))
-                    .collect()
-            };
-            for (scores, errors) in out.iter_mut().zip(left_out) {
-                for (a, &i) in members.iter().enumerate() {
-                    let root = self.spectrum.weights[i].sqrt();
-                    for c in 0..classes {
-                        scores[(i, c)] = self.mean[c] + (self.targets[(c, i)] - errors[(a, c)]) / root;
+impl<T: Precision> Fit<'_, '_, T> {
+    /// Leave-out predictions of the targets, `[n, classes]`, with each group left out; and with each batch left out if
+    /// `whole`. Samples of no batch are 0.
+    pub(crate) fn left_out(
+        &self,
+        batches: &[Batch<'_>],
+        whole: bool,
+    ) -> Result<(Array2<f64>, Array2<f64>), IllConditioned> {
+        let Problem { system, mean, targets, .. } = self.problem;
+        let errors = self.penalised.errors(batches, whole, targets.as_ref(), self.coefficients.as_ref())?;
+        let mut by_group = Array2::zeros(targets.shape());
+        let mut by_batch = Array2::zeros(if whole { targets.shape() } else { (0, 0) });
+        for (batch, errors) in batches.iter().zip(&errors) {
+            for (a, i) in batch.groups.iter().copied().flatten().copied().enumerate() {
+                let root = system.weights[i].sqrt();
+                for c in 0..targets.ncols() {
+                    by_group[(i, c)] = mean[c] + (targets[(i, c)] - errors.by_group[(a, c)]) / root;
+                    if let Some(errors) = &errors.by_batch {
+                        by_batch[(i, c)] = mean[c] + (targets[(i, c)] - errors[(a, c)]) / root;
                     }
                 }
             }
         }
-        out
-    }
-
-    /// `1 - h_ii` per penalty.
-    fn kept(&self, i: usize, inverse: &[f64], penalties: usize) -> Vec<f64> {
-        let mut leverage = vec![self.spectrum.weights[i] / self.targets.ncols() as f64; penalties];
-        for (z, inverse) in self.spectrum.rows.col_as_slice(i).iter().zip(inverse.chunks_exact(penalties)) {
-            for (h, inverse) in leverage.iter_mut().zip(inverse) {
-                *h += z * z * inverse;
-            }
-        }
-        leverage.iter().map(|h| (1.0 - h).max(f64::EPSILON)).collect()
-    }
-
-    /// `(I - H_gg)⁻¹ r_g` for the group whose coordinates are `group`, `[rank, m]`.
-    fn solve_group(&self, members: &[usize], group: MatRef<'_, f64>, lambda: f64, residuals: Mat<f64>) -> Mat<f64> {
-        let (m, n) = (members.len(), self.targets.ncols() as f64);
-        let scaled = Mat::from_fn(group.nrows(), m, |j, a| group[(j, a)] / (self.spectrum.values[j] + lambda));
-        let mut keep = Mat::from_fn(m, m, |a, b| {
-            f64::from(a == b) - (self.spectrum.weights[members[a]] * self.spectrum.weights[members[b]]).sqrt() / n
-        });
-        let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-        triangular::matmul(keep.as_mut(), lower, Accum::Add, group.transpose(), full, &scaled, full, -1.0, Par::Seq);
-        // Positive definite for every λ > 0; rounding can only spoil that where the penalty is next to nothing.
-        match keep.llt(Side::Lower) {
-            Ok(factor) => factor.solve(residuals),
-            Err(_) => residuals,
-        }
+        Ok((by_group, by_batch))
     }
 }

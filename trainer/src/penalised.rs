@@ -1,0 +1,235 @@
+//! Penalised least squares at one penalty: coefficients, and predictions for samples that were left out.
+//! Knows nothing of features, classes and how penalties are chosen.
+//!
+//! With `H` the weighted hat matrix, intercept included, and `r` the weighted residuals, refitting without group g leaves
+//! `(I - H_gg)⁻¹ r_g` on it (Cook and Weisberg 1982, eq. 2.2.23; for single samples Allen's PRESS). That is the refit
+//! itself, mean and intercept included; λ and the weights `w` are held fixed. `H` comes from the Cholesky factor
+//! `LLᵀ` of the penalised products: as `√w√wᵀ/n + UᵀU`, `U = L⁻¹X̃`, from those of components, and as
+//! `√w√wᵀ/n + I - λUᵀU`, `U = L⁻¹`, from those of samples, where `r = λ(LLᵀ)⁻¹ỹ`.
+//!
+//! Invariant: what is too ill-conditioned for the precision is refused, never answered wrongly.
+
+use faer::{Accum, Mat, MatRef, Par, linalg::matmul::matmul};
+
+use crate::{
+    centred::{System, times},
+    dot::dot,
+    factor::Factor,
+    precision::Precision,
+    workers,
+};
+
+/// Refinements at most.
+const REFINEMENTS: usize = 8;
+/// Penalties below this share of the trace are rounding in f64, and count as this.
+const LEAST: f64 = 1e-14;
+
+/// Differences from 1 below so many times the precision are rounding.
+const FLOOR: f64 = 256.0;
+
+/// The precision does not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IllConditioned;
+
+/// Samples that are left out together, and the groups among them that are left out on their own.
+pub(crate) struct Batch<'a> {
+    pub(crate) groups: Vec<&'a [usize]>,
+}
+
+/// Leave-out errors of a batch in the order of its rows, weighted, `[rows, targets]`.
+pub(crate) struct Errors {
+    pub(crate) by_group: Mat<f64>,
+    pub(crate) by_batch: Option<Mat<f64>>,
+}
+
+/// A system with its penalty, factored.
+pub(crate) struct Penalised<'a, T> {
+    system: System<'a, T>,
+    lambda: f64,
+    factor: Factor<T>,
+    /// `L⁻¹` where the system is one of samples.
+    inverse: Option<Mat<T>>,
+}
+
+impl<'a, T: Precision> Penalised<'a, T> {
+    /// O(order³/3), twice that where the system is one of samples.
+    pub(crate) fn new(system: System<'a, T>, lambda: f64) -> Result<Self, IllConditioned> {
+        let order = system.products.nrows();
+        let factored = |lambda| Factor::new(system.products, lambda, system.threads);
+        let (lambda, factor) = match factored(lambda) {
+            Some(factor) => (lambda, factor),
+            None if T::EPSILON > f64::EPSILON => return Err(IllConditioned),
+            None => {
+                let trace: f64 = (0..order).map(|j| system.products[(j, j)]).sum();
+                let mut floors = (0..6).map(|k| lambda.max(LEAST * 10_f64.powi(k) * trace));
+                floors.find_map(|floor| Some((floor, factored(floor)?))).ok_or(IllConditioned)?
+            }
+        };
+        let inverse = system.columns.is_none().then(|| factor.inverse());
+        Ok(Self { system, lambda, factor, inverse })
+    }
+
+    /// `(A + λI)⁻¹ b` for `b` `[order, targets]`, refined in f64 until steps are below `tolerance` of the answer.
+    pub(crate) fn solve(&self, b: MatRef<'_, f64>, tolerance: f64) -> Result<Mat<f64>, IllConditioned> {
+        let (order, targets) = b.shape();
+        let rough = |b: MatRef<'_, f64>| {
+            let mut x = Mat::from_fn(order, targets, |i, j| T::of(b[(i, j)]));
+            self.factor.solve(x.as_mut());
+            Mat::from_fn(order, targets, |i, j| x[(i, j)].into())
+        };
+        let mut x = rough(b);
+        let mut before = f64::INFINITY;
+        for _ in 0..REFINEMENTS {
+            let mut residual = Mat::from_fn(order, targets, |i, j| b[(i, j)] - self.lambda * x[(i, j)]);
+            matmul(residual.as_mut(), Accum::Add, self.system.products, &x, -1.0, Par::Seq);
+            let step = rough(residual.as_ref());
+            x += &step;
+            let share = step.norm_l2() / x.norm_l2();
+            if share <= tolerance || x.norm_l2() <= 0.0 {
+                return Ok(x);
+            }
+            if share.is_nan() || share > 0.5 * before {
+                // As good as it gets in f64; f32 has f64 to fall back to.
+                return if T::EPSILON > f64::EPSILON || share.is_nan() { Err(IllConditioned) } else { Ok(x) };
+            }
+            before = share;
+        }
+        if T::EPSILON > f64::EPSILON { Err(IllConditioned) } else { Ok(x) }
+    }
+
+    /// Leave-out errors of each batch, given the weighted, centred targets `[n, targets]` and their coefficients
+    /// `[order, targets]`; those of whole batches too if `whole`. O(order²·rows) and, per group of m > 1, O(m²·order + m³).
+    pub(crate) fn errors(
+        &self,
+        batches: &[Batch<'_>],
+        whole: bool,
+        targets: MatRef<'_, f64>,
+        coefficients: MatRef<'_, f64>,
+    ) -> Result<Vec<Errors>, IllConditioned> {
+        let small = Mat::from_fn(coefficients.ncols(), coefficients.nrows(), |k, j| T::of(coefficients[(j, k)]));
+        let threads = if self.system.products.nrows() * targets.nrows() < 1 << 16 { 1 } else { self.system.threads };
+        let work = |batch: &Batch<'_>| {
+            let rows = batch.groups.concat();
+            let (residuals, whitened) = self.look(&rows, targets, coefficients, small.as_ref());
+            let mut by_group = Mat::zeros(rows.len(), targets.ncols());
+            let mut first = 0;
+            for group in &batch.groups {
+                let (own, u) = (residuals.subrows(first, group.len()), whitened.subcols(first, group.len()));
+                let errors = self.left_out(group, own, u)?;
+                by_group.as_mut().subrows_mut(first, group.len()).copy_from(errors);
+                first += group.len();
+            }
+            let by_batch =
+                if whole { Some(self.left_out(&rows, residuals.as_ref(), whitened.as_ref())?) } else { None };
+            Ok(Errors { by_group, by_batch })
+        };
+        workers::each(threads, batches.iter().collect(), work).into_iter().collect()
+    }
+
+    /// Residuals `[rows, targets]` and columns of `U` `[order, rows]` of some samples.
+    fn look(
+        &self,
+        rows: &[usize],
+        targets: MatRef<'_, f64>,
+        coefficients: MatRef<'_, f64>,
+        small: MatRef<'_, T>,
+    ) -> (Mat<f64>, Mat<T>) {
+        let gather = |from: MatRef<'_, T>| {
+            let mut to = Mat::zeros(from.nrows(), rows.len());
+            for (a, &i) in rows.iter().enumerate() {
+                to.col_mut(a).copy_from(from.col(i));
+            }
+            to
+        };
+        match (self.system.columns, &self.inverse) {
+            (Some(columns), _) => {
+                let mut own = gather(columns);
+                let mut fitted = Mat::<T>::zeros(small.nrows(), rows.len());
+                matmul(fitted.as_mut(), Accum::Replace, small, &own, T::of(1.0), Par::Seq);
+                let residuals = Mat::from_fn(rows.len(), targets.ncols(), |a, k| {
+                    let fitted: f64 = fitted[(k, a)].into();
+                    targets[(rows[a], k)] - fitted
+                });
+                self.factor.whiten(own.as_mut());
+                (residuals, own)
+            }
+            (None, inverse) => {
+                let residuals =
+                    Mat::from_fn(rows.len(), targets.ncols(), |a, k| self.lambda * coefficients[(rows[a], k)]);
+                (residuals, inverse.as_ref().map_or_else(Mat::new, |inverse| gather(inverse.as_ref())))
+            }
+        }
+    }
+
+    /// `(I - H_gg)⁻¹ r_g` for a group with residuals `[m, targets]` and columns `u` `[order, m]`.
+    fn left_out(
+        &self,
+        group: &[usize],
+        residuals: MatRef<'_, f64>,
+        u: MatRef<'_, T>,
+    ) -> Result<Mat<f64>, IllConditioned> {
+        let n = self.system.weights.len() as f64;
+        let share = |a: usize, b: usize| (self.system.weights[group[a]] * self.system.weights[group[b]]).sqrt() / n;
+        let (order, m) = u.shape();
+        if let [_] = group {
+            let column = u.col(0).try_as_col_major().map(faer::col::generic::Col::as_slice).unwrap_or_default();
+            let square = dot(column, column);
+            let kept = match self.inverse {
+                None => 1.0 - square - share(0, 0),
+                Some(_) => self.lambda * square - share(0, 0),
+            };
+            // Below this the difference is rounding; f64 has no better to fall back to.
+            let floor = FLOOR * T::EPSILON;
+            let refused = kept < floor && T::EPSILON > f64::EPSILON;
+            return if refused { Err(IllConditioned) } else { Ok(residuals * faer::Scale(1.0 / kept.max(floor))) };
+        }
+        if self.inverse.is_none() && m > order + 1 {
+            return self.left_out_of_many(group, residuals, u);
+        }
+        let mut products = Mat::<T>::zeros(m, m);
+        matmul(products.as_mut(), Accum::Replace, u.transpose(), u, T::of(1.0), Par::Seq);
+        let keep = Mat::from_fn(m, m, |a, b| {
+            let product: f64 = products[(a, b)].into();
+            match self.inverse {
+                None => f64::from(a == b) - product - share(a, b),
+                Some(_) => self.lambda * product - share(a, b),
+            }
+        });
+        Self::divide(&keep, residuals)
+    }
+
+    /// The same for more samples than components, by Woodbury's identity: `(I - VᵀV)⁻¹ = I + Vᵀ(I - VVᵀ)⁻¹V` with `V` the
+    /// columns and the intercept's row.
+    fn left_out_of_many(
+        &self,
+        group: &[usize],
+        residuals: MatRef<'_, f64>,
+        u: MatRef<'_, T>,
+    ) -> Result<Mat<f64>, IllConditioned> {
+        let (order, m) = u.shape();
+        let n = self.system.weights.len() as f64;
+        let last = |a: usize| T::of((self.system.weights[group[a]] / n).sqrt());
+        let v = Mat::from_fn(order + 1, m, |j, a| if j < order { u[(j, a)] } else { last(a) });
+        let mut products = Mat::<T>::zeros(order + 1, order + 1);
+        matmul(products.as_mut(), Accum::Replace, &v, v.transpose(), T::of(1.0), Par::Seq);
+        let keep = Mat::from_fn(order + 1, order + 1, |a, b| {
+            let product: f64 = products[(a, b)].into();
+            f64::from(a == b) - product
+        });
+        let inner = Self::divide(&keep, times(v.as_ref(), residuals).as_ref())?;
+        Ok(residuals + times(v.transpose(), inner.as_ref()))
+    }
+
+    /// `keep⁻¹ residuals`: positive definite for every λ > 0, which rounding can spoil where the penalty is next to nothing.
+    fn divide(keep: &Mat<f64>, residuals: MatRef<'_, f64>) -> Result<Mat<f64>, IllConditioned> {
+        match Factor::<f64>::new(keep, 0.0, 1) {
+            Some(factor) if T::EPSILON <= f64::EPSILON || factor.least_pivot() >= FLOOR * T::EPSILON => {
+                let mut errors = residuals.to_owned();
+                factor.solve(errors.as_mut());
+                Ok(errors)
+            }
+            _ if T::EPSILON > f64::EPSILON => Err(IllConditioned),
+            _ => Ok(residuals.to_owned()),
+        }
+    }
+}

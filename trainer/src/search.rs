@@ -1,0 +1,63 @@
+//! The least of a loss along a path of penalties, from few of them. Knows nothing of what is fitted.
+//!
+//! Leave-out losses are smooth and, but for noise, have one valley in the logarithm of the penalty, so the path is
+//! sampled at every third penalty and the valley's floor found by the parabola through three of them.
+
+/// Penalties between those that are looked at first.
+const STRIDE: usize = 3;
+/// Losses closer than this are equal, and the larger penalty wins.
+const TIE: f64 = 1e-9;
+
+/// The index in `0..length`, of a path from large penalties to small, at which `loss` is least: all of every third are
+/// looked at where `thorough`, else those downhill from `start`. What was not asked for was not evaluated.
+pub(crate) fn search<E>(
+    length: usize,
+    start: usize,
+    thorough: bool,
+    mut loss: impl FnMut(usize) -> Result<f64, E>,
+) -> Result<usize, E> {
+    let mut known: Vec<Option<f64>> = vec![None; length];
+    let mut look = |at: usize, known: &mut Vec<Option<f64>>| match known[at] {
+        Some(loss) => Ok(loss),
+        None => loss(at).map(|loss| *known[at].insert(loss)),
+    };
+    let last = length.saturating_sub(1);
+    let mut best = start.min(last);
+    if thorough {
+        let mut least = f64::INFINITY;
+        for at in (0..length).step_by(STRIDE) {
+            let loss = look(at, &mut known)?;
+            if loss < least - TIE {
+                (best, least) = (at, loss);
+            }
+        }
+    }
+    // Downhill until both neighbours lie higher, or the path ends.
+    loop {
+        let (up, down) = (best.saturating_sub(STRIDE), (best + STRIDE).min(last));
+        let here = look(best, &mut known)?;
+        if down > best && look(down, &mut known)? < here - TIE {
+            best = down;
+        } else if up < best && look(up, &mut known)? <= here + TIE {
+            best = up;
+        } else {
+            break;
+        }
+    }
+    let (up, down) = (best.saturating_sub(STRIDE), (best + STRIDE).min(last));
+    if up < best && best < down {
+        let [a, b, c] = [look(up, &mut known)?, look(best, &mut known)?, look(down, &mut known)?];
+        let (left, right) = ((best - up) as f64, (down - best) as f64);
+        // The vertex of the parabola through three points.
+        let (to_left, to_right) = ((a - b) / left, (c - b) / right);
+        let vertex = best as f64 + 0.5 * (to_left * right - to_right * left) / (to_left + to_right);
+        if vertex.is_finite() {
+            let near = (vertex.round() as usize).clamp(up, down);
+            let loss = look(near, &mut known)?;
+            if loss < b - TIE || (near < best && loss <= b + TIE) {
+                best = near;
+            }
+        }
+    }
+    Ok(best)
+}

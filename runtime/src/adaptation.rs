@@ -212,3 +212,6 @@ pub fn forget(tasks: &mut Tasks, task: &str, what: &Forget, options: &Options) -
         Ok(Some(Refitted { file, leave_out: candidate.leave_out.clone() }))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,6 +44,7 @@ fn every_json_output_is_like_its_example() {
     let _ = device.run(["adapt", "parts"]).expect(0);
     device.add_folders(&device.draw("second", 3, 2));
     golden.check(&device, 0, "adapt-activated", &["adapt", "parts"]);
+    golden.check(&device, 0, "tune", &["tune", "parts", "--dry-run"]);
     golden.check(&device, 0, "task-list", &["task", "list"]);
 
     let test = device.draw("test", 3, 9);

@@ -6,6 +6,7 @@ mod aarch64;
 mod add_model;
 mod bad_folder;
 mod check_us;
+mod deciding;
 mod exit_codes;
 mod exported;
 mod features;

@@ -13,6 +13,8 @@ pub(super) struct Budget {
     start: Instant,
     /// Operations of the kinds that were started.
     started: f64,
+    /// Whether one that learns more than means was: until then the trainer starts every kind.
+    learnt: bool,
     /// Why kinds were not started, in the order they were asked for.
     pub(super) skipped: Vec<String>,
 }
@@ -20,22 +22,23 @@ pub(super) struct Budget {
 impl Budget {
     /// The clock starts now; without a limit there is always time.
     pub(super) fn new(limit: Option<Duration>) -> Self {
-        Self { limit, start: Instant::now(), started: 0.0, skipped: Vec::new() }
+        Self { limit, start: Instant::now(), started: 0.0, learnt: false, skipped: Vec::new() }
     }
 
     /// Whether a kind of so many operations is to be started: at the rate seen so far, it would end within the limit.
-    pub(super) fn may_start(&mut self, _: Kind, flops: f64) -> bool {
+    pub(super) fn may_start(&mut self, kind: Kind, flops: f64) -> bool {
         let Some(limit) = self.limit else { return true };
         let spent = self.start.elapsed().as_secs_f64();
         let rate = if self.started > 0.0 { self.started / spent.max(1e-6) } else { UNKNOWN_RATE };
         let needed = flops / rate;
         let left = limit.as_secs_f64() - spent;
-        if needed > left {
+        if self.learnt && needed > left {
             let left = 1000.0 * left.max(0.0);
             self.skipped.push(format!("needs about {:.0} ms, {left:.0} ms were left", 1000.0 * needed));
             return false;
         }
         self.started += flops;
+        self.learnt |= !matches!(kind, Kind::Prototype | Kind::Shipped);
         true
     }
 }
@@ -49,7 +52,8 @@ mod tests {
         let mut budget = Budget::new(None);
         assert!(budget.may_start(Kind::Logistic, 1e300) && budget.skipped.is_empty());
         let mut budget = Budget::new(Some(Duration::ZERO));
-        assert!(!budget.may_start(Kind::Logistic, 1.0));
+        assert!(budget.may_start(Kind::Prototype, 1e9) && budget.may_start(Kind::Ridge, 1e9), "these always are");
+        assert!(budget.skipped.is_empty() && !budget.may_start(Kind::Logistic, 1e9));
         assert!(budget.skipped[0].ends_with("0 ms were left"), "{:?}", budget.skipped);
         let mut budget = Budget::new(Some(Duration::from_secs(3600)));
         assert!(budget.may_start(Kind::Ridge, 1e6) && budget.may_start(Kind::Logistic, 1e6));

@@ -14,7 +14,7 @@ mod task;
 
 pub use adaptation::{AdaptationRecord, CandidateRecord, ComparisonRecord, DemoRecord, Seconds};
 pub use backbone::BackboneRecord;
-pub use bench::{BenchRecord, FitTimeRecord, SpreadRecord};
+pub use bench::{BenchFitRecord, BenchRecord, FitCaseRecord, FitMemoryRecord, FitTimeRecord, SpreadRecord};
 pub use evaluation::{ConfusionRecord, EvaluateRecord, EvaluationRecord};
 pub use head::{
     AuditCheckRecord, AuditRecord, CheckedRecord, ExportRecord, FailedRecord, HeadDetailRecord, HeadRecord,

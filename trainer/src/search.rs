@@ -61,3 +61,33 @@ pub(crate) fn search<E>(
     }
     Ok(best)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn a_valleys_floor_is_found_wherever_it_lies_from_few_penalties() {
+        for floor in 0..22 {
+            for thorough in [false, true] {
+                let mut looked = 0;
+                let best = search(22, 8, thorough, |at| {
+                    looked += 1;
+                    Ok::<_, ()>((at as f64 - f64::from(floor)).powi(2))
+                });
+                let best = best.unwrap();
+                assert!(best.abs_diff(usize::try_from(floor).unwrap()) <= 1, "{floor}: {best}");
+                assert!(looked <= if thorough { 10 } else { 8 }, "{floor}: {looked}");
+            }
+        }
+    }
+
+    #[test]
+    fn equal_losses_go_to_the_larger_penalty() {
+        for thorough in [false, true] {
+            assert_eq!(search(22, 8, thorough, |_| Ok::<_, ()>(1.0)), Ok(0));
+        }
+        assert_eq!(search(22, 8, false, |_| Err::<f64, _>("broken")), Err("broken"));
+    }
+}

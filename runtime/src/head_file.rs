@@ -9,7 +9,7 @@
 //! | `task` | text | the task it was fitted for |
 //! | `backbone` | 32 bytes | id of the backbone whose features it reads |
 //! | `classes` | \[text\] | names, one at least, no two alike |
-//! | `kind` | text | `biased_ridge`, `logistic`, `prototype`, `ridge` or `shipped`; the last acts on the raw feature |
+//! | `kind` | text | `biased_ridge`, `discriminant`, `logistic`, `prototype`, `ridge` or `shipped`; the last acts on the raw feature |
 //! | `weights` | f32 `[classes, dim]` | finite |
 //! | `bias` | f32 `[classes]` | finite |
 //! | `temperature` | float | calibration: divides the logits; above 0 |

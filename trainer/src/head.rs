@@ -14,6 +14,8 @@ use crate::{Feature, Form, Linear, Novelty};
 pub enum Kind {
     /// Ridge regression towards the weights of the model's own classifier.
     BiasedRidge,
+    /// Linear discriminant analysis with a shrunk covariance.
+    Discriminant,
     /// Multinomial logistic regression with an L2 penalty.
     Logistic,
     /// Cosine to each class mean.
@@ -26,13 +28,15 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, cheapest first.
-    pub const ALL: [Self; 5] = [Self::Shipped, Self::Prototype, Self::Ridge, Self::BiasedRidge, Self::Logistic];
+    pub const ALL: [Self; 6] =
+        [Self::Shipped, Self::Prototype, Self::Ridge, Self::BiasedRidge, Self::Discriminant, Self::Logistic];
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::BiasedRidge => "biased_ridge",
+            Self::Discriminant => "discriminant",
             Self::Logistic => "logistic",
             Self::Prototype => "prototype",
             Self::Ridge => "ridge",
@@ -43,7 +47,7 @@ impl fmt::Display for Kind {
 
 /// A word that names no kind of head.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("head is {0:?}, expected biased_ridge, logistic, prototype, ridge or shipped")]
+#[error("head is {0:?}, expected biased_ridge, discriminant, logistic, prototype, ridge or shipped")]
 pub struct KindError(String);
 
 impl FromStr for Kind {
@@ -64,7 +68,7 @@ pub struct Head {
     pub form: Form,
     /// Divides the logits; above zero.
     pub temperature: f64,
-    /// The penalty it was fitted with, for kinds that have one.
+    /// The penalty it was fitted with, for kinds that have one; the shrinkage for [`Kind::Discriminant`].
     pub lambda: Option<f64>,
     /// When to answer `unknown`.
     pub novelty: Option<Novelty>,

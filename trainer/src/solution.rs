@@ -15,7 +15,7 @@ pub struct Solution {
     /// Logits of each sample from a fit that did not see its group, `[n, classes]`; `-inf` where that fit saw nothing
     /// of the class.
     pub scores: Array2<f64>,
-    /// The penalty, for kinds that have one.
+    /// The penalty, for kinds that have one; the shrinkage for [`Kind::Discriminant`].
     pub lambda: Option<f64>,
     /// What the scores of the model's own classifier were multiplied by, for [`Kind::BiasedRidge`].
     pub scale: Option<f64>,

@@ -3,7 +3,7 @@
 #![allow(clippy::struct_field_names, reason = "the file's names")]
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use acclimate_trainer::{FitOptions, Kind, Samples, Solution, solve};
+use acclimate_trainer::{FitOptions, Kind, Samples, Solution, Weighting, solve};
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::Deserialize;
 
@@ -22,6 +22,7 @@ struct Case {
     groups: Vec<usize>,
     prototype: Scores,
     ridge: Vec<Scores>,
+    discriminant: Vec<Scores>,
     logistic: Vec<Probabilities>,
 }
 
@@ -50,7 +51,9 @@ impl Case {
     fn solve(&self, kind: Kind, groups: &[usize], penalty: Option<f64>) -> Solution {
         let x = self.features();
         let samples = Samples::new(x.view(), &self.labels, groups, self.classes).unwrap();
-        solve(kind, &samples, penalty, &FitOptions::default()).unwrap()
+        // scikit-learn's logistic regression is not told to balance the classes.
+        let weighting = if kind == Kind::Logistic { Weighting::None } else { Weighting::Auto };
+        solve(kind, &samples, penalty, &FitOptions { weighting, ..FitOptions::default() }).unwrap()
     }
 
     fn logits(&self, solution: &Solution) -> Array2<f64> {
@@ -103,6 +106,25 @@ fn ridge_agrees_with_refits_and_with_ridge_cv() {
 }
 
 #[test]
+fn discriminant_agrees_with_linear_discriminant_analysis_refitted_without_the_sample() {
+    for case in cases() {
+        for expected in &case.discriminant {
+            let singles: Vec<usize> = (0..case.labels.len()).collect();
+            let [by_group, by_one] =
+                [&case.groups, &singles].map(|groups| case.solve(Kind::Discriminant, groups, expected.penalty));
+            for (what, scores, expected) in [
+                ("scores", case.logits(&by_group), &expected.scores),
+                ("leave group out", by_group.scores, &expected.leave_group_out),
+                ("leave one out", by_one.scores, &expected.leave_one_out),
+            ] {
+                let posterior = log_softmax(scores);
+                case.compare(&format!("discriminant {what}"), posterior.view(), expected, 1e-6);
+            }
+        }
+    }
+}
+
+#[test]
 fn logistic_agrees_with_logistic_regression_at_the_same_penalty() {
     for case in cases() {
         for expected in &case.logistic {
@@ -115,4 +137,14 @@ fn logistic_agrees_with_logistic_regression_at_the_same_penalty() {
             case.compare(&what, probabilities.view(), &expected.probabilities, 1e-5);
         }
     }
+}
+
+/// Logarithms of probabilities; scores that differ by the same for every class give the same.
+fn log_softmax(mut scores: Array2<f64>) -> Array2<f64> {
+    for mut row in scores.axis_iter_mut(Axis(0)) {
+        let top = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum = row.iter().map(|x| (x - top).exp()).sum::<f64>().ln();
+        row.mapv_inplace(|x| x - top - sum);
+    }
+    scores
 }

@@ -110,6 +110,7 @@ impl From<args::HeadKind> for Kind {
     fn from(kind: args::HeadKind) -> Self {
         match kind {
             args::HeadKind::BiasedRidge => Self::BiasedRidge,
+            args::HeadKind::Discriminant => Self::Discriminant,
             args::HeadKind::Logistic => Self::Logistic,
             args::HeadKind::Prototype => Self::Prototype,
             args::HeadKind::Ridge => Self::Ridge,

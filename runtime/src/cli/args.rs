@@ -286,6 +286,8 @@ pub enum HeadKind {
     /// Ridge regression towards the model's own classifier (--keep-head)
     #[value(name = "biased_ridge")]
     BiasedRidge,
+    /// Linear discriminant analysis, shrunk covariance
+    Discriminant,
     /// Multinomial logistic regression, L2, tuned
     Logistic,
     /// Nearest class mean by cosine

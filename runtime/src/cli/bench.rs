@@ -32,7 +32,7 @@ pub fn run(context: &Context, args: &args::Bench) -> anyhow::Result<Outcome> {
         return fit::run(context, args);
     }
     let shape = (args.backbone.as_deref() == Some(SIGNAL_NAME)).then(SignalShape::default);
-    let Chosen { manifest, model } = choose(context, args.backbone.as_deref(), None, shape)?;
+    let Chosen { manifest, model, .. } = choose(context, args.backbone.as_deref(), None, shape)?;
     let opener = context.opener();
     // Once before the clock runs: the trial of a model that is new here, and the engine's library.
     drop(opener.open(&manifest, &model)?);

@@ -27,7 +27,7 @@ pub(super) fn head_file(bytes: &[u8]) -> Result<HeadFile, HeadFileError> {
         backbone_id: fields.take("backbone")?.digest()?,
         classes: fields.take("classes")?.list(Field::text)?,
         head: Head {
-            kind: fields.take("kind")?.parse("biased_ridge, logistic, prototype, ridge or shipped")?,
+            kind: fields.take("kind")?.parse("biased_ridge, discriminant, logistic, prototype, ridge or shipped")?,
             form: Form::linear(fields.take("weights")?.f32_matrix()?, Array1::from(fields.take("bias")?.f32s()?)),
             temperature: fields.take("temperature")?.float()?,
             lambda: fields.take("lambda")?.optional(Field::float)?,

@@ -89,7 +89,7 @@ fn a_complaint_names_field_expectation_and_finding() {
     let text = |text: &str| Some(Value::Text(text.into()));
     assert_eq!(
         complaint("kind", text("forest")),
-        "head file: `kind` is \"forest\", expected biased_ridge, logistic, prototype, ridge or shipped"
+        "head file: `kind` is \"forest\", expected biased_ridge, discriminant, logistic, prototype, ridge or shipped"
     );
     assert_eq!(complaint("task", Some(Value::Null)), "head file: `task` is null, expected text");
     assert_eq!(

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import sklearn
+from scipy.special import log_softmax
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
 
 
@@ -74,6 +76,33 @@ def case(name, n, dim, classes, group, seed, rare=1):
         # For two classes scikit-learn penalises one vector, the difference of two that are each other's negative.
         penalty = 2 / c if classes == 2 else 1 / c
         out["logistic"].append(dict(penalty=penalty, probabilities=numbers(model.predict_proba(x))))
+    out["discriminant"] = []
+    for shrinkage in (0.01, 0.3, 0.9):
+        def discriminant(rows, shrinkage=shrinkage):
+            # What is held fixed without a group is the multiple of the identity that is added to the scatter.
+            deviations = x[rows] - means_of(rows)[labels[rows]]
+            spread = lambda of: ((x[of] - means_of(of)[labels[of]]) ** 2).sum() / dim
+            penalty = shrinkage / (1 - shrinkage) * spread(everyone)
+            covariance = (1 - shrinkage) / rows.sum() * (deviations.T @ deviations + penalty * np.eye(dim))
+            directions = np.linalg.solve(covariance, means_of(rows).T)
+            bias = np.log(weights[rows] @ y[rows] / weights[rows].sum()) - (means_of(rows).T * directions).sum(0) / 2
+            return lambda at: log_softmax(at @ directions + bias, axis=1)
+
+        def means_of(rows):
+            return y[rows].T @ x[rows] / y[rows].sum(0)[:, None]
+
+        model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage).fit(x, labels)
+        decision = model.decision_function(x)
+        decision = decision if decision.ndim > 1 else np.stack([-decision / 2, decision / 2], 1)
+        # With classes that count alike scikit-learn weighs the covariance too.
+        if np.all(weights == 1):
+            np.testing.assert_allclose(discriminant(everyone)(x), log_softmax(decision, axis=1), rtol=1e-6, atol=1e-6)
+        out["discriminant"].append(dict(
+            penalty=shrinkage,
+            scores=numbers(discriminant(everyone)(x)),
+            leave_one_out=numbers(leave_out(discriminant, singles)),
+            leave_group_out=numbers(leave_out(discriminant, groups)),
+        ))
     return out
 
 

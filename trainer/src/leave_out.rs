@@ -5,7 +5,7 @@
 use crate::Samples;
 
 /// Independent hashes of a feature's components.
-const LANES: usize = 8;
+const LANES: usize = 4;
 /// A multiplier without small factors.
 const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -107,7 +107,9 @@ pub(crate) fn unseen(samples: &Samples<'_>) -> Vec<(usize, usize)> {
 pub(crate) fn single(labels: &[usize], classes: usize) -> Vec<(usize, usize)> {
     // A class spread over two groups survives the loss of one, and the groups of any other class were split.
     let mut counts = vec![0_usize; classes];
-    labels.iter().for_each(|&label| counts[label] += 1);
+    for &label in labels {
+        counts[label] += 1;
+    }
     labels.iter().copied().enumerate().filter(|&(_, label)| counts[label] == 1).collect()
 }
 

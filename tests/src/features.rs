@@ -259,7 +259,7 @@ fn text(value: &Value) -> anyhow::Result<&str> {
 }
 
 /// The target directory, from where this program lies: `<target>/<profile>/{deps,examples}/<name>`.
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     let here = std::env::current_exe().expect("a program has a path");
     here.ancestors().nth(3).expect("a test program lies in <target>/<profile>/deps").to_owned()
 }

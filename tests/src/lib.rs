@@ -13,6 +13,7 @@ pub mod program;
 pub mod python;
 pub mod reference;
 pub mod server;
+pub mod shifted;
 pub mod signals;
 pub mod skip;
 pub mod trashnet;

@@ -77,9 +77,10 @@ pub fn run(context: &Context, args: &args::Drift) -> anyhow::Result<Outcome> {
         drifted: test.p < LEVEL,
     };
     context.print(&record, || {
+        let p = if record.p < 0.001 { format!("{:.0e}", record.p) } else { format!("{:.3}", record.p) };
         let compared = format!(
-            "{} {words} ({} groups) against {} groups that generation {} was learnt on: p = {:.2e}, drift below {LEVEL}",
-            record.inputs, record.groups, record.learnt_groups, record.generation, record.p
+            "{} {words} ({} groups) against {} groups that generation {} was learnt on: p = {p}, drift below {LEVEL}",
+            record.inputs, record.groups, record.learnt_groups, record.generation
         );
         if record.drifted {
             format!("drift: these are unlike what was learnt\n{compared}\nnext: label some of them and adapt")

@@ -83,6 +83,11 @@ impl Quantisation {
         codes.iter().map(|&code| step * f32::from(self.value(code))).collect()
     }
 
+    /// What a difference of one code means, as [`Quantisation::decode`] has it.
+    pub(crate) fn step(self) -> f64 {
+        f64::from(self.full_scale / self.top())
+    }
+
     /// The integer a stored byte stands for.
     pub(crate) fn value(self, code: u8) -> i16 {
         if self.signed { i16::from(code.cast_signed()) } else { i16::from(code) }

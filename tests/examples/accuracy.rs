@@ -90,6 +90,11 @@ fn set(features: &Features, draws: u64, live: bool, write: bool) -> anyhow::Resu
         all[0].test.len(),
         reference.versions
     );
+    if features.domains.iter().any(|domain| !domain.is_empty()) {
+        println!(
+            "Who is tested on taught nothing; left out are recordings, so what `auto` says of itself is of known persons.\n"
+        );
+    }
     let columns = columns(features, &cases, &fitted, &reference)?;
     let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
     accuracies(&names, &columns);

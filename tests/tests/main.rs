@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod aarch64;
+mod accuracy;
 mod add_model;
 mod bad_folder;
 mod check_us;

@@ -81,6 +81,8 @@ pub enum Command {
     Adapt(Adapt),
     /// Classify pictures or recordings with the head in service
     Classify(Classify),
+    /// Compare pictures or recordings, without labels, with what a head was learnt on
+    Drift(Drift),
     /// Measure a head on a labelled folder that it was not fitted on
     Evaluate(Evaluate),
     /// List, show, activate, roll back, export and import heads
@@ -326,6 +328,22 @@ pub struct Classify {
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// Use this generation instead of the one in service
+    #[arg(long, value_name = "N")]
+    pub generation: Option<u32>,
+    /// Readings between the starts of two windows of a recording [default: the window's length]
+    #[arg(long, value_name = "N")]
+    pub stride: Option<NonZeroUsize>,
+}
+
+/// `acclimate drift`.
+#[derive(Args, Debug)]
+pub struct Drift {
+    /// Name of the task
+    pub task: String,
+    /// Files, folders, or - for one file on stdin; near-duplicates count once
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Compare with what this generation was learnt on [default: the one in service]
     #[arg(long, value_name = "N")]
     pub generation: Option<u32>,
     /// Readings between the starts of two windows of a recording [default: the window's length]

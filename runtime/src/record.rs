@@ -7,6 +7,7 @@ mod adaptation;
 mod backbone;
 mod bench;
 mod decision;
+mod drift;
 mod evaluation;
 mod head;
 mod inspection;
@@ -15,8 +16,9 @@ mod task;
 
 pub use adaptation::{AdaptationRecord, CandidateRecord, ComparisonRecord, DemoRecord, Seconds, TuneRecord};
 pub use backbone::BackboneRecord;
-pub use bench::{BenchRecord, FitTimeRecord, SpreadRecord};
+pub use bench::{BenchFitRecord, BenchRecord, FitCaseRecord, FitMemoryRecord, FitTimeRecord, SpreadRecord};
 pub use decision::{DecidedRecord, DecisionRecord};
+pub use drift::DriftRecord;
 pub use evaluation::{ConfusionRecord, EvaluateRecord, EvaluationRecord};
 pub use head::{
     AuditCheckRecord, AuditRecord, CheckedRecord, ExportRecord, FailedRecord, HeadDetailRecord, HeadRecord,

@@ -97,7 +97,7 @@ pub(crate) fn unseen(samples: &Samples<'_>) -> Vec<(usize, usize)> {
 }
 
 /// A number that equal samples share and others most likely do not.
-fn content_hash(samples: &Samples<'_>, row: usize) -> u64 {
+pub(crate) fn content_hash(samples: &Samples<'_>, row: usize) -> u64 {
     let start = mix(samples.labels()[row] as u64);
     samples.features().row(row).iter().fold(start, |hash, x| mix(hash ^ u64::from(x.to_bits())))
 }

@@ -27,6 +27,7 @@ mod form;
 mod head;
 pub mod interval;
 mod judge;
+mod kernel;
 mod lbfgs;
 mod leave_out;
 mod logistic;
@@ -53,11 +54,12 @@ pub use candidate::{Candidate, FitError, FitOptions, fit, solve};
 pub use comparison::{Comparison, GROUPS_TO_TEST};
 pub use evaluation::{Evaluation, EvaluationError};
 pub use feature::{Feature, FeatureError};
-pub use form::{Form, Linear};
+pub use form::{Form, Kernel, Linear};
 pub use head::{Head, Kind, KindError, LOG_LOSS_FLOOR, log_loss, softmax};
 pub use judge::{
     CONTRADICTION, GROUPS_PROVED, MARGIN, NEGLIGIBLE, NEW_CLASS_F1, SAMPLES_PER_CLASS, SIGNIFICANCE, judge,
 };
+pub use kernel::{EXACT, LANDMARKS};
 pub use novelty::{FALSE_UNKNOWN_RATE, Novelty};
 pub use prior::Prior;
 pub use quantisation::{Encoded, Quantisation, QuantisationError};

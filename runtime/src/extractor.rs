@@ -8,7 +8,7 @@ use acclimate_trainer::{Feature, Quantisation};
 use jiff::Timestamp;
 
 use crate::recompute::{RecomputeError, feature, these};
-use crate::store::{StoredFeature, Task, Tasks};
+use crate::store::{StoreError, StoredFeature, Task, Tasks};
 
 /// Payloads embedded again: those with the smallest ids, which are hashes, so that it is the same handful every time and
 /// chosen by nobody.
@@ -92,7 +92,7 @@ pub enum ExtractorError {
     },
     /// The store failed.
     #[error(transparent)]
-    Store(#[from] crate::store::StoreError),
+    Store(#[from] StoreError),
 }
 
 /// Makes sure that features computed from now on are like those that are stored; `on` is the task as seen with the
@@ -106,13 +106,7 @@ pub fn check(
     backbone: &mut Backbone,
     progress: impl FnMut(usize, usize),
 ) -> Result<Checked, ExtractorError> {
-    let now = backbone.extractor().to_string();
-    let accepted = tasks.extractors(&on.name, &on.backbone_id)?;
-    if accepted.is_empty() || accepted.contains(&now) {
-        return Ok(Checked::Known);
-    }
-    let before = accepted.join(", ");
-    let others = tasks.features_not_of(&on.name, &on.backbone_id, &now)?;
+    let Some(Unknown { now, before, others }) = unknown(tasks, on, backbone)? else { return Ok(Checked::Known) };
     // It has computed some though it was never accepted: a run that was to replace all of them.
     let interrupted = others.len() + tasks.missing_features(&on.name, &on.backbone_id)?.len() < on.samples;
     let mut difference = None;
@@ -159,18 +153,33 @@ pub fn check(
 /// # Errors
 /// It computes others, or a payload cannot be embedded.
 pub fn agrees(tasks: &Tasks, on: &Task, backbone: &mut Backbone) -> Result<Checked, ExtractorError> {
-    let now = backbone.extractor().to_string();
-    let accepted = tasks.extractors(&on.name, &on.backbone_id)?;
-    if accepted.is_empty() || accepted.contains(&now) {
-        return Ok(Checked::Known);
-    }
-    let (task, before) = (on.name.clone(), accepted.join(", "));
-    let others = tasks.features_not_of(&on.name, &on.backbone_id, &now)?;
+    let Some(Unknown { now, before, others }) = unknown(tasks, on, backbone)? else { return Ok(Checked::Known) };
+    let task = on.name.clone();
     match compare(tasks, on, backbone, &others) {
         Ok((checked, difference)) if difference <= TOLERANCE => Ok(Checked::Agrees { checked, difference }),
         Ok((_, difference)) => Err(ExtractorError::Others { task, before, now, difference }),
         Err(source) => Err(ExtractorError::Unchecked { task, before, now, source: source.into() }),
     }
+}
+
+/// An extractor that has not been checked.
+struct Unknown {
+    now: String,
+    /// Those that have.
+    before: String,
+    /// The features that it did not compute.
+    others: Vec<StoredFeature>,
+}
+
+/// What runs now, unless a task's features are known to be its own, or like its own.
+fn unknown(tasks: &Tasks, on: &Task, backbone: &Backbone) -> Result<Option<Unknown>, StoreError> {
+    let now = backbone.extractor().to_string();
+    let accepted = tasks.extractors(&on.name, &on.backbone_id)?;
+    if accepted.is_empty() || accepted.contains(&now) {
+        return Ok(None);
+    }
+    let others = tasks.features_not_of(&on.name, &on.backbone_id, &now)?;
+    Ok(Some(Unknown { now, before: accepted.join(", "), others }))
 }
 
 /// Embeds a handful of payloads again: how many there were, and the largest difference.

@@ -3,6 +3,7 @@
 use std::fs;
 
 use acclimate_tests::device::Device;
+use serde_json::json;
 
 /// A model with a classifier behind its feature, whose manifest nobody has written.
 fn stranger(device: &Device) -> String {
@@ -48,9 +49,8 @@ fn a_manifest_beside_the_file_is_used_and_its_labels_come_along() {
     let _ = device.run(["init", "parts", "--backbone", "also-mine"]).expect(0);
 }
 
-#[test]
-fn a_hugging_face_folder_tells_how_pictures_are_prepared_and_what_classes_are_called() {
-    let device = Device::new();
+/// A model as Hugging Face keeps it.
+fn hugging_face(device: &Device) -> std::path::PathBuf {
     let model = fs::read(acclimate_tests::checkout().join("runtime/backbone/tests/models/tiny.onnx")).unwrap();
     device.file("My Hub/onnx/model.onnx", &model);
     device.file(
@@ -59,15 +59,35 @@ fn a_hugging_face_folder_tells_how_pictures_are_prepared_and_what_classes_are_ca
             "image_std": [0.2, 0.2, 0.2], "do_resize": true, "do_rescale": true, "rescale_factor": 0.00392156862745098,
             "do_normalize": true, "resample": 2}"#,
     );
-    device.file("My Hub/config.json", br#"{"model_type": "vit", "id2label": {"1": "dog", "0": "cat", "2": "a b"}}"#);
-    let folder = device.path("My Hub");
+    device.file(
+        "My Hub/config.json",
+        br#"{"model_type": "vit", "id2label": {"1": "dog", "0": "cat", "2": "a b", "3": "d", "4": "e"}}"#,
+    );
+    device.path("My Hub")
+}
+
+#[test]
+fn a_hugging_face_folder_tells_how_pictures_are_prepared_and_what_classes_are_called() {
+    let device = Device::new();
+    let folder = hugging_face(&device);
     let added = device.json(["model", "add", folder.to_str().unwrap()]);
     assert_eq!(added["name"], "My-Hub");
     assert!(added["manifest"].as_str().unwrap().contains("Hugging Face"), "{added}");
     let kept = device.data_dir().join("models/My-Hub");
-    assert_eq!(fs::read_to_string(kept.join("labels.txt")).unwrap(), "cat\ndog\na b\n");
+    assert_eq!(fs::read_to_string(kept.join("labels.txt")).unwrap(), "cat\ndog\na b\nd\ne\n");
     assert!(fs::read_to_string(kept.join("My-Hub.toml")).unwrap().contains("[0.5, 0.4, 0.3]"));
-    let _ = device.run(["init", "parts", "--backbone", "My-Hub"]).expect(0);
+    let _ = device.run(["init", "parts", "--backbone", "My-Hub", "--keep-head"]).expect(0);
+    assert_eq!(device.json(["head", "show", "parts"])["classes"], json!(["cat", "dog", "a b", "d", "e"]));
+}
+
+#[test]
+fn a_hugging_face_configuration_beside_a_file_is_used_without_taking_the_model_in() {
+    let device = Device::new();
+    let _ = hugging_face(&device);
+    let file = device.path("My Hub/onnx/model.onnx");
+    let made = device.run(["init", "parts", "--model", file.to_str().unwrap(), "--keep-head"]).expect(0);
+    assert!(!made.stderr.contains("guessed"), "{}", made.stderr);
+    assert_eq!(device.json(["head", "show", "parts"])["classes"], json!(["cat", "dog", "a b", "d", "e"]));
 }
 
 #[test]

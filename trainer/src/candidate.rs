@@ -9,8 +9,8 @@ use ndarray::{Array2, ArrayViewMut1, Axis};
 
 use crate::{
     FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Prior, Samples, Solution, Weighting, balance, biased, calibration,
-    centred::Centred, discriminant, evaluation::most_probable, kernel, leave_out::LeaveOut, log_loss, logistic,
-    penalised::IllConditioned, prototype::Directions, ridge, softmax, solution::columns, spectrum::Spectrum,
+    centred::Centred, cost::flops, discriminant, evaluation::most_probable, kernel, leave_out::LeaveOut, log_loss,
+    logistic, penalised::IllConditioned, prototype::Directions, ridge, softmax, solution::columns, spectrum::Spectrum,
     within::Within,
 };
 
@@ -120,12 +120,35 @@ pub enum FitError {
     OneClass,
 }
 
+/// What was fitted, and what was not for want of time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fitted {
+    /// Cheapest first.
+    pub candidates: Vec<Candidate>,
+    /// Kinds that could have been fitted and were not allowed to start.
+    pub skipped: Vec<Kind>,
+}
+
 /// Fits every kind asked for, cheapest first, deterministically. Samples of one class give a prototype alone, whatever
 /// was asked for: it answers that class, and its novelty says what is unlike it.
 ///
 /// # Errors
 /// When there is no kind, a penalty that is none, or numbers that do not converge.
 pub fn fit(samples: &Samples<'_>, options: &FitOptions) -> Result<Vec<Candidate>, FitError> {
+    Ok(fit_within(samples, options, &mut |_, _| true)?.candidates)
+}
+
+/// As [`fit`], asking before each kind whether it may start, with about how many floating-point operations it takes
+/// ([`flops`](crate::flops())): a trainer has no clock, but its caller may have one. Up to the first kind that learns more
+/// than means the answer does not count: something always comes of it.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_within(
+    samples: &Samples<'_>,
+    options: &FitOptions,
+    may_start: &mut dyn FnMut(Kind, f64) -> bool,
+) -> Result<Fitted, FitError> {
     if options.kinds.is_empty() {
         return Err(FitError::NoKinds);
     }
@@ -137,8 +160,17 @@ pub fn fit(samples: &Samples<'_>, options: &FitOptions) -> Result<Vec<Candidate>
         1 => *kind == Kind::Prototype,
         _ => options.kinds.contains(kind) && fitter.can_fit(*kind),
     };
-    let wanted = Kind::ALL.into_iter().filter(wanted);
-    wanted.map(|kind| fitter.candidate(kind, &novelty)).collect()
+    let mut fitted = Fitted { candidates: Vec::new(), skipped: Vec::new() };
+    let mut learnt = false;
+    for kind in Kind::ALL.into_iter().filter(wanted) {
+        if may_start(kind, fitter.flops(kind)) || !learnt {
+            fitted.candidates.push(fitter.candidate(kind, &novelty)?);
+            learnt |= !matches!(kind, Kind::Prototype | Kind::Shipped);
+        } else {
+            fitted.skipped.push(kind);
+        }
+    }
+    Ok(fitted)
 }
 
 /// Solves one kind at one penalty (where the kind has one; chosen as in [`fit`] if `None`), in f64 and uncalibrated:
@@ -207,13 +239,19 @@ impl<'a, 'b> Fitter<'a, 'b> {
         Self { samples, options, leave_out, folds, directions, even, spectra, single, double, within }
     }
 
+    /// Whether a kind is fitted with the classes balanced and as they are.
+    fn both_ways(&self, kind: Kind) -> bool {
+        self.even && self.options.weighting == Weighting::Auto && !matches!(kind, Kind::Prototype | Kind::Shipped)
+    }
+
+    fn flops(&self, kind: Kind) -> f64 {
+        flops(kind, self.samples) * if self.both_ways(kind) { 2.0 } else { 1.0 }
+    }
+
     /// Fits one kind, both ways where the weighting is to be chosen, and keeps the one with the smaller loss.
     fn candidate(&self, kind: Kind, novelty: &Novelty) -> Result<Candidate, FitError> {
         let first = self.weighted(kind, novelty, self.even)?;
-        let one_way = !self.even
-            || self.options.weighting == Weighting::Balanced
-            || matches!(kind, Kind::Prototype | Kind::Shipped);
-        if one_way {
+        if !self.both_ways(kind) {
             return Ok(first);
         }
         let other = self.weighted(kind, novelty, false)?;

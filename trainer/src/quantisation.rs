@@ -95,6 +95,11 @@ impl Quantisation {
         decoded.iter().map(code).collect()
     }
 
+    /// What a difference of one code means, as [`Quantisation::decode`] has it.
+    pub(crate) fn step(self) -> f64 {
+        f64::from(self.full_scale / self.top())
+    }
+
     /// The integer a stored byte stands for.
     pub(crate) fn value(self, code: u8) -> i16 {
         if self.signed { i16::from(code.cast_signed()) } else { i16::from(code) }

@@ -43,6 +43,8 @@ pub(crate) fn solve<T: Precision>(
     let unseen = unseen(samples);
     let mark = |scores: &mut Array2<f64>| unseen.iter().for_each(|&at| scores[at] = f64::NEG_INFINITY);
     let unit = centred.unit * centred.unit;
+    // Where every class has a single sample no score is left to rank penalties by; this one is what few samples favour.
+    let lambda = lambda.or_else(|| (unseen.len() == samples.rows()).then_some(centred.mean_value));
     let mut near = None;
     let lambda = lambda.map_or_else(
         || {

@@ -1,23 +1,50 @@
-//! Which candidate is proposed. Knows only their losses out of sample.
+//! Which candidate is proposed. Knows only their losses out of sample, and which are linear.
 
-use crate::{Candidate, candidate::clustered_mean};
+use crate::{
+    Candidate, Kind, LOG_LOSS_FLOOR, SIGNIFICANCE, candidate::clustered_mean, comparison::tested, interval::GroupedMean,
+};
 
-/// The index of the first candidate (they come cheapest first) whose log-loss, with whole folds left out, is within one
-/// standard error of the smallest; the standard error is that of the paired differences, clustered by group. 0 where
-/// there are none.
+/// The index of the candidate to propose; they come cheapest first. 0 where there are none.
 ///
-/// The one-standard-error rule: Breiman, Friedman, Olshen and Stone 1984, "Classification and Regression Trees", 3.4.3.
+/// Of the linear ones, the first whose log-loss, with whole folds left out, is within one standard error of the smallest;
+/// the standard error is that of the paired differences, clustered by group (the one-standard-error rule: Breiman,
+/// Friedman, Olshen and Stone 1984, "Classification and Regression Trees", 3.4.3). Where no sample says anything, as with
+/// one of each class, `ridge`: its centred means do better than means.
+///
+/// One that is not linear keeps samples, cannot be merged and costs more to answer with. It is proposed only where the
+/// same paired losses show it better than the best linear one: one-sided, at [`SIGNIFICANCE`] over the number of such
+/// candidates (Bonferroni), with groups enough for a test.
 pub fn select(candidates: &[Candidate]) -> usize {
-    let Some(best) = candidates.iter().min_by(|a, b| a.fold_loss().total_cmp(&b.fold_loss())) else {
-        return 0;
+    let (linear, others): (Vec<usize>, Vec<usize>) =
+        (0..candidates.len()).partition(|&index| candidates[index].head.linear().is_some());
+    let by_loss = |a: &&usize, b: &&usize| candidates[**a].fold_loss().total_cmp(&candidates[**b].fold_loss());
+    let Some(&best) = linear.iter().min_by(by_loss) else {
+        return others.iter().min_by(by_loss).copied().unwrap_or(0);
     };
-    let close = |candidate: &Candidate| {
-        let pairs = candidate.fold_losses.iter().zip(&best.fold_losses).zip(&best.importance);
-        let differences: Vec<f64> = pairs.map(|((a, b), weight)| weight * (a - b)).collect();
-        let (mean, se) = clustered_mean(&differences, &best.groups);
+    let level = SIGNIFICANCE / others.len().max(1) as f64;
+    let shown = |other: &&usize| {
+        let gains = differences(&candidates[best], &candidates[**other]);
+        tested(&GroupedMean::new(&gains, &candidates[best].groups)).is_some_and(|p| p < level)
+    };
+    if let Some(&other) = others.iter().filter(shown).min_by(by_loss) {
+        return other;
+    }
+    if candidates[best].fold_losses.iter().all(|&loss| loss >= -LOG_LOSS_FLOOR.ln()) {
+        let ridge = |index: &&usize| candidates[**index].head.kind == Kind::Ridge;
+        return linear.iter().find(ridge).copied().unwrap_or(best);
+    }
+    let close = |index: &&usize| {
+        let (mean, se) =
+            clustered_mean(&differences(&candidates[**index], &candidates[best]), &candidates[best].groups);
         mean <= se
     };
-    candidates.iter().position(close).unwrap_or(0)
+    linear.iter().find(close).copied().unwrap_or(best)
+}
+
+/// How much more each sample loses by `a` than by `b`, each as much as it counts, `[n]`.
+fn differences(a: &Candidate, b: &Candidate) -> Vec<f64> {
+    let pairs = a.fold_losses.iter().zip(&b.fold_losses).zip(&b.importance);
+    pairs.map(|((a, b), weight)| weight * (a - b)).collect()
 }
 
 #[cfg(test)]

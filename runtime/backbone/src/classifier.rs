@@ -16,7 +16,7 @@ pub(crate) use self::{
     route::{Obstacle, Route, is_pool, is_shape_only, is_storage, means_over_space},
 };
 use crate::{
-    manifest::{Classifier, Manifest},
+    manifest::Manifest,
     onnx::{self, Index, ModelError, pb},
     pool::Map,
 };
@@ -121,8 +121,9 @@ pub fn shipped(bytes: &[u8], manifest: &Manifest) -> Result<Shipped, ShippedErro
     let model = onnx::read(Bytes::copy_from_slice(bytes))?;
     let graph = model.graph.as_ref().ok_or(ModelError::NoGraph)?;
     let index = Index::new(graph);
-    let (weights, bias) = match &manifest.classifier {
-        Some(named) => read_named(named, manifest.feature.dim, &index)?,
+    let named = manifest.classifier.as_ref();
+    let (weights, bias) = match named.and_then(|named| Some((named.weight.as_deref()?, named.bias.as_deref()))) {
+        Some((weight, bias)) => read_named(weight, bias, manifest.feature.dim, &index)?,
         None => read_found(manifest, &index)?,
     };
     let classes = class_names(&model.metadata_props, weights.nrows());
@@ -197,23 +198,27 @@ fn read_layer(
 }
 
 /// The constants that a manifest names. What a node uses is read as that node reads it; without one, `[classes, dim]`.
-fn read_named(named: &Classifier, dim: usize, index: &Index<'_>) -> Result<(Array2<f32>, Array1<f32>), ShippedError> {
-    let is_named =
-        |layer: &Layer<'_>| index.constant(layer.weight).is_some_and(|(tensor, _)| tensor.name() == named.weight);
+fn read_named(
+    weight: &str,
+    bias: Option<&str>,
+    dim: usize,
+    index: &Index<'_>,
+) -> Result<(Array2<f32>, Array1<f32>), ShippedError> {
+    let is_named = |layer: &Layer<'_>| index.constant(layer.weight).is_some_and(|(tensor, _)| tensor.name() == weight);
     let layer = index.graph().node.iter().filter_map(|node| Layer::of(node, index)).find(is_named);
     let refuse = |name: &str, what, expected| ShippedError::Named { name: name.to_owned(), what, expected };
     let (weights, own_bias) = if let Some(layer) = layer {
         read_layer(&layer, &[], dim, index)?
     } else {
-        let plain = index.numbers(&named.weight).and_then(|numbers| numbers.into_dimensionality().ok());
+        let plain = index.numbers(weight).and_then(|numbers| numbers.into_dimensionality().ok());
         let weights: Array2<f32> = plain
             .filter(|weights: &Array2<f32>| weights.ncols() == dim)
-            .ok_or_else(|| refuse(&named.weight, "weight", format!("[classes, {dim}]")))?;
+            .ok_or_else(|| refuse(weight, "weight", format!("[classes, {dim}]")))?;
         let classes = weights.nrows();
         (weights, Array1::zeros(classes))
     };
     let classes = weights.nrows();
-    let bias = match &named.bias {
+    let bias = match bias {
         None => own_bias,
         Some(name)
             if layer.and_then(|layer| index.constant(layer.bias?)).is_some_and(|(bias, _)| bias.name() == name) =>

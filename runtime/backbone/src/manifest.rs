@@ -125,9 +125,9 @@ pub struct FeatureTensor {
 /// The `[classifier]` table: the layer behind the feature, kept as generation 0 on request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Classifier {
-    /// Initializer with the weights.
-    pub weight: String,
-    /// Initializer with the bias.
+    /// Initializer with the weights; none for the layer that is found behind the feature.
+    pub weight: Option<String>,
+    /// Initializer with the bias, where the weights are named.
     pub bias: Option<String>,
     /// File of class names beside the model, one a line.
     pub labels: Option<String>,

@@ -28,7 +28,7 @@ const CLASSES: usize = 10;
 /// Runs `acclimate bench`.
 pub fn run(context: &Context, args: &args::Bench) -> anyhow::Result<Outcome> {
     let shape = (args.backbone.as_deref() == Some(SIGNAL_NAME)).then(SignalShape::default);
-    let Chosen { manifest, model } = choose(context, args.backbone.as_deref(), None, shape)?;
+    let Chosen { manifest, model, .. } = choose(context, args.backbone.as_deref(), None, shape)?;
     let opener = context.opener();
     // Once before the clock runs: the trial of a model that is new here, and the engine's library.
     drop(opener.open(&manifest, &model)?);

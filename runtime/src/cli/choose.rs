@@ -20,6 +20,8 @@ pub struct Chosen {
     pub manifest: Manifest,
     /// The file.
     pub model: Model,
+    /// Class names that came with the manifest.
+    labels: Option<Vec<String>>,
 }
 
 /// The model in this file, else the backbone with this name, else the configuration's, else the built-in one.
@@ -31,12 +33,13 @@ pub fn choose(
     shape: Option<SignalShape>,
 ) -> anyhow::Result<Chosen> {
     if let Some(file) = file {
-        return Ok(Chosen { manifest: manifest_of(context, file)?, model: Model::File(absolute(file)) });
+        let (manifest, labels) = manifest_of(context, file)?;
+        return Ok(Chosen { manifest, model: Model::File(absolute(file)), labels });
     }
     let name = name.or(context.config.backbone.name.as_deref()).unwrap_or(builtin::NAME);
     match (name, shape) {
         (builtin::SIGNAL_NAME, Some(shape)) => {
-            return Ok(Chosen { manifest: shape.manifest()?, model: Model::Builtin });
+            return Ok(Chosen { manifest: shape.manifest()?, model: Model::Builtin, labels: None });
         }
         (builtin::SIGNAL_NAME, None) => bail!(
             "{} takes windows of any shape: say which with --channels (numbers in one reading) and --length (readings in \
@@ -50,20 +53,21 @@ pub fn choose(
         (_, None) => {}
     }
     if name == builtin::NAME {
-        return Ok(Chosen { manifest: Manifest::parse(builtin::MANIFEST)?, model: Model::Builtin });
+        return Ok(Chosen { manifest: Manifest::parse(builtin::MANIFEST)?, model: Model::Builtin, labels: None });
     }
     let entry = model::find(context, name)?;
     let file = entry.file.context("a bug: the library found a model without its file")?;
-    Ok(Chosen { manifest: entry.manifest, model: Model::File(absolute(&file)) })
+    Ok(Chosen { manifest: entry.manifest, model: Model::File(absolute(&file)), labels: None })
 }
 
-/// The manifest that is known for a file, else a guess, which is said.
-fn manifest_of(context: &Context, file: &Path) -> anyhow::Result<Manifest> {
+/// The manifest that is known for a file, with its class names, else a guess, which is said.
+fn manifest_of(context: &Context, file: &Path) -> anyhow::Result<(Manifest, Option<Vec<String>>)> {
     let (name, beside) = (name_of(file), beside(file));
     let inspection = match known(context, file, &name)? {
-        Known::Manifest { text, .. } => {
-            let manifest = Manifest::parse(&text).with_context(|| format!("could not use {}", beside.display()))?;
-            return Ok(resolve(manifest, file)?);
+        Known::Manifest { text, from, labels } => {
+            let manifest = Manifest::parse(&text)
+                .with_context(|| format!("could not use the manifest of {} ({from})", file.display()))?;
+            return Ok((resolve(manifest, file)?, labels));
         }
         Known::Graph(inspection) => inspection,
     };
@@ -85,7 +89,7 @@ fn manifest_of(context: &Context, file: &Path) -> anyhow::Result<Manifest> {
         manifest.feature.tensor,
         manifest.feature.dim
     );
-    Ok(manifest)
+    Ok((manifest, None))
 }
 
 impl Chosen {
@@ -115,7 +119,7 @@ impl Chosen {
             .with_context(|| format!("could not keep the classifier of `{}`", self.manifest.name))?;
         let count = own.bias.len();
         let labels = self.manifest.classifier.as_ref().and_then(|classifier| classifier.labels.as_ref());
-        let classes = match (names, labels, own.classes) {
+        let classes = match (names, labels, self.labels.clone().or(own.classes)) {
             ([_, ..], ..) => names.to_vec(),
             ([], Some(file), _) => lines(&folder.unwrap_or(Path::new("")).join(file))?,
             ([], None, Some(classes)) => classes,

@@ -9,7 +9,7 @@ use acclimate::switch;
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 
-use super::{Context, Outcome, args, classify, who};
+use super::{Context, Outcome, args, classify, counter, who};
 
 /// Runs `acclimate head`.
 pub fn run(context: &Context, command: &args::Head) -> anyhow::Result<Outcome> {
@@ -97,16 +97,7 @@ pub fn run(context: &Context, command: &args::Head) -> anyhow::Result<Outcome> {
 /// Computes the features that a head of another backbone needs, for samples that came since it was in use.
 fn complete(context: &Context, tasks: &mut Tasks, task: &str, generation: Generation) -> anyhow::Result<()> {
     let bar = context.progress(0, "computing features");
-    switch::ready(
-        tasks,
-        task,
-        generation,
-        |on| context.backbone(on),
-        |done, all| {
-            bar.set_length(all as u64);
-            bar.set_position(done as u64);
-        },
-    )?;
+    switch::ready(tasks, task, generation, |on| context.backbone(on), counter(&bar))?;
     bar.finish_and_clear();
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use acclimate_backbone::{Inspection, embedded_manifest, inspect};
+use acclimate_backbone::{Inspection, embedded_manifest, inspect, labels_from_huggingface, manifest_from_huggingface};
 use anyhow::{Context as _, bail};
 
 use super::Context;
@@ -18,28 +18,48 @@ pub enum Known {
         text: String,
         /// Where it comes from.
         from: &'static str,
+        /// Class names that came with it.
+        labels: Option<Vec<String>>,
     },
 }
 
 /// The manifest beside the file, the library's for its content, the one that an exported file has in itself (under this
-/// name); else the graph.
+/// name), what Hugging Face's configuration beside it says; else the graph.
 pub fn known(context: &Context, file: &Path, name: &str) -> anyhow::Result<Known> {
+    let manifest = |text, from| Ok(Known::Manifest { text, from, labels: None });
     if let Some(text) = read(&beside(file))? {
-        return Ok(Known::Manifest { text, from: "beside the file" });
+        return manifest(text, "beside the file");
     }
-    if let Some(manifest) = context.library.of_content(file)? {
-        return Ok(Known::Manifest { text: manifest.text, from: "known by its content" });
+    if let Some(known) = context.library.of_content(file)? {
+        return manifest(known.text, "known by its content");
     }
     let bytes = fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
     if let Some(own) = embedded_manifest(&bytes, name) {
         let own = own.with_context(|| format!("could not use the manifest in {}", file.display()))?;
-        return Ok(Known::Manifest { text: own.text, from: "in the file" });
+        return manifest(own.text, "in the file");
     }
     let inspection = inspect(&bytes).with_context(|| format!("could not inspect {}", file.display()))?;
     if let Some(why) = inspection.unsupported() {
         bail!("{} cannot be a backbone in this version: {why}", file.display());
     }
-    Ok(Known::Graph(Box::new(inspection)))
+    let folder = huggingface_folder(file);
+    let Some(processor) = read(&folder.join("preprocessor_config.json"))? else {
+        return Ok(Known::Graph(Box::new(inspection)));
+    };
+    let config = read(&folder.join("config.json"))?;
+    let cannot = || format!("could not use the Hugging Face configuration in {}", folder.display());
+    let text = manifest_from_huggingface(&processor, config.as_deref(), &inspection, name).with_context(cannot)?;
+    let labels = config.as_deref().map(labels_from_huggingface).transpose().with_context(cannot)?.flatten();
+    Ok(Known::Manifest { text, from: "from Hugging Face's configuration", labels })
+}
+
+/// Where Hugging Face keeps the configuration of a model: beside it, or above the folder `onnx` that it lies in.
+fn huggingface_folder(file: &Path) -> &Path {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    match folder.parent() {
+        Some(above) if folder.ends_with("onnx") => above,
+        _ => folder,
+    }
 }
 
 /// Where the manifest of a file is looked for.
@@ -48,7 +68,7 @@ pub fn beside(file: &Path) -> PathBuf {
 }
 
 /// A text file, if there is one.
-pub fn read(path: &Path) -> anyhow::Result<Option<String>> {
+fn read(path: &Path) -> anyhow::Result<Option<String>> {
     if !path.is_file() {
         return Ok(None);
     }

@@ -174,10 +174,7 @@ impl Context {
     /// Makes sure that what runs the backbone now computes the features that the task has.
     pub fn check_extractor(&self, tasks: &mut Tasks, task: &Task, backbone: &mut Backbone) -> anyhow::Result<()> {
         let bar = self.progress(0, "computing features again");
-        let checked = extractor::check(tasks, task, backbone, |done, all| {
-            bar.set_length(all as u64);
-            bar.set_position(done as u64);
-        })?;
+        let checked = extractor::check(tasks, task, backbone, counter(&bar))?;
         bar.finish_and_clear();
         match checked {
             Checked::Known => {}
@@ -226,6 +223,15 @@ impl Context {
     /// Prints one JSON document, or the words for people.
     pub fn print<R: serde::Serialize>(&self, record: &R, words: impl FnOnce() -> String) -> anyhow::Result<()> {
         if self.global.json { line(&serde_json::to_string(record)?) } else { line(&words()) }
+    }
+}
+
+/// What moves a bar: told how many are done, and of how many.
+pub fn counter(bar: &ProgressBar) -> impl FnMut(usize, usize) + use<> {
+    let bar = bar.clone();
+    move |done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
     }
 }
 

@@ -12,7 +12,7 @@ use acclimate_backbone::{Manifest, builtin};
 use jiff::Timestamp;
 
 use super::choose::{choose, class_names};
-use super::{Context, Outcome, adapt, args};
+use super::{Context, Outcome, adapt, args, counter};
 
 /// Runs `acclimate task`.
 pub fn run(context: &Context, command: &args::Task) -> anyhow::Result<Outcome> {
@@ -95,10 +95,7 @@ fn set_backbone(context: &Context, args: &args::SetBackbone) -> anyhow::Result<O
         (&new, shipped.as_ref()),
         &mut backbone,
         &context.adapt_options(),
-        |done, all| {
-            bar.set_length(all as u64);
-            bar.set_position(done as u64);
-        },
+        counter(&bar),
     )?;
     bar.finish_and_clear();
     match switched {

@@ -169,7 +169,7 @@ fn read_feature(keys: &mut Keys<'_>) -> Option<FeatureTensor> {
 }
 
 fn read_classifier(keys: &mut Keys<'_>) -> Option<Classifier> {
-    let weight = keys.string("weight");
+    let weight = keys.optional_string("weight");
     let bias = keys.optional_string("bias");
     let labels = keys.optional_string("labels");
     Some(Classifier { weight: weight?, bias: bias?, labels: labels? })

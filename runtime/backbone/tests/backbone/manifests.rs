@@ -53,7 +53,7 @@ fn what_need_not_be_there_has_the_documented_defaults() {
 fn a_classifier_is_read() {
     let classifier = "[classifier]\nweight = \"w\"\nbias = \"b\"\nlabels = \"labels.txt\"\n";
     let manifest = Manifest::parse(&format!("{MINIMAL}{classifier}")).unwrap();
-    assert_eq!(manifest.classifier.unwrap().weight, "w");
+    assert_eq!(manifest.classifier.unwrap().weight.as_deref(), Some("w"));
 }
 
 #[test]

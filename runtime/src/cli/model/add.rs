@@ -7,25 +7,24 @@ use acclimate::models_folder::{Content, put};
 use acclimate::place::absolute;
 use acclimate::record::AddedModelRecord;
 use acclimate::store::Model;
-use acclimate_backbone::{Manifest, labels_from_huggingface, manifest_from_huggingface, resolve};
+use acclimate_backbone::{Manifest, resolve};
 use anyhow::{Context as _, bail};
 
-use super::super::manifest::{Known, beside, known, name_of, read};
+use super::super::manifest::{Known, beside, known, name_of};
 use super::super::{Context, Outcome};
-
-/// A manifest, and where it comes from.
-struct Found {
-    text: String,
-    from: &'static str,
-    /// Class names that came with it, one a line.
-    labels: Option<String>,
-}
 
 /// Runs `acclimate model add`.
 pub(super) fn run(context: &Context, path: &Path, name: Option<&str>) -> anyhow::Result<Outcome> {
     let file = if path.is_dir() { in_folder(path)? } else { path.to_owned() };
     let named = name.map_or_else(|| name_of(path), str::to_owned);
-    let Found { text, from, labels } = manifest(context, path, &file, &named)?;
+    let (text, from, labels) = match known(context, &file, &named)? {
+        Known::Manifest { text, from, labels } => (text, from, labels),
+        Known::Graph(inspection) => (inspection.propose_manifest(&named), "proposed from the graph", None),
+    };
+    let (text, labels) = match labels {
+        Some(labels) => (text + "[classifier]\nlabels = \"labels.txt\"\n", Some(labels.join("\n") + "\n")),
+        None => (text, None),
+    };
     let text = match name {
         Some(name) => renamed(&text, name)?,
         None => text,
@@ -88,25 +87,6 @@ fn words(record: &AddedModelRecord) -> String {
     }
     lines.push(format!("next: acclimate init TASK --backbone {}", record.name));
     lines.join("\n")
-}
-
-/// What is known of the file; else from Hugging Face's configuration; else a proposal.
-fn manifest(context: &Context, path: &Path, file: &Path, name: &str) -> anyhow::Result<Found> {
-    let found = |text, from| Ok(Found { text, from, labels: None });
-    let inspection = match known(context, file, name)? {
-        Known::Manifest { text, from } => return found(text, from),
-        Known::Graph(inspection) => inspection,
-    };
-    let folder = if path.is_dir() { path } else { file.parent().unwrap_or(Path::new("")) };
-    let Some(processor) = read(&folder.join("preprocessor_config.json"))? else {
-        return found(inspection.propose_manifest(name), "proposed from the graph");
-    };
-    let config = read(&folder.join("config.json"))?;
-    let cannot = || format!("could not use the Hugging Face configuration in {}", folder.display());
-    let text = manifest_from_huggingface(&processor, config.as_deref(), &inspection, name).with_context(cannot)?;
-    let labels = config.as_deref().map(labels_from_huggingface).transpose().with_context(cannot)?.flatten();
-    let labels = labels.map(|labels| labels.join("\n") + "\n");
-    Ok(Found { text, from: "from Hugging Face's configuration", labels })
 }
 
 /// The model of a folder: where Hugging Face keeps it, else the only one there is.

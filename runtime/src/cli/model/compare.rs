@@ -36,7 +36,7 @@ pub(super) fn run(context: &Context, task: &str, names: &[String]) -> anyhow::Re
     for name in names.iter().filter(|name| **name != of_task.backbone) {
         // It takes any windows: here those of the task.
         let shape = windows.clone().filter(|_| name == SIGNAL_NAME);
-        let Chosen { manifest, model } = choose(context, Some(name), None, shape)?;
+        let Chosen { manifest, model, .. } = choose(context, Some(name), None, shape)?;
         let file = match &model {
             Model::File(file) => file.display().to_string(),
             Model::Builtin => "built in".to_owned(),

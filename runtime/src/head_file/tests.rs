@@ -391,7 +391,6 @@ mod v2 {
     #[test]
     fn is_still_written() {
         let bytes = kernel_example().encode().unwrap();
-        let hex: Vec<String> = bytes.chunks(32).map(|line| line.iter().map(|b| format!("{b:02x}")).collect()).collect();
-        assert!(bytes == v1::bytes(EXAMPLE), "{}", hex.join("\n"));
+        assert!(bytes == v1::bytes(EXAMPLE), "{bytes:02x?}");
     }
 }

@@ -128,7 +128,8 @@ fn a_kernel_head_answers_alike_and_is_no_classifier_to_keep() {
     let bytes = small("classifiers/cls.onnx");
     let manifest = manifest_for(&bytes, SMALL_INPUT, "tokens", Pool::LastToken, 4);
     let support = Array2::from_shape_fn((9, 4), |(k, j)| ((k * 5 + j * 3) % 7) as f32 / 7.0 - 0.4);
-    let head = Head { weights: Array2::from_shape_fn((3, 9), |(c, k)| ((c + 2 * k) % 5) as f32 - 2.0), ..Head::new(4, true) };
+    let head =
+        Head { weights: Array2::from_shape_fn((3, 9), |(c, k)| ((c + 2 * k) % 5) as f32 - 2.0), ..Head::new(4, true) };
     let gamma = 2.5;
     for engine in engines() {
         let mut features = raw_features(&bytes, &manifest, &small_input(), engine);

@@ -7,6 +7,7 @@
 //! | [`store`] | tasks, samples, labels, heads: one SQLite file |
 //! | [`switch`], [`recompute`] | another backbone, from kept payloads |
 //! | [`extractor`] | whether another engine computes the same features |
+//! | [`drift`] | what a head was learnt on, to compare with |
 //! | [`export`], [`npz`] | one ONNX file, NumPy arrays |
 //! | [`group`] | what may not be split between fitting and judging |
 //! | [`head_file`], [`cbor`] | the `.head` format |
@@ -25,6 +26,7 @@ pub mod cbor;
 pub mod comparison;
 pub mod config;
 pub mod demo;
+pub mod drift;
 pub mod embedding;
 pub mod export;
 pub mod extractor;

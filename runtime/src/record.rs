@@ -6,6 +6,7 @@
 mod adaptation;
 mod backbone;
 mod bench;
+mod drift;
 mod evaluation;
 mod head;
 mod inspection;
@@ -14,7 +15,8 @@ mod task;
 
 pub use adaptation::{AdaptationRecord, CandidateRecord, ComparisonRecord, DemoRecord, Seconds};
 pub use backbone::BackboneRecord;
-pub use bench::{BenchRecord, FitTimeRecord, SpreadRecord};
+pub use bench::{BenchFitRecord, BenchRecord, FitCaseRecord, FitMemoryRecord, FitTimeRecord, SpreadRecord};
+pub use drift::DriftRecord;
 pub use evaluation::{ConfusionRecord, EvaluateRecord, EvaluationRecord};
 pub use head::{
     AuditCheckRecord, AuditRecord, CheckedRecord, ExportRecord, FailedRecord, HeadDetailRecord, HeadRecord,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use acclimate_tests::program::Running;
 use acclimate_tests::signals::{Learnt, Signals, Split, reference};
 use acclimate_tests::skip::assets;
-use acclimate_tests::trashnet::{TrashNet, mean};
+use acclimate_tests::table::Mean;
+use acclimate_tests::trashnet::TrashNet;
 
 fn main() {
     let Some(assets) = assets() else { return };
@@ -34,8 +35,8 @@ fn main() {
 
 fn row(features: &str, classifier: &str, accuracies: impl IntoIterator<Item = f64>) {
     let accuracies: Vec<f64> = accuracies.into_iter().collect();
-    let (mean, half) = mean(accuracies.iter().copied());
-    println!("| {features} | {classifier} | {} | {:.1} ± {:.1} % |", accuracies.len(), 100.0 * mean, 100.0 * half);
+    let accuracy = Mean::of(accuracies.iter().copied()).percent();
+    println!("| {features} | {classifier} | {} | {accuracy} % |", accuracies.len());
 }
 
 /// Accuracy on the manifest's own split, and how long a photograph takes from JPEG to class on one thread.

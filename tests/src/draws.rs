@@ -114,6 +114,7 @@ mod tests {
             norms: vec![1.0; n],
             labels: (0..n).map(|row| row % 3).collect(),
             groups,
+            ids: vec![String::new(); n],
             classes: ["a", "b", "c"].map(str::to_owned).to_vec(),
             domains,
             sources: vec![String::new(); n],

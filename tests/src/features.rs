@@ -34,6 +34,8 @@ pub struct Features {
     pub labels: Vec<usize>,
     /// What may not be split: near-duplicates, windows of one recording, `[n]`.
     pub groups: Vec<usize>,
+    /// The first half of the content's SHA-256, in hex, `[n]`.
+    pub ids: Vec<String>,
     /// Names of the classes.
     pub classes: Vec<String>,
     /// Who moved, for signals; empty texts for pictures, `[n]`.
@@ -175,6 +177,7 @@ impl Features {
             norms: npz.f32s("norms")?,
             labels: npz.indices("labels")?,
             groups: npz.indices("groups")?,
+            ids: npz.texts("ids")?,
             classes: npz.texts("classes")?,
             domains: texts("domains")?,
             sources: texts("sources")?,
@@ -259,7 +262,7 @@ fn text(value: &Value) -> anyhow::Result<&str> {
 }
 
 /// The target directory, from where this program lies: `<target>/<profile>/{deps,examples}/<name>`.
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     let here = std::env::current_exe().expect("a program has a path");
     here.ancestors().nth(3).expect("a test program lies in <target>/<profile>/deps").to_owned()
 }

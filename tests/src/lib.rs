@@ -6,6 +6,7 @@
 pub mod device;
 pub mod draws;
 pub mod features;
+pub mod heads;
 pub mod mutation;
 pub mod npz;
 pub mod picture;
@@ -13,8 +14,10 @@ pub mod program;
 pub mod python;
 pub mod reference;
 pub mod server;
+pub mod shifted;
 pub mod signals;
 pub mod skip;
+pub mod table;
 pub mod trashnet;
 
 /// The checkout that these tests belong to. Told by cargo at every start: a target directory that several checkouts share

@@ -1,95 +1,144 @@
-//! scikit-learn's accuracies on the same splits and features: the committed ones, or those of a live run of
-//! `tests/reference/trashnet.py`.
+//! scikit-learn's classifiers on the same features and draws: the committed results, or those of a live run of
+//! `tests/reference/heads.py`. Knows none of our heads.
+//!
+//! Invariant: a result is only given for the very rows, classes and groups that it was computed on.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
-use crate::trashnet::{Split, TrashNet, csv};
+use crate::draws::Draw;
+use crate::features::Features;
+use crate::python;
 
-/// Accuracies of scikit-learn, one a split.
+/// Its classifiers as the results name them: `LogisticRegression`, `RidgeClassifier`, `SVC` with the RBF kernel, each tuned
+/// by cross-validation, and `KNeighborsClassifier` of 5.
+pub const COLUMNS: [&str; 4] = ["logistic", "ridge", "svc_rbf", "neighbours"];
+
+/// Results by draw.
 #[derive(Clone, Debug)]
 pub struct Reference {
-    /// What it was computed with.
+    /// What they were computed with.
     pub versions: String,
-    /// Seeds of the splits.
-    pub seeds: Vec<u64>,
-    /// `RidgeClassifier`, α by 5-fold cross-validation.
-    pub ridge: Vec<f64>,
-    /// `LogisticRegression`, C by 5-fold cross-validation.
-    pub logistic: Vec<f64>,
+    rows: BTreeMap<String, Value>,
 }
 
 impl Reference {
-    /// The committed one.
+    /// The committed results for a data set.
     ///
     /// # Errors
-    /// When it is not what the script writes.
-    pub fn committed() -> anyhow::Result<Self> {
-        Self::parse(include_str!("../reference/trashnet.json")).context("reading tests/reference/trashnet.json")
+    /// When there are none, or they are not what [`Reference::commit`] writes.
+    pub fn committed(features: &Features) -> anyhow::Result<Self> {
+        let path = place(features);
+        let text = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        let value: Value = serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))?;
+        let rows = value["draws"].as_object().context("no `draws`")?.clone();
+        Ok(Self {
+            versions: value["versions"].as_str().context("no `versions`")?.to_owned(),
+            rows: rows.into_iter().collect(),
+        })
     }
 
-    /// Runs scikit-learn on these splits, with `$ACCLIMATE_PYTHON` or `python3`; `device` holds all photographs.
-    /// Returns what it printed, too.
+    /// Runs scikit-learn on these draws, with `$ACCLIMATE_PYTHON` or `python3`.
     ///
     /// # Errors
     /// When there is no Python with scikit-learn, or the script fails.
-    pub fn live(trashnet: &TrashNet, splits: &[Split]) -> anyhow::Result<(Self, String)> {
-        let python = std::env::var_os("ACCLIMATE_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
-        let tried = Command::new(&python).args(["-c", "import sklearn"]).stderr(Stdio::null()).status();
-        let tried = tried.with_context(|| format!("starting {}", python.display()))?;
-        ensure!(tried.success(), "{} has no scikit-learn (ACCLIMATE_PYTHON names another)", python.display());
-        let device = trashnet.device();
-        trashnet.add(&device, "all.csv", trashnet.photographs());
-        for split in splits {
-            device.file(format!("splits/{}-train.csv", split.seed), csv(&split.train).as_bytes());
-            device.file(format!("splits/{}-test.csv", split.seed), csv(&split.test).as_bytes());
-        }
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("reference/trashnet.py");
-        let mut command = Command::new(python);
-        command.arg(script).arg(device.data_dir().join("acclimate.db")).arg(device.path("splits"));
-        // One thread each: the search has its own processes.
-        command.envs([("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1")]);
-        let output = command.stderr(Stdio::inherit()).output().context("starting scikit-learn")?;
-        ensure!(output.status.success(), "tests/reference/trashnet.py ended with {}", output.status);
-        let text = String::from_utf8(output.stdout).context("reading what scikit-learn printed")?;
-        Ok((Self::parse(&text).context("reading what scikit-learn printed")?, text))
+    pub fn live(features: &Features, draws: &[&Draw]) -> anyhow::Result<Self> {
+        let python = python::with("sklearn")?;
+        let asked: Vec<Value> = draws.iter().map(|draw| json!({ "train": draw.train, "test": draw.test })).collect();
+        let input = json!({ "features": features.file, "draws": asked });
+        let output = python::peer(&python, "heads.py", &input)?;
+        let versions = output["versions"].as_object().context("no `versions`")?;
+        let versions: Vec<String> =
+            versions.iter().map(|(name, version)| format!("{name} {}", version.as_str().unwrap_or("?"))).collect();
+        let rows = output["rows"].as_array().context("no `rows`")?;
+        ensure!(rows.len() == draws.len(), "{} results for {} draws", rows.len(), draws.len());
+        let rows = draws.iter().zip(rows).map(|(draw, row)| (key(features, draw), row.clone())).collect();
+        Ok(Self { versions: versions.join(", "), rows })
     }
 
-    /// Writes what [`live`](Self::live) printed as the committed one.
+    /// Adds these results to the committed ones, which they replace where both have them.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn commit(text: &str) -> anyhow::Result<()> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("reference/trashnet.json");
-        // One split a line: a change can be seen.
-        fs::write(&path, text.replace(" {\"seed\"", "\n{\"seed\"").replace("[{", "[\n{"))
-            .with_context(|| format!("writing {}", path.display()))
+    pub fn commit(&self, features: &Features) -> anyhow::Result<()> {
+        let path = place(features);
+        let mut rows = Self::committed(features).map_or_else(|_| BTreeMap::new(), |committed| committed.rows);
+        rows.extend(self.rows.clone());
+        // One draw a line: a change can be seen.
+        let mut text = format!("{{\"versions\": {},\n\"draws\": {{\n", json!(self.versions));
+        let count = rows.len();
+        for (index, (key, row)) in rows.iter().enumerate() {
+            let _ = writeln!(text, "{}: {row}{}", json!(key), if index + 1 < count { "," } else { "" });
+        }
+        text.push_str("}}\n");
+        let folder = path.parent().context("a file lies in a folder")?;
+        fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
     }
 
-    fn parse(text: &str) -> anyhow::Result<Self> {
-        let value: Value = serde_json::from_str(text)?;
-        let splits = value["splits"].as_array().context("no `splits`")?;
-        let column = |name: &str| -> anyhow::Result<Vec<f64>> {
-            splits.iter().map(|split| split[name]["accuracy"].as_f64().context("no `accuracy`")).collect()
-        };
-        let seeds =
-            splits.iter().map(|split| split["seed"].as_u64().context("no `seed`")).collect::<anyhow::Result<_>>()?;
-        let versions = value["versions"].as_object().context("no `versions`")?;
-        let versions: Vec<String> =
-            versions.iter().map(|(name, version)| format!("{name} {}", version.as_str().unwrap_or("?"))).collect();
-        Ok(Self { versions: versions.join(", "), seeds, ridge: column("ridge")?, logistic: column("logistic")? })
-    }
-
-    /// The accuracies on the first splits of the better of the two, by mean over them.
+    /// What one classifier reached on a draw: `accuracy`, for some `log_loss` and `ece`, and what was chosen.
     ///
-    /// # Panics
-    /// When there are fewer.
-    pub fn best(&self, splits: usize) -> &[f64] {
-        let (ridge, logistic) = (&self.ridge[..splits], &self.logistic[..splits]);
-        if ridge.iter().sum::<f64>() > logistic.iter().sum::<f64>() { ridge } else { logistic }
+    /// # Errors
+    /// When it was not computed for this draw.
+    pub fn of(&self, features: &Features, draw: &Draw, column: &str) -> anyhow::Result<&Map<String, Value>> {
+        let row = self.rows.get(&key(features, draw)).with_context(|| {
+            format!("no results of scikit-learn for seed {} of {}: run with --live", draw.seed, features.name)
+        })?;
+        row[column].as_object().with_context(|| format!("no results of `{column}`"))
     }
+
+    /// The accuracy of a classifier on a draw.
+    ///
+    /// # Errors
+    /// As [`Reference::of`].
+    pub fn accuracy(&self, features: &Features, draw: &Draw, column: &str) -> anyhow::Result<f64> {
+        self.of(features, draw, column)?["accuracy"].as_f64().context("an accuracy")
+    }
+
+    /// The classifier with the highest mean accuracy over some draws, and its accuracies.
+    ///
+    /// # Errors
+    /// As [`Reference::of`].
+    pub fn best(&self, features: &Features, draws: &[Draw]) -> anyhow::Result<(&'static str, Vec<f64>)> {
+        let column = |name: &'static str| -> anyhow::Result<(&'static str, Vec<f64>)> {
+            Ok((name, draws.iter().map(|draw| self.accuracy(features, draw, name)).collect::<anyhow::Result<_>>()?))
+        };
+        let columns = COLUMNS.into_iter().map(column).collect::<anyhow::Result<Vec<_>>>()?;
+        let sum = |(_, accuracies): &(&str, Vec<f64>)| accuracies.iter().sum::<f64>();
+        columns.into_iter().max_by(|a, b| sum(a).total_cmp(&sum(b))).context("scikit-learn has classifiers")
+    }
+}
+
+fn place(features: &Features) -> PathBuf {
+    crate::checkout().join("tests/reference/heads").join(format!("{}.json", features.name.replace(", ", "-")))
+}
+
+/// The draw's size and seed, for the reader, and a digest of everything but the features themselves: those of another
+/// engine differ in the last code.
+fn key(features: &Features, draw: &Draw) -> String {
+    let mut digest = Sha256::new();
+    for rows in [&draw.train, &draw.test] {
+        digest.update((rows.len() as u64).to_le_bytes());
+        for &row in rows {
+            digest.update(
+                [row, features.labels[row], features.groups[row]].map(|x| x as u64).map(u64::to_le_bytes).concat(),
+            );
+        }
+    }
+    let digest = digest.finalize();
+    format!(
+        "{:05}-{:03}-{:02x}{:02x}{:02x}{:02x}",
+        draw.train.len(),
+        draw.seed,
+        digest[0],
+        digest[1],
+        digest[2],
+        digest[3]
+    )
 }

@@ -4,7 +4,7 @@
 //!
 //! Invariant: a split depends on its seed and the manifest alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,12 @@ use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::device::Device;
+use crate::draws::Draw;
+use crate::features::Features;
+use crate::table::Mean;
 
 /// The backbone that the figures are for.
 pub const BACKBONE: &str = "mobilenetv2-1.0-224";
@@ -40,6 +44,24 @@ pub struct Split {
     pub train: Vec<Photograph>,
     /// To be tested on.
     pub test: Vec<Photograph>,
+}
+
+impl Split {
+    /// The same as rows of the features of [`Features::trashnet`]. A photograph that is there twice is one sample.
+    ///
+    /// # Panics
+    /// When a photograph cannot be read or has no feature.
+    pub fn rows(&self, features: &Features) -> Draw {
+        let rows: HashMap<&str, usize> = features.ids.iter().enumerate().map(|(row, id)| (id.as_str(), row)).collect();
+        let row = |photograph: &Photograph| {
+            let bytes = fs::read(&photograph.path).expect("a photograph that can be read");
+            let id: String =
+                Sha256::digest(bytes)[..16].iter().fold(String::new(), |id, byte| id + &format!("{byte:02x}"));
+            *rows.get(id.as_str()).expect("every photograph has a feature")
+        };
+        let train: BTreeSet<usize> = self.train.iter().map(row).collect();
+        Draw { seed: self.seed, train: train.into_iter().collect(), test: self.test.iter().map(row).collect() }
+    }
 }
 
 /// The data set and the models, where they lie.
@@ -84,6 +106,17 @@ impl TrashNet {
     /// All photographs.
     pub fn photographs(&self) -> &[Photograph] {
         &self.photographs
+    }
+
+    /// The folder that all photographs are below.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Names of the classes, in order.
+    pub fn classes(&self) -> Vec<String> {
+        let classes: BTreeSet<&String> = self.photographs.iter().map(|photograph| &photograph.class).collect();
+        classes.into_iter().cloned().collect()
     }
 
     /// Splits again: each class is shuffled and cut.
@@ -148,7 +181,7 @@ impl TrashNet {
         let table = device.file("test.csv", csv(&split.test).as_bytes());
         let [folder, table] = [&self.folder, &table].map(|path| path.to_str().expect("a path of text"));
         let tested = device.json(["evaluate", "waste", folder, "--labels-from-csv", table]);
-        Learnt::read(split, &adapted, &tested["evaluation"])
+        Learnt::read(split.seed, &adapted, &tested["evaluation"])
     }
 
     /// On how many of these photographs both engines name the same class with the head in service.
@@ -211,12 +244,16 @@ pub struct Learnt {
 }
 
 impl Learnt {
-    fn read(split: &Split, adapted: &Value, tested: &Value) -> Self {
+    /// From what `adapt` and the `evaluation` of `evaluate` printed.
+    ///
+    /// # Panics
+    /// When they are something else than the contract says.
+    pub fn read(seed: u64, adapted: &Value, tested: &Value) -> Self {
         let number =
             |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{value} is no number in {adapted}, {tested}"));
         let said = &adapted["evaluation"];
         Self {
-            seed: split.seed,
+            seed,
             head: adapted["head"].as_str().expect("a head was selected").to_owned(),
             leave_out: number(&said["accuracy"]),
             interval: (number(&said["accuracy_interval"][0]), number(&said["accuracy_interval"][1])),
@@ -244,14 +281,10 @@ impl Learnt {
     }
 }
 
-/// A mean over splits and half its 95 % interval. Splits share photographs, so this is how much the mean would move with
-/// other splits of the same photographs, not with other photographs.
+/// A mean and half its 95 % interval, as [`Mean`].
 pub fn mean(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
-    let values: Vec<f64> = values.into_iter().collect();
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    (mean, 1.96 * (variance / n).sqrt())
+    let Mean { mean, half } = Mean::of(values);
+    (mean, half)
 }
 
 #[cfg(test)]
@@ -269,11 +302,5 @@ mod tests {
         let farther = learnt(0.80, (0.76, 0.83), 0.70);
         assert!(!farther.inside() && !farther.inside_with_test_noise());
         assert!(learnt(0.80, (0.76, 0.83), 0.83).inside());
-    }
-
-    #[test]
-    fn the_interval_of_a_mean_is_known_for_two_values() {
-        let (mean, half) = mean([0.0, 2.0]);
-        assert!((mean - 1.0).abs() < 1e-12 && (half - 1.96).abs() < 1e-12);
     }
 }

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod aarch64;
+mod accuracy;
 mod add_model;
 mod bad_folder;
 mod check_us;
+mod drift;
 mod exit_codes;
 mod exported;
 mod features;

@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, bail};
 
-use crate::{onnxruntime, workspace::Workspace};
+use crate::{onnxruntime, tools, workspace::Workspace};
 
 /// `acclimate demo` in the profile that the tests use. It fetches nothing: without ONNX Runtime it runs on tract.
 pub(crate) fn demo(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<ExitCode> {
@@ -27,6 +27,8 @@ pub(crate) fn report(workspace: &Workspace, arguments: &[String]) -> anyhow::Res
     let mut command = workspace.cargo(["run", "--package", "acclimate-tests", "--example", name, "--"]);
     command.env("ACCLIMATE_ASSETS", workspace.assets());
     onnxruntime::announce(workspace, &mut command);
+    let python = if name == "rivals" { tools::python_of_rivals(workspace) } else { tools::python(workspace) };
+    tools::announce(python, &mut command);
     pass_on(command.args(rest))
 }
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 
 use crate::{
-    onnxruntime,
+    onnxruntime, tools,
     workspace::{Workspace, run},
 };
 
@@ -16,6 +16,13 @@ struct Soak {
 }
 
 const SOAKS: &[Soak] = &[
+    Soak {
+        name: "accuracy",
+        about: "what is selected beside scikit-learn's classifiers, 10 draws of TrashNet by number of samples",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "accuracy",
+    },
     Soak {
         name: "kill",
         about: "kill -9 at 1,000 moments of `add`, `adapt` and `task set-backbone`",
@@ -80,5 +87,6 @@ pub(crate) fn soak(workspace: &Workspace, arguments: &[String]) -> anyhow::Resul
     }
     command.args(rest).env("ACCLIMATE_SOAK", "1").env("ACCLIMATE_ASSETS", workspace.assets());
     onnxruntime::announce(workspace, &mut command);
+    tools::announce(tools::python(workspace), &mut command);
     run(&mut command).with_context(|| format!("soak {name}"))
 }

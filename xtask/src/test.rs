@@ -204,9 +204,7 @@ fn tests(workspace: &Workspace, session: &mut Session) -> anyhow::Result<Outcome
     command.env("ACCLIMATE_BIN", workspace.target.join("debug/acclimate"));
     onnxruntime::announce(workspace, &mut command);
     announce_aarch64(workspace, &mut command);
-    if let Ok(python) = tools::python(workspace) {
-        command.env("ACCLIMATE_PYTHON", python);
-    }
+    tools::announce(tools::python(workspace), &mut command);
     let result = run(&mut command).and_then(|()| run(&mut workspace.cargo(["test", "--quiet", "--package", "xtask"])));
     let skipped = fs::read_to_string(&skips).with_context(|| format!("reading {}", skips.display()))?;
     for line in skipped.lines() {

@@ -27,6 +27,9 @@ const ZIGBUILD: &[&str] = &["cargo-zigbuild==0.24.0", "ziglang==0.17.0"];
 const PEERS: &[&str] =
     &["numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.31.1", "pillow==13.0.0", "scikit-learn==1.9.1"];
 
+/// What the recipes of `report rivals` are written in. The wheel of torch brings CUDA along: 3 GB to fetch, 5 GB on the disk.
+const RIVALS: &[&str] = &["numpy==2.4.6", "onnxruntime==1.31.1", "pillow==13.0.0", "torch==2.15.0"];
+
 /// The folder with `cargo-zigbuild`, which links for other machines and older C libraries.
 pub(crate) fn zigbuild(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     environment(workspace, "zigbuild", ZIGBUILD)
@@ -34,9 +37,29 @@ pub(crate) fn zigbuild(workspace: &Workspace) -> anyhow::Result<PathBuf> {
 
 /// A Python with scikit-learn and onnxruntime.
 pub(crate) fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    python_with(workspace, "python", PEERS)
+}
+
+/// A Python with torch and onnxruntime.
+pub(crate) fn python_of_rivals(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    python_with(workspace, "rivals", RIVALS)
+}
+
+/// The Python that `ACCLIMATE_PYTHON` names, else one of an environment made here.
+fn python_with(workspace: &Workspace, name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
     match env::var_os("ACCLIMATE_PYTHON").filter(|path| !path.is_empty()) {
         Some(named) => Ok(named.into()),
-        None => Ok(environment(workspace, "python", PEERS)?.join("python")),
+        None => Ok(environment(workspace, name, packages)?.join("python")),
+    }
+}
+
+/// Tells a program which Python to compare with; says so where there is none.
+pub(crate) fn announce(python: anyhow::Result<PathBuf>, command: &mut Command) {
+    match python {
+        Ok(python) => {
+            command.env("ACCLIMATE_PYTHON", python);
+        }
+        Err(error) => eprintln!("skipped: python: {error:#}"),
     }
 }
 

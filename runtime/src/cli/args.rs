@@ -81,6 +81,8 @@ pub enum Command {
     Adapt(Adapt),
     /// Classify pictures or recordings with the head in service
     Classify(Classify),
+    /// Compare pictures or recordings, without labels, with what a head was learnt on
+    Drift(Drift),
     /// Measure a head on a labelled folder that it was not fitted on
     Evaluate(Evaluate),
     /// List, show, activate, roll back, export and import heads
@@ -130,13 +132,48 @@ pub struct Doctor {
 
 /// `acclimate bench`.
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Bench {
+    /// What to measure instead of a backbone
+    #[command(subcommand)]
+    pub what: Option<BenchWhat>,
     /// The backbone to measure with [default: the configuration's, else the built-in one]
     #[arg(long, value_name = "NAME")]
     pub backbone: Option<String>,
     /// Pictures to run one after another
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(10..=10_000))]
     pub pictures: u16,
+}
+
+/// What `bench` measures besides backbones.
+#[derive(Debug, Subcommand)]
+pub enum BenchWhat {
+    /// How long heads take to fit, beside scikit-learn in the same run where `$ACCLIMATE_PYTHON` or `python3` has it
+    Fit(BenchFit),
+}
+
+/// `acclimate bench fit`.
+#[derive(Args, Debug)]
+pub struct BenchFit {
+    /// The whole grid: 50, 200, 2000 and 10000 samples of 160, 384 and 1280 numbers, 2, 10 and 100 classes, one and two
+    /// threads unless told how many; takes long
+    #[arg(long)]
+    pub full: bool,
+    /// Only this head: ridge, discriminant, kernel, logistic, or auto, the selection among the closed forms
+    #[arg(long, value_name = "HEAD")]
+    pub head: Vec<String>,
+    /// Only so many samples
+    #[arg(long, value_name = "N")]
+    pub samples: Vec<usize>,
+    /// Only features of so many numbers
+    #[arg(long, value_name = "N")]
+    pub dim: Vec<usize>,
+    /// Only so many classes
+    #[arg(long, value_name = "N")]
+    pub classes: Vec<usize>,
+    /// Ourselves alone
+    #[arg(long)]
+    pub alone: bool,
 }
 
 /// `acclimate init`.
@@ -293,6 +330,22 @@ pub struct Classify {
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// Use this generation instead of the one in service
+    #[arg(long, value_name = "N")]
+    pub generation: Option<u32>,
+    /// Readings between the starts of two windows of a recording [default: the window's length]
+    #[arg(long, value_name = "N")]
+    pub stride: Option<NonZeroUsize>,
+}
+
+/// `acclimate drift`.
+#[derive(Args, Debug)]
+pub struct Drift {
+    /// Name of the task
+    pub task: String,
+    /// Files, folders, or - for one file on stdin; near-duplicates count once
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Compare with what this generation was learnt on [default: the one in service]
     #[arg(long, value_name = "N")]
     pub generation: Option<u32>,
     /// Readings between the starts of two windows of a recording [default: the window's length]

@@ -22,7 +22,7 @@ pub fn classify(context: &Context, args: &args::Classify) -> anyhow::Result<Outc
     let (_, stored, mut backbone) = open(context, &args.task, args.generation)?;
     let input = backbone.manifest().input.clone();
     let found = inputs::find(&args.paths, &Labels::None, &input);
-    let mut failures = Failures { context, count: 0 };
+    let mut failures = Failures::new(context);
     failures.of(&found)?;
     let bar = context.progress(found.items.len(), "classifying");
     let mut loader = Loader::new(&found.items, &input, args.stride.map(NonZeroUsize::get));
@@ -48,7 +48,10 @@ pub fn classify(context: &Context, args: &args::Classify) -> anyhow::Result<Outc
 }
 
 /// The features of a chunk in order, with the file and the name of each.
-fn embed<'a>(backbone: &mut Backbone, chunk: Vec<Loaded<'a>>) -> Vec<(&'a Item, String, Result<Embedded, String>)> {
+pub(super) fn embed<'a>(
+    backbone: &mut Backbone,
+    chunk: Vec<Loaded<'a>>,
+) -> Vec<(&'a Item, String, Result<Embedded, String>)> {
     let (mut payloads, mut loaded) = (Vec::new(), Vec::new());
     for Loaded { item, name, payload } in chunk {
         let failed = payload.map(|payload| payloads.push(payload)).err();
@@ -73,7 +76,7 @@ pub fn evaluate(context: &Context, args: &args::Evaluate) -> anyhow::Result<Outc
         Some(file) => Found { items: inputs::from_csv(file, std::slice::from_ref(&args.dir))?, ..Found::default() },
         None => inputs::find(std::slice::from_ref(&args.dir), &Labels::Folders, &input),
     };
-    let mut failures = Failures { context, count: 0 };
+    let mut failures = Failures::new(context);
     failures.of(&found)?;
 
     // A label that the head does not know is a class of its own, of probability 0: always an error of the head.
@@ -130,7 +133,11 @@ pub fn evaluate(context: &Context, args: &args::Evaluate) -> anyhow::Result<Outc
 
 /// The task as one of its heads sees it, that head (the one in service if none is asked for), and the backbone that it
 /// reads, running on what gives the features it was fitted on.
-fn open(context: &Context, task: &str, generation: Option<u32>) -> anyhow::Result<(Task, StoredHead, Backbone)> {
+pub(super) fn open(
+    context: &Context,
+    task: &str,
+    generation: Option<u32>,
+) -> anyhow::Result<(Task, StoredHead, Backbone)> {
     let tasks = context.tasks(&Access::Read)?;
     let stored = head(&tasks, task, generation)?;
     let task = tasks.task_on(task, &stored.file.backbone_id)?;
@@ -156,20 +163,24 @@ pub fn head(tasks: &Tasks, task: &str, generation: Option<u32>) -> anyhow::Resul
 }
 
 /// Inputs that failed, reported as they come.
-struct Failures<'a> {
+pub(super) struct Failures<'a> {
     context: &'a Context,
     count: usize,
 }
 
-impl Failures<'_> {
-    fn of(&mut self, found: &Found) -> anyhow::Result<()> {
+impl<'a> Failures<'a> {
+    pub(super) fn new(context: &'a Context) -> Self {
+        Self { context, count: 0 }
+    }
+
+    pub(super) fn of(&mut self, found: &Found) -> anyhow::Result<()> {
         found
             .failed
             .iter()
             .try_for_each(|(path, reason): &(PathBuf, String)| self.one(&path.display().to_string(), reason))
     }
 
-    fn one(&mut self, input: &str, reason: &str) -> anyhow::Result<()> {
+    pub(super) fn one(&mut self, input: &str, reason: &str) -> anyhow::Result<()> {
         self.count += 1;
         eprintln!("failed: {input}: {reason}");
         if self.context.global.json {
@@ -179,7 +190,7 @@ impl Failures<'_> {
         Ok(())
     }
 
-    fn outcome(&self) -> Outcome {
+    pub(super) fn outcome(&self) -> Outcome {
         if self.count > 0 { Outcome::Partly } else { Outcome::Done }
     }
 }

@@ -9,6 +9,7 @@ mod choose;
 mod classify;
 mod demo;
 mod doctor;
+mod drift;
 mod forget;
 mod head;
 mod manifest;
@@ -97,6 +98,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         }
         Command::Demo(args) => demo::run(&context, args),
         Command::Doctor(args) => doctor::run(&context, args),
+        Command::Drift(args) => drift::run(&context, args),
         Command::Evaluate(args) => classify::evaluate(&context, args),
         Command::Forget(args) => forget::run(&context, args),
         Command::Head(command) => head::run(&context, command),

@@ -15,7 +15,7 @@ mod task;
 
 pub use adaptation::{AdaptationRecord, CandidateRecord, ComparisonRecord, DemoRecord, Seconds};
 pub use backbone::BackboneRecord;
-pub use bench::{BenchRecord, FitTimeRecord, SpreadRecord};
+pub use bench::{BenchFitRecord, BenchRecord, FitCaseRecord, FitMemoryRecord, FitTimeRecord, SpreadRecord};
 pub use drift::DriftRecord;
 pub use evaluation::{ConfusionRecord, EvaluateRecord, EvaluationRecord};
 pub use head::{

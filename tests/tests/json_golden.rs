@@ -90,6 +90,8 @@ fn every_json_output_is_like_its_example() {
     golden.check(&device, 0, "model-inspect", &["model", "inspect", model.to_str().unwrap()]);
     golden.check(&device, 0, "doctor", &["doctor", "--checksums"]);
     golden.check(&device, 0, "bench", &["bench", "--pictures", "10"]);
+    let cases = ["--head", "ridge", "--samples", "50", "--samples", "60", "--dim", "160", "--classes", "2"];
+    golden.check(&device, 0, "bench-fit", &[&["bench", "fit", "--alone"], &cases[..]].concat());
     golden.check(&device, 0, "demo", &["demo"]);
     golden.finish();
 }

@@ -4,6 +4,11 @@
 
 use crate::Samples;
 
+/// Independent hashes of a feature's components.
+const LANES: usize = 4;
+/// A multiplier without small factors.
+const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// The groups that leave-out works with.
 #[derive(Clone, Debug)]
 pub(crate) struct LeaveOut {
@@ -19,17 +24,22 @@ impl LeaveOut {
     /// Takes the samples' groups. Where a class has fewer than two, leaving one out would leave the class unseen, so
     /// the groups it occurs in are split into single samples.
     pub(crate) fn new(samples: &Samples<'_>) -> Self {
-        let mut home: Vec<Option<usize>> = vec![None; samples.classes()];
-        let mut spread = vec![false; samples.classes()];
-        for (&label, &group) in samples.labels().iter().zip(samples.groups()) {
+        Self::of(samples.labels(), samples.groups(), samples.classes())
+    }
+
+    /// [`LeaveOut::new`] of labels and groups.
+    pub(crate) fn of(labels: &[usize], groups: &[usize], classes: usize) -> Self {
+        let mut home: Vec<Option<usize>> = vec![None; classes];
+        let mut spread = vec![false; classes];
+        for (&label, &group) in labels.iter().zip(groups) {
             spread[label] |= *home[label].get_or_insert(group) != group;
         }
         let split: std::collections::BTreeSet<usize> =
-            (0..samples.classes()).filter(|&class| !spread[class]).filter_map(|class| home[class]).collect();
+            (0..classes).filter(|&class| !spread[class]).filter_map(|class| home[class]).collect();
         let mut numbers = std::collections::BTreeMap::new();
         let mut members: Vec<Vec<usize>> = Vec::new();
-        let mut of = Vec::with_capacity(samples.rows());
-        for (row, group) in samples.groups().iter().enumerate() {
+        let mut of = Vec::with_capacity(labels.len());
+        for (row, group) in groups.iter().enumerate() {
             let fresh = members.len();
             let number = if split.contains(group) { fresh } else { *numbers.entry(group).or_insert(fresh) };
             if number == fresh {
@@ -90,16 +100,28 @@ impl LeaveOut {
 
 /// The (sample, class) pairs where nothing of the class is left without the sample's group.
 pub(crate) fn unseen(samples: &Samples<'_>) -> Vec<(usize, usize)> {
+    single(samples.labels(), samples.classes())
+}
+
+/// [`unseen`] of labels.
+pub(crate) fn single(labels: &[usize], classes: usize) -> Vec<(usize, usize)> {
     // A class spread over two groups survives the loss of one, and the groups of any other class were split.
-    let counts = samples.counts();
-    let single = |&(_, &label): &(usize, &usize)| counts[label] == 1;
-    samples.labels().iter().enumerate().filter(single).map(|(row, &label)| (row, label)).collect()
+    let mut counts = vec![0_usize; classes];
+    for &label in labels {
+        counts[label] += 1;
+    }
+    labels.iter().copied().enumerate().filter(|&(_, label)| counts[label] == 1).collect()
 }
 
 /// A number that equal samples share and others most likely do not.
 fn content_hash(samples: &Samples<'_>, row: usize) -> u64 {
-    let start = mix(samples.labels()[row] as u64);
-    samples.features().row(row).iter().fold(start, |hash, x| mix(hash ^ u64::from(x.to_bits())))
+    // Lanes do not wait for one another, so this runs at the speed of memory.
+    let mut lanes = [mix(samples.labels()[row] as u64); LANES];
+    for (j, x) in samples.features().row(row).iter().enumerate() {
+        let lane = &mut lanes[j % LANES];
+        *lane = (*lane ^ u64::from(x.to_bits())).wrapping_mul(ODD).rotate_left(29);
+    }
+    lanes.into_iter().fold(0, |hash, lane| mix(hash ^ lane))
 }
 
 /// The output function of `SplitMix64` (Steele, Lea and Flood 2014).

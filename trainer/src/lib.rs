@@ -28,6 +28,7 @@ mod facts;
 mod feature;
 mod form;
 mod head;
+mod incremental;
 pub mod interval;
 mod judge;
 mod lbfgs;
@@ -60,6 +61,7 @@ pub use evaluation::{Evaluation, EvaluationError};
 pub use feature::{Feature, FeatureError};
 pub use form::{Form, Linear};
 pub use head::{Head, Kind, KindError, LOG_LOSS_FLOOR, log_loss, softmax};
+pub use incremental::{Incremental, REFRESH};
 pub use judge::{
     CONTRADICTION, GROUPS_PROVED, MARGIN, NEGLIGIBLE, NEW_CLASS_F1, SAMPLES_PER_CLASS, SIGNIFICANCE, judge,
 };

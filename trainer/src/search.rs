@@ -9,7 +9,7 @@ const STRIDE: usize = 3;
 const TIE: f64 = 1e-9;
 
 /// The index in `0..length`, of a path from large penalties to small, at which `loss` is least: all of every third are
-/// looked at where `thorough`, else those downhill from `start`. What was not asked for was not evaluated.
+/// looked at where `thorough`, and the best one's neighbours; else those downhill from `start`, and what the parabola says.
 pub(crate) fn search<E>(
     length: usize,
     start: usize,
@@ -59,5 +59,46 @@ pub(crate) fn search<E>(
             }
         }
     }
-    Ok(best)
+    // The valley's floor to the penalty, where losses are cheap and bumpy.
+    loop {
+        let (up, down) = (best.saturating_sub(1), (best + 1).min(last));
+        let here = look(best, &mut known)?;
+        if thorough && down > best && look(down, &mut known)? < here - TIE {
+            best = down;
+        } else if thorough && up < best && look(up, &mut known)? <= here + TIE {
+            best = up;
+        } else {
+            return Ok(best);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn a_valleys_floor_is_found_wherever_it_lies_from_few_penalties() {
+        for floor in 0..22 {
+            for thorough in [false, true] {
+                let mut looked = 0;
+                let best = search(22, 8, thorough, |at| {
+                    looked += 1;
+                    Ok::<_, ()>((at as f64 - f64::from(floor)).powi(2))
+                });
+                let best = best.unwrap();
+                assert!(best.abs_diff(usize::try_from(floor).unwrap()) <= usize::from(!thorough), "{floor}: {best}");
+                assert!(looked <= if thorough { 13 } else { 8 }, "{floor}: {looked}");
+            }
+        }
+    }
+
+    #[test]
+    fn equal_losses_go_to_the_larger_penalty() {
+        for thorough in [false, true] {
+            assert_eq!(search(22, 8, thorough, |_| Ok::<_, ()>(1.0)), Ok(0));
+        }
+        assert_eq!(search(22, 8, false, |_| Err::<f64, _>("broken")), Err("broken"));
+    }
 }

@@ -132,13 +132,48 @@ pub struct Doctor {
 
 /// `acclimate bench`.
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Bench {
+    /// What to measure instead of a backbone
+    #[command(subcommand)]
+    pub what: Option<BenchWhat>,
     /// The backbone to measure with [default: the configuration's, else the built-in one]
     #[arg(long, value_name = "NAME")]
     pub backbone: Option<String>,
     /// Pictures to run one after another
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(10..=10_000))]
     pub pictures: u16,
+}
+
+/// What `bench` measures besides backbones.
+#[derive(Debug, Subcommand)]
+pub enum BenchWhat {
+    /// How long heads take to fit, beside scikit-learn in the same run where `$ACCLIMATE_PYTHON` or `python3` has it
+    Fit(BenchFit),
+}
+
+/// `acclimate bench fit`.
+#[derive(Args, Debug)]
+pub struct BenchFit {
+    /// The whole grid: 50, 200, 2000 and 10000 samples of 160, 384 and 1280 numbers, 2, 10 and 100 classes, one and two
+    /// threads unless told how many; takes long
+    #[arg(long)]
+    pub full: bool,
+    /// Only this head: ridge, discriminant, kernel, logistic, or auto, the selection among the closed forms
+    #[arg(long, value_name = "HEAD")]
+    pub head: Vec<String>,
+    /// Only so many samples
+    #[arg(long, value_name = "N")]
+    pub samples: Vec<usize>,
+    /// Only features of so many numbers
+    #[arg(long, value_name = "N")]
+    pub dim: Vec<usize>,
+    /// Only so many classes
+    #[arg(long, value_name = "N")]
+    pub classes: Vec<usize>,
+    /// Ourselves alone
+    #[arg(long)]
+    pub alone: bool,
 }
 
 /// `acclimate init`.

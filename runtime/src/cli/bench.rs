@@ -1,5 +1,7 @@
 //! `bench`: this machine's numbers, measured now. What holds elsewhere are the ratios between them.
 
+mod fit;
+
 use std::io::Cursor;
 use std::time::Instant;
 
@@ -8,10 +10,9 @@ use acclimate::embedding::embed_bytes;
 use acclimate::record::{BenchRecord, FitTimeRecord, SpreadRecord};
 use acclimate_backbone::builtin::{SIGNAL_NAME, SignalShape};
 use acclimate_backbone::{Backbone, Picture};
-use acclimate_trainer::{FitOptions, Kind, Samples, fit};
+use acclimate_trainer::Kind;
 use anyhow::Context as _;
 use image::{ExtendedColorType, ImageEncoder as _, codecs::jpeg::JpegEncoder};
-use ndarray::Array2;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -27,6 +28,9 @@ const CLASSES: usize = 10;
 
 /// Runs `acclimate bench`.
 pub fn run(context: &Context, args: &args::Bench) -> anyhow::Result<Outcome> {
+    if let Some(args::BenchWhat::Fit(args)) = &args.what {
+        return fit::run(context, args);
+    }
     let shape = (args.backbone.as_deref() == Some(SIGNAL_NAME)).then(SignalShape::default);
     let Chosen { manifest, model, .. } = choose(context, args.backbone.as_deref(), None, shape)?;
     let opener = context.opener();
@@ -53,7 +57,7 @@ pub fn run(context: &Context, args: &args::Bench) -> anyhow::Result<Outcome> {
     for (head, kinds, samples) in
         [("ridge", vec![Kind::Ridge], 200), ("ridge", vec![Kind::Ridge], 2000), ("all", Kind::ALL.to_vec(), 200)]
     {
-        let milliseconds = fit_ms(samples, backbone.dim(), kinds, threads)?;
+        let milliseconds = 1e3 * fit::seconds(samples, backbone.dim(), CLASSES, kinds, threads)?;
         fits.push(FitTimeRecord { head: head.to_owned(), samples, classes: CLASSES, milliseconds });
     }
     let record = BenchRecord {
@@ -119,22 +123,4 @@ fn throughput(backbone: &mut Backbone, picture: &Picture, count: usize) -> anyho
     let start = Instant::now();
     backbone.features(&pictures)?;
     Ok(pictures.len() as f64 / start.elapsed().as_secs_f64())
-}
-
-/// How long heads of these kinds take on made-up features: class means with noise around them, of norm 1.
-fn fit_ms(samples: usize, dim: usize, kinds: Vec<Kind>, threads: usize) -> anyhow::Result<f64> {
-    let mut random = ChaCha8Rng::seed_from_u64(2);
-    let means = Array2::from_shape_simple_fn((CLASSES, dim), || random.random_range(-1.0_f32..1.0));
-    let labels: Vec<usize> = (0..samples).map(|sample| sample % CLASSES).collect();
-    let mut features = Array2::from_shape_simple_fn((samples, dim), || random.random_range(-2.0_f32..2.0));
-    for (&label, mut feature) in labels.iter().zip(features.rows_mut()) {
-        feature += &means.row(label);
-        let norm = feature.dot(&feature).sqrt();
-        feature /= norm;
-    }
-    let groups: Vec<usize> = (0..samples).collect();
-    let samples = Samples::new(features.view(), &labels, &groups, CLASSES)?;
-    let start = Instant::now();
-    std::hint::black_box(fit(&samples, &FitOptions { kinds, threads, ..FitOptions::default() })?);
-    Ok(start.elapsed().as_secs_f64() * 1e3)
 }

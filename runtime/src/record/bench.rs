@@ -98,3 +98,83 @@ impl BenchRecord {
         words
     }
 }
+
+/// What `bench fit` prints.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct BenchFitRecord {
+    /// What was measured beside us; none where nothing was.
+    pub peer: Option<String>,
+    /// Why nothing was, where it was asked for.
+    pub without_peer: Option<String>,
+    /// Fits measured.
+    pub fits: Vec<FitCaseRecord>,
+    /// Memory of the largest case of each head, each in a process of its own.
+    pub memory: Vec<FitMemoryRecord>,
+    /// Largest resident memory of this process, bytes; none where the system does not tell.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// One fit beside another library's.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct FitCaseRecord {
+    /// Kind of head, or `auto` for the selection among the closed forms.
+    pub head: String,
+    /// Samples.
+    pub samples: usize,
+    /// Components of a feature.
+    pub dim: usize,
+    /// Classes.
+    pub classes: usize,
+    /// Threads of both sides.
+    pub threads: usize,
+    /// Milliseconds of the fastest fit, leave-out scores and penalties' choice included.
+    pub milliseconds: f64,
+    /// What the other side fitted.
+    pub peer_model: String,
+    /// Its milliseconds.
+    pub peer_milliseconds: Option<f64>,
+    /// Its time over ours.
+    pub ratio: Option<f64>,
+}
+
+/// What a fit needs.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct FitMemoryRecord {
+    /// Kind of head.
+    pub head: String,
+    /// Samples.
+    pub samples: usize,
+    /// Components of a feature.
+    pub dim: usize,
+    /// Classes.
+    pub classes: usize,
+    /// Largest resident memory of a process that fits it and does nothing else, features included, bytes.
+    pub peak_memory_bytes: u64,
+}
+
+impl BenchFitRecord {
+    /// The same for people.
+    pub fn words(&self) -> String {
+        let mut words = match (&self.peer, &self.without_peer) {
+            (Some(peer), _) => format!("beside {peer}, in turns, the fastest of each"),
+            (None, Some(why)) => format!("ours alone: {why}"),
+            (None, None) => "ours alone".to_owned(),
+        };
+        words += "\nhead          samples   dim  classes  threads        ours  scikit-learn  ratio";
+        for fit in &self.fits {
+            let FitCaseRecord { head, samples, dim, classes, threads, milliseconds, .. } = fit;
+            let _ = write!(words, "\n{head:12} {samples:8} {dim:5} {classes:8} {threads:8} {milliseconds:8.1} ms");
+            if let (Some(theirs), Some(ratio)) = (fit.peer_milliseconds, fit.ratio) {
+                let _ = write!(words, " {theirs:10.1} ms {ratio:6.1}  {}", fit.peer_model);
+            }
+        }
+        for FitMemoryRecord { head, samples, dim, classes, peak_memory_bytes } in &self.memory {
+            let megabytes = *peak_memory_bytes as f64 / 1e6;
+            let _ = write!(
+                words,
+                "\n{head}: {megabytes:.0} MB at most in a process that fits {samples} samples of {dim} numbers, {classes} classes"
+            );
+        }
+        words
+    }
+}

@@ -68,7 +68,8 @@ pub struct FitOptions {
     pub prior: Option<Prior>,
     /// Deals groups into folds where a kind needs them.
     pub seed: u64,
-    /// Threads to use at most; the result does not depend on it.
+    /// Threads to use at most, of which the caller's is one; the result does not depend on it. Whoever also predicts
+    /// leaves a core free or runs the fit at a lower priority.
     pub threads: usize,
 }
 

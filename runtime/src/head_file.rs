@@ -1,21 +1,31 @@
 //! Head files (`.head`): one fitted head with everything needed to judge and to use it. Knows nothing about stores.
 //!
 //! CBOR behind the bounded reader of [`crate::cbor`], always in its one deterministic form, so that equal heads are
-//! equal bytes. Under the tag of self-described CBOR (55799, first bytes `d9 d9 f7`) is one map, format 1:
+//! equal bytes. Under the tag of self-described CBOR (55799, first bytes `d9 d9 f7`) is one map. A head is written in the
+//! oldest format that holds it: linear ones in format 1, kernel heads in format 2.
 //!
 //! | field | type | what |
 //! |---|---|---|
-//! | `format` | 1 | version of this table |
+//! | `format` | 1 or 2 | version of this table |
 //! | `task` | text | the task it was fitted for |
 //! | `backbone` | 32 bytes | id of the backbone whose features it reads |
 //! | `classes` | \[text\] | names, one at least, no two alike |
-//! | `kind` | text | `biased_ridge`, `discriminant`, `logistic`, `prototype`, `ridge` or `shipped`; the last acts on the raw feature |
-//! | `weights` | f32 `[classes, dim]` | finite |
-//! | `bias` | f32 `[classes]` | finite |
+//! | `kind` | text | `biased_ridge`, `discriminant`, `kernel`, `logistic`, `prototype`, `ridge` or `shipped`; the last acts on the raw feature |
+//! | `weights` | f32 `[classes, dim]` | finite; absent where there is a `kernel` |
+//! | `bias` | f32 `[classes]` | finite; absent where there is a `kernel` |
+//! | `kernel` | map | instead of weights and bias; from format 2 on, see below |
 //! | `temperature` | float | calibration: divides the logits; above 0 |
 //! | `lambda` | float or null | the penalty, for kinds that have one |
 //! | `novelty` | map or null | `means` f32 `[classes, dim]`, `threshold` float, `false_unknown_rate` float |
 //! | `provenance` | map | see below |
+//!
+//! | field of `kernel` | type | what |
+//! |---|---|---|
+//! | `support` | u8 or f32 `[n, dim]` | features it compares with: codes where `quantisation` is given, else finite numbers |
+//! | `quantisation` | map or null | `full_scale` float above 0, `signed` bool |
+//! | `coefficients` | f32 `[classes, n]` | finite |
+//! | `bias` | f32 `[classes]` | finite |
+//! | `gamma` | float | above 0 |
 //!
 //! | field of `provenance` | type | what |
 //! |---|---|---|
@@ -36,27 +46,29 @@
 //! | `accuracy_interval` | \[float, float\] | 95 % |
 //! | `confusion` | u64 `[classes, classes]` | true, predicted |
 //!
-//! Arrays of numbers are RFC 8746 typed arrays, little endian: f32 is tag 85 on bytes, u64 tag 71; with two dimensions,
+//! Arrays of numbers are RFC 8746 typed arrays, little endian: f32 is tag 85 on bytes, u64 tag 71, u8 tag 64; with two dimensions,
 //! tag 40 on `[[rows, columns], typed array]`, row by row. A float is a whole number of the shortest width that holds
 //! it. A field that is missing, or that this table does not have, is an error: another table is another format.
 
 mod read;
 mod write;
 
-use acclimate_trainer::{Evaluation, Form, Head, Linear};
+use acclimate_trainer::{Evaluation, Form, Head, Kernel, Linear};
 use jiff::Timestamp;
 
 use crate::cbor::CborError;
 
-/// The format that is written, and the only one so far.
-pub const FORMAT: u64 = 1;
+/// The newest format; all from 1 on are read.
+pub const FORMAT: u64 = 2;
 
-/// Largest file that is read. 1,000 classes of a feature of 2,048 take 16 MB.
+/// Largest file that is read. 1,000 classes of a feature of 2,048 take 16 MB, and so does a kernel head of 2,500 features
+/// of 1,280 with as many classes.
 pub const MAX_BYTES: usize = 64 << 20;
 
-/// CBOR tags: self-described CBOR; a row-major matrix; little-endian u64 and f32 arrays (RFC 8949, RFC 8746).
+/// CBOR tags: self-described CBOR; a row-major matrix; u8, little-endian u64 and f32 arrays (RFC 8949, RFC 8746).
 const SELF_DESCRIBED: u64 = 55799;
 const ROW_MAJOR: u64 = 40;
+const U8: u64 = 64;
 const U64_LE: u64 = 71;
 const F32_LE: u64 = 85;
 
@@ -113,7 +125,7 @@ pub enum HeadFileError {
         found: String,
     },
     /// A version of the future.
-    #[error("head file has format {found}, but this version of acclimate reads format {FORMAT}; use a newer one")]
+    #[error("head file has format {found}, but this version of acclimate reads formats 1 to {FORMAT}; use a newer one")]
     Format {
         /// The file's.
         found: u64,
@@ -153,22 +165,18 @@ impl HeadFile {
     fn check(&self) -> Result<(), HeadFileError> {
         let Self { task: _, backbone_id: _, classes, head, provenance } = self;
         let Head { kind: _, form, temperature, lambda, novelty } = head;
-        let Form::Linear(Linear { weights, bias }) = form;
         let Provenance { counts, device: _, evaluation, extractor: _, parent: _, statistics: _, time: _, unproved: _ } =
             provenance;
 
         let n = classes.len();
         expect("classes", "one at least, no two alike", n > 0 && distinct(classes), || format!("{classes:?}"))?;
-        shape("weights", weights.dim(), (n, weights.ncols().max(1)))?;
-        shape("bias", (bias.len(), 1), (n, 1))?;
-        finite("weights", weights.iter().map(|&x| f64::from(x)))?;
-        finite("bias", bias.iter().map(|&x| f64::from(x)))?;
+        check_form(form, n)?;
         expect("temperature", "a finite number above 0", temperature.is_finite() && *temperature > 0.0, || {
             temperature.to_string()
         })?;
         finite("lambda", *lambda)?;
         if let Some(novelty) = novelty {
-            shape("novelty.means", novelty.means.dim(), weights.dim())?;
+            shape("novelty.means", novelty.means.dim(), (n, form.dim()))?;
             finite("novelty.means", novelty.means.iter().map(|&x| f64::from(x)))?;
             finite("novelty.threshold", [f64::from(novelty.threshold)])?;
             finite("novelty.false_unknown_rate", [novelty.false_unknown_rate])?;
@@ -191,6 +199,27 @@ impl HeadFile {
             shape("provenance.evaluation.confusion", confusion.dim(), (n, n))?;
         }
         Ok(())
+    }
+}
+
+fn check_form(form: &Form, classes: usize) -> Result<(), HeadFileError> {
+    let numbers = |field: &str, numbers: &mut dyn Iterator<Item = &f32>| finite(field, numbers.map(|&x| f64::from(x)));
+    match form {
+        Form::Linear(Linear { weights, bias }) => {
+            shape("weights", weights.dim(), (classes, weights.ncols().max(1)))?;
+            shape("bias", (bias.len(), 1), (classes, 1))?;
+            numbers("weights", &mut weights.iter())?;
+            numbers("bias", &mut bias.iter())
+        }
+        Form::Kernel(Kernel { support, quantisation: _, coefficients, bias, gamma }) => {
+            shape("kernel.support", support.dim(), (support.nrows().max(1), support.ncols().max(1)))?;
+            shape("kernel.coefficients", coefficients.dim(), (classes, support.nrows()))?;
+            shape("kernel.bias", (bias.len(), 1), (classes, 1))?;
+            numbers("kernel.support", &mut support.iter())?;
+            numbers("kernel.coefficients", &mut coefficients.iter())?;
+            numbers("kernel.bias", &mut bias.iter())?;
+            expect("kernel.gamma", "a finite number above 0", gamma.is_finite() && *gamma > 0.0, || gamma.to_string())
+        }
     }
 }
 

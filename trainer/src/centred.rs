@@ -123,7 +123,7 @@ pub(crate) fn times<T: Precision>(columns: MatRef<'_, T>, c: MatRef<'_, f64>) ->
 }
 
 /// Both triangles of `x xᵀ` for `x` `[order, terms]`.
-fn products<T: Precision>(x: MatRef<'_, T>, threads: usize) -> Mat<f64> {
+pub(crate) fn products<T: Precision>(x: MatRef<'_, T>, threads: usize) -> Mat<f64> {
     let (order, terms) = x.shape();
     let mut out = Mat::<f64>::zeros(order, order);
     let mut strips = Vec::new();

@@ -26,6 +26,7 @@ impl Solution {
     pub fn linear(&self) -> Option<&Linear<f64>> {
         match &self.form {
             Form::Linear(linear) => Some(linear),
+            Form::Kernel(_) => None,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Head files (`.head`): one fitted head with everything needed to judge and to use it. Knows nothing about stores.
 //!
 //! CBOR behind the bounded reader of [`crate::cbor`], always in its one deterministic form, so that equal heads are
-//! equal bytes. Under the tag of self-described CBOR (55799, first bytes `d9 d9 f7`) is one map, format 1:
+//! equal bytes. Under the tag of self-described CBOR (55799, first bytes `d9 d9 f7`) is one map, format 2:
 //!
 //! | field | type | what |
 //! |---|---|---|
-//! | `format` | 1 | version of this table |
+//! | `format` | 2 | version of this table |
 //! | `task` | text | the task it was fitted for |
 //! | `backbone` | 32 bytes | id of the backbone whose features it reads |
 //! | `classes` | \[text\] | names, one at least, no two alike |
@@ -14,8 +14,25 @@
 //! | `bias` | f32 `[classes]` | finite |
 //! | `temperature` | float | calibration: divides the logits; above 0 |
 //! | `lambda` | float or null | the penalty, for kinds that have one |
-//! | `novelty` | map or null | `means` f32 `[classes, dim]`, `threshold` float, `false_unknown_rate` float |
+//! | `novelty` | map or null | when to answer `unknown`; see below |
+//! | `conformal` | f32 `[999]` or null | largest `1 - p` of a class in a set of coverage 0.001, 0.002, … 0.999 |
 //! | `provenance` | map | see below |
+//!
+//! | field of `novelty` | type | what |
+//! |---|---|---|
+//! | `threshold` | float | largest score of what is known |
+//! | `false_unknown_rate` | float | the share of known samples it gives up |
+//! | `means` | f32 `[classes, dim]` or null | of norm 1: the score is the cosine distance to the nearest; as format 1 had it |
+//! | `samples` | map or null | stored features, where there are no `means`; see below |
+//!
+//! | field of `samples` | type | what |
+//! |---|---|---|
+//! | `codes` | u8 `[stored, dim]` | 8-bit features |
+//! | `full_scale` | float | value of the largest code; above 0 |
+//! | `signed` | bool | whether codes are i8 |
+//! | `coefficients` | f32 `[stored, classes]` | kernel ridge regression on one-hot targets |
+//! | `gamma` | float | width of the Gaussian kernel; above 0 |
+//! | `units` | f32 `[4]` | mean and spread of evidence and distance; spreads above 0 |
 //!
 //! | field of `provenance` | type | what |
 //! |---|---|---|
@@ -36,27 +53,33 @@
 //! | `accuracy_interval` | \[float, float\] | 95 % |
 //! | `confusion` | u64 `[classes, classes]` | true, predicted |
 //!
-//! Arrays of numbers are RFC 8746 typed arrays, little endian: f32 is tag 85 on bytes, u64 tag 71; with two dimensions,
+//! Arrays of numbers are RFC 8746 typed arrays, little endian: f32 is tag 85 on bytes, u64 tag 71, u8 tag 64; with two dimensions,
 //! tag 40 on `[[rows, columns], typed array]`, row by row. A float is a whole number of the shortest width that holds
 //! it. A field that is missing, or that this table does not have, is an error: another table is another format.
+//!
+//! Format 1 is still read: its `novelty` has `means`, `threshold` and `false_unknown_rate` alone, and it has no `conformal`.
 
 mod read;
 mod write;
 
-use acclimate_trainer::{Evaluation, Form, Head, Linear};
+use acclimate_trainer::{COVERAGES, Evaluation, Form, Head, Linear, Measure, Novelty, Stored};
 use jiff::Timestamp;
 
 use crate::cbor::CborError;
 
-/// The format that is written, and the only one so far.
-pub const FORMAT: u64 = 1;
+/// The format that is written.
+pub const FORMAT: u64 = 2;
+
+/// The oldest format that is read.
+const OLDEST: u64 = 1;
 
 /// Largest file that is read. 1,000 classes of a feature of 2,048 take 16 MB.
 pub const MAX_BYTES: usize = 64 << 20;
 
-/// CBOR tags: self-described CBOR; a row-major matrix; little-endian u64 and f32 arrays (RFC 8949, RFC 8746).
+/// CBOR tags: self-described CBOR; a row-major matrix; arrays of u8 and little-endian u64 and f32 (RFC 8949, RFC 8746).
 const SELF_DESCRIBED: u64 = 55799;
 const ROW_MAJOR: u64 = 40;
+const U8: u64 = 64;
 const U64_LE: u64 = 71;
 const F32_LE: u64 = 85;
 
@@ -113,7 +136,7 @@ pub enum HeadFileError {
         found: String,
     },
     /// A version of the future.
-    #[error("head file has format {found}, but this version of acclimate reads format {FORMAT}; use a newer one")]
+    #[error("head file has format {found}, but this version of acclimate reads formats 1 to {FORMAT}; use a newer one")]
     Format {
         /// The file's.
         found: u64,
@@ -152,7 +175,7 @@ impl HeadFile {
     /// What the types do not say.
     fn check(&self) -> Result<(), HeadFileError> {
         let Self { task: _, backbone_id: _, classes, head, provenance } = self;
-        let Head { kind: _, form, temperature, lambda, novelty } = head;
+        let Head { kind: _, form, temperature, lambda, novelty, conformal } = head;
         let Form::Linear(Linear { weights, bias }) = form;
         let Provenance { counts, device: _, evaluation, extractor: _, parent: _, statistics: _, time: _, unproved: _ } =
             provenance;
@@ -168,10 +191,12 @@ impl HeadFile {
         })?;
         finite("lambda", *lambda)?;
         if let Some(novelty) = novelty {
-            shape("novelty.means", novelty.means.dim(), weights.dim())?;
-            finite("novelty.means", novelty.means.iter().map(|&x| f64::from(x)))?;
-            finite("novelty.threshold", [f64::from(novelty.threshold)])?;
-            finite("novelty.false_unknown_rate", [novelty.false_unknown_rate])?;
+            check_novelty(novelty, weights.dim())?;
+        }
+        if let Some(conformal) = conformal {
+            let thresholds = &conformal.thresholds;
+            shape("conformal", (thresholds.len(), 1), (COVERAGES - 1, 1))?;
+            finite("conformal", thresholds.iter().map(|&x| f64::from(x)))?;
         }
         shape("provenance.counts", (counts.len(), 1), (n, 1))?;
         if let Some(evaluation) = evaluation {
@@ -191,6 +216,35 @@ impl HeadFile {
             shape("provenance.evaluation.confusion", confusion.dim(), (n, n))?;
         }
         Ok(())
+    }
+}
+
+/// Of a head of these classes and this dim.
+fn check_novelty(novelty: &Novelty, (classes, dim): (usize, usize)) -> Result<(), HeadFileError> {
+    let Novelty { measure, threshold, false_unknown_rate } = novelty;
+    finite("novelty.threshold", [f64::from(*threshold)])?;
+    finite("novelty.false_unknown_rate", [*false_unknown_rate])?;
+    match measure {
+        Measure::Means { means } => {
+            shape("novelty.means", means.dim(), (classes, dim))?;
+            finite("novelty.means", means.iter().map(|&x| f64::from(x)))
+        }
+        Measure::Samples(Stored { codes, quantisation, coefficients, gamma, units }) => {
+            let stored = codes.nrows();
+            shape("novelty.samples.codes", codes.dim(), (stored.max(1), dim))?;
+            shape("novelty.samples.coefficients", coefficients.dim(), (stored, classes))?;
+            finite("novelty.samples.coefficients", coefficients.iter().map(|&x| f64::from(x)))?;
+            finite("novelty.samples.units", units.map(f64::from))?;
+            for (field, x) in [
+                ("novelty.samples.full_scale", quantisation.full_scale),
+                ("novelty.samples.gamma", *gamma),
+                ("novelty.samples.units", units[1]),
+                ("novelty.samples.units", units[3]),
+            ] {
+                expect(field, "a finite number above 0", x.is_finite() && x > 0.0, || x.to_string())?;
+            }
+            Ok(())
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! Bytes → head: the tables of the parent module, field by field. Nothing here trusts the bytes; a failure names the
 //! field, what belongs there and what is there.
 
-use acclimate_trainer::{Evaluation, Form, Head, Novelty};
+use acclimate_trainer::{COVERAGES, Conformal, Evaluation, Form, Head, Measure, Novelty, Quantisation, Stored};
 use ciborium::Value;
 use ndarray::{Array1, Array2};
 
-use super::{F32_LE, FORMAT, HeadFile, HeadFileError, MAX_BYTES, Provenance, ROW_MAJOR, SELF_DESCRIBED, U64_LE};
+use super::{
+    F32_LE, FORMAT, HeadFile, HeadFileError, MAX_BYTES, OLDEST, Provenance, ROW_MAJOR, SELF_DESCRIBED, U8, U64_LE,
+};
 use crate::cbor;
 
 pub(super) fn head_file(bytes: &[u8]) -> Result<HeadFile, HeadFileError> {
@@ -19,7 +21,7 @@ pub(super) fn head_file(bytes: &[u8]) -> Result<HeadFile, HeadFileError> {
 
     // First: with another format nothing else can be relied on.
     let format = fields.take("format")?.uint()?;
-    if format != FORMAT {
+    if !(OLDEST..=FORMAT).contains(&format) {
         return Err(HeadFileError::Format { found: format });
     }
     let file = HeadFile {
@@ -31,7 +33,8 @@ pub(super) fn head_file(bytes: &[u8]) -> Result<HeadFile, HeadFileError> {
             form: Form::linear(fields.take("weights")?.f32_matrix()?, Array1::from(fields.take("bias")?.f32s()?)),
             temperature: fields.take("temperature")?.float()?,
             lambda: fields.take("lambda")?.optional(Field::float)?,
-            novelty: fields.take("novelty")?.optional(novelty)?,
+            novelty: fields.take("novelty")?.optional(|field| novelty(field, format))?,
+            conformal: if format < 2 { None } else { fields.take("conformal")?.optional(conformal)? },
         },
         provenance: provenance(fields.take("provenance")?)?,
     };
@@ -39,15 +42,46 @@ pub(super) fn head_file(bytes: &[u8]) -> Result<HeadFile, HeadFileError> {
     Ok(file)
 }
 
-fn novelty(field: Field) -> Result<Novelty, HeadFileError> {
+fn novelty(field: Field, format: u64) -> Result<Novelty, HeadFileError> {
     let mut fields = field.map()?;
+    let means = fields.take("means")?;
+    let measure = if format < 2 {
+        Measure::Means { means: means.f32_matrix()? }
+    } else {
+        let samples = fields.take("samples")?;
+        match (means.value.is_null(), samples.value.is_null()) {
+            (false, true) => Measure::Means { means: means.f32_matrix()? },
+            (true, false) => Measure::Samples(stored(samples)?),
+            _ => return Err(samples.wrong("a value where `means` is null, and there only")),
+        }
+    };
     let novelty = Novelty {
-        means: fields.take("means")?.f32_matrix()?,
+        measure,
         threshold: fields.take("threshold")?.float()? as f32,
         false_unknown_rate: fields.take("false_unknown_rate")?.float()?,
     };
     fields.finish()?;
     Ok(novelty)
+}
+
+fn stored(field: Field) -> Result<Stored, HeadFileError> {
+    let mut fields = field.map()?;
+    let stored = Stored {
+        codes: fields.take("codes")?.matrix(Field::u8s)?,
+        quantisation: Quantisation {
+            full_scale: fields.take("full_scale")?.float()? as f32,
+            signed: fields.take("signed")?.bool()?,
+        },
+        coefficients: fields.take("coefficients")?.f32_matrix()?,
+        gamma: fields.take("gamma")?.float()? as f32,
+        units: fields.take("units")?.exactly()?,
+    };
+    fields.finish()?;
+    Ok(stored)
+}
+
+fn conformal(field: Field) -> Result<Conformal, HeadFileError> {
+    Ok(Conformal { thresholds: field.exactly::<{ COVERAGES - 1 }>()?.to_vec() })
 }
 
 fn provenance(field: Field) -> Result<Provenance, HeadFileError> {
@@ -192,6 +226,16 @@ impl Field {
 
     fn f32s(self) -> Result<Vec<f32>, HeadFileError> {
         self.numbers(F32_LE, "an array of f32 (tag 85)", f32::from_le_bytes)
+    }
+
+    /// As many f32 as this.
+    fn exactly<const N: usize>(self) -> Result<[f32; N], HeadFileError> {
+        let wrong = self.wrong(&format!("{N} numbers"));
+        self.f32s()?.try_into().map_err(|_| wrong)
+    }
+
+    fn u8s(self) -> Result<Vec<u8>, HeadFileError> {
+        self.numbers(U8, "an array of u8 (tag 64)", u8::from_le_bytes)
     }
 
     fn u64s(self) -> Result<Vec<u64>, HeadFileError> {

@@ -1,14 +1,14 @@
 //! Head → bytes: the tables of the parent module, field by field. Trusts that the head was checked.
 
-use acclimate_trainer::{Evaluation, Form, Head, Linear, Novelty};
+use acclimate_trainer::{Evaluation, Form, Head, Linear, Measure, Novelty, Stored};
 use ciborium::Value;
 
-use super::{F32_LE, FORMAT, HeadFile, Provenance, ROW_MAJOR, SELF_DESCRIBED, U64_LE};
+use super::{F32_LE, FORMAT, HeadFile, Provenance, ROW_MAJOR, SELF_DESCRIBED, U8, U64_LE};
 use crate::cbor;
 
 pub(super) fn bytes(file: &HeadFile) -> Vec<u8> {
     let HeadFile { task, backbone_id, classes, head, provenance } = file;
-    let Head { kind, form, temperature, lambda, novelty } = head;
+    let Head { kind, form, temperature, lambda, novelty, conformal } = head;
     let Form::Linear(Linear { weights, bias }) = form;
     let fields = map(vec![
         ("format", uint(FORMAT)),
@@ -21,17 +21,36 @@ pub(super) fn bytes(file: &HeadFile) -> Vec<u8> {
         ("temperature", Value::Float(*temperature)),
         ("lambda", or_null(lambda.map(Value::Float))),
         ("novelty", or_null(novelty.as_ref().map(novelty_map))),
+        ("conformal", or_null(conformal.as_ref().map(|conformal| f32s(conformal.thresholds.iter())))),
         ("provenance", provenance_map(provenance)),
     ]);
     cbor::write(&Value::Tag(SELF_DESCRIBED, Box::new(fields)))
 }
 
 fn novelty_map(novelty: &Novelty) -> Value {
-    let Novelty { means, threshold, false_unknown_rate } = novelty;
+    let Novelty { measure, threshold, false_unknown_rate } = novelty;
+    let (means, samples) = match measure {
+        Measure::Means { means } => (Some(matrix(means.dim(), f32s(means.iter()))), None),
+        Measure::Samples(stored) => (None, Some(stored_map(stored))),
+    };
     map(vec![
-        ("means", matrix(means.dim(), f32s(means.iter()))),
         ("threshold", Value::Float(f64::from(*threshold))),
         ("false_unknown_rate", Value::Float(*false_unknown_rate)),
+        ("means", or_null(means)),
+        ("samples", or_null(samples)),
+    ])
+}
+
+fn stored_map(stored: &Stored) -> Value {
+    let Stored { codes, quantisation, coefficients, gamma, units } = stored;
+    let bytes = Value::Bytes(codes.iter().copied().collect());
+    map(vec![
+        ("codes", matrix(codes.dim(), Value::Tag(U8, Box::new(bytes)))),
+        ("full_scale", Value::Float(f64::from(quantisation.full_scale))),
+        ("signed", Value::Bool(quantisation.signed)),
+        ("coefficients", matrix(coefficients.dim(), f32s(coefficients.iter()))),
+        ("gamma", Value::Float(f64::from(*gamma))),
+        ("units", f32s(units.iter())),
     ])
 }
 

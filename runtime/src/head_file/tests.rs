@@ -344,6 +344,6 @@ mod v2 {
     #[test]
     fn is_still_written() {
         let digest = Sha256::digest(example().encode().unwrap());
-        assert_eq!(digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), EXAMPLE);
+        assert_eq!(crate::store::Digest(digest.into()).to_string(), EXAMPLE);
     }
 }

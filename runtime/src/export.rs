@@ -8,10 +8,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use acclimate_backbone::{
-    BackboneError, Ends, EngineError, Manifest, ManifestError, Merge, MergeError, Network, NetworkError, Prepared,
-    merge,
+    BackboneError, Ends, EngineError, Likeness, Manifest, ManifestError, Merge, MergeError, Network, NetworkError,
+    Prepared, merge,
 };
-use acclimate_trainer::{Form, Kind, Linear};
+use acclimate_trainer::{Form, Kernel, Kind, Linear};
 use ndarray::ArrayView1;
 
 use crate::embedding::{OpenError, Opener, prepared};
@@ -89,9 +89,15 @@ pub fn onnx(tasks: &Tasks, opener: &Opener, task: &str, head: &StoredHead) -> Re
     let on = tasks.task_on(task, &head.file.backbone_id)?;
     let manifest = Manifest::parse(&on.manifest)?;
     let head_file = &head.file;
-    let Form::Linear(Linear { weights, bias }) = &head_file.head.form;
+    let (weights, bias, likeness) = match &head_file.head.form {
+        Form::Linear(Linear { weights, bias }) => (weights, bias, None),
+        Form::Kernel(Kernel { support, quantisation: _, coefficients, bias, gamma }) => {
+            (coefficients, bias, Some(Likeness { support: support.view(), gamma: *gamma }))
+        }
+    };
     let request = Merge {
         weights: weights.view(),
+        likeness,
         bias: bias.view(),
         temperature: head_file.head.temperature,
         unit: head_file.head.kind != Kind::Shipped,
@@ -148,10 +154,17 @@ pub fn onnx(tasks: &Tasks, opener: &Opener, task: &str, head: &StoredHead) -> Re
 pub fn head_npz(head: &StoredHead) -> Result<Vec<u8>, ExportError> {
     let file = &head.file;
     let (classes, dim) = (file.head.classes(), file.head.dim());
-    let Form::Linear(Linear { weights, bias }) = &file.head.form;
-    let npz = Npz::default()
-        .f32s("weights", &[classes, dim], weights)
-        .f32s("bias", &[classes], bias)
+    let numbers = match &file.head.form {
+        Form::Linear(Linear { weights, bias }) => {
+            Npz::default().f32s("weights", &[classes, dim], weights).f32s("bias", &[classes], bias)
+        }
+        Form::Kernel(Kernel { support, quantisation: _, coefficients, bias, gamma }) => Npz::default()
+            .f32s("support", &[support.nrows(), dim], support)
+            .f32s("coefficients", &[classes, support.nrows()], coefficients)
+            .f32s("bias", &[classes], bias)
+            .f64s("gamma", &[], [gamma]),
+    };
+    let npz = numbers
         .f64s("temperature", &[], [&file.head.temperature])
         .f64s("lambda", &[], [&file.head.lambda.unwrap_or(f64::NAN)])
         .texts("kind", &[file.head.kind.to_string()])

@@ -1,17 +1,18 @@
 //! Head files (`.head`): one fitted head with everything needed to judge and to use it. Knows nothing about stores.
 //!
 //! CBOR behind the bounded reader of [`crate::cbor`], always in its one deterministic form, so that equal heads are
-//! equal bytes. Under the tag of self-described CBOR (55799, first bytes `d9 d9 f7`) is one map, format 2:
+//! equal bytes. Under the tag of self-described CBOR (55799, first bytes `d9 d9 f7`) is one map, format 3:
 //!
 //! | field | type | what |
 //! |---|---|---|
-//! | `format` | 2 | version of this table |
+//! | `format` | 3 | version of this table |
 //! | `task` | text | the task it was fitted for |
 //! | `backbone` | 32 bytes | id of the backbone whose features it reads |
 //! | `classes` | \[text\] | names, one at least, no two alike |
-//! | `kind` | text | `biased_ridge`, `discriminant`, `logistic`, `prototype`, `ridge` or `shipped`; the last acts on the raw feature |
-//! | `weights` | f32 `[classes, dim]` | finite |
-//! | `bias` | f32 `[classes]` | finite |
+//! | `kind` | text | `biased_ridge`, `discriminant`, `kernel`, `logistic`, `prototype`, `ridge` or `shipped`; the last acts on the raw feature |
+//! | `weights` | f32 `[classes, dim]` | finite; absent where there is a `kernel` |
+//! | `bias` | f32 `[classes]` | finite; absent where there is a `kernel` |
+//! | `kernel` | map | instead of weights and bias; see below |
 //! | `temperature` | float | calibration: divides the logits; above 0 |
 //! | `lambda` | float or null | the penalty, for kinds that have one |
 //! | `novelty` | map or null | when to answer `unknown`; see below |
@@ -33,6 +34,14 @@
 //! | `coefficients` | f32 `[stored, classes]` | kernel ridge regression on one-hot targets |
 //! | `gamma` | float | width of the Gaussian kernel; above 0 |
 //! | `units` | f32 `[4]` | mean and spread of evidence and distance; spreads above 0 |
+//!
+//! | field of `kernel` | type | what |
+//! |---|---|---|
+//! | `support` | u8 or f32 `[n, dim]` | features it compares with: codes where `quantisation` is given, else finite numbers |
+//! | `quantisation` | map or null | `full_scale` float above 0, `signed` bool |
+//! | `coefficients` | f32 `[classes, n]` | finite |
+//! | `bias` | f32 `[classes]` | finite |
+//! | `gamma` | float | above 0 |
 //!
 //! | field of `provenance` | type | what |
 //! |---|---|---|
@@ -57,23 +66,25 @@
 //! tag 40 on `[[rows, columns], typed array]`, row by row. A float is a whole number of the shortest width that holds
 //! it. A field that is missing, or that this table does not have, is an error: another table is another format.
 //!
-//! Format 1 is still read: its `novelty` has `means`, `threshold` and `false_unknown_rate` alone, and it has no `conformal`.
+//! Formats 1 and 2 are still read: their `novelty` has `means`, `threshold` and `false_unknown_rate` alone, and they have no
+//! `conformal`; format 1 has no `kernel`.
 
 mod read;
 mod write;
 
-use acclimate_trainer::{COVERAGES, Evaluation, Form, Head, Linear, Measure, Novelty, Stored};
+use acclimate_trainer::{COVERAGES, Evaluation, Form, Head, Kernel, Linear, Measure, Novelty, Stored};
 use jiff::Timestamp;
 
 use crate::cbor::CborError;
 
 /// The format that is written.
-pub const FORMAT: u64 = 2;
+pub const FORMAT: u64 = 3;
 
 /// The oldest format that is read.
 const OLDEST: u64 = 1;
 
-/// Largest file that is read. 1,000 classes of a feature of 2,048 take 16 MB.
+/// Largest file that is read. 1,000 classes of a feature of 2,048 take 16 MB, and so does a kernel head of 2,500 features
+/// of 1,280 with as many classes.
 pub const MAX_BYTES: usize = 64 << 20;
 
 /// CBOR tags: self-described CBOR; a row-major matrix; arrays of u8 and little-endian u64 and f32 (RFC 8949, RFC 8746).
@@ -176,22 +187,18 @@ impl HeadFile {
     fn check(&self) -> Result<(), HeadFileError> {
         let Self { task: _, backbone_id: _, classes, head, provenance } = self;
         let Head { kind: _, form, temperature, lambda, novelty, conformal } = head;
-        let Form::Linear(Linear { weights, bias }) = form;
         let Provenance { counts, device: _, evaluation, extractor: _, parent: _, statistics: _, time: _, unproved: _ } =
             provenance;
 
         let n = classes.len();
         expect("classes", "one at least, no two alike", n > 0 && distinct(classes), || format!("{classes:?}"))?;
-        shape("weights", weights.dim(), (n, weights.ncols().max(1)))?;
-        shape("bias", (bias.len(), 1), (n, 1))?;
-        finite("weights", weights.iter().map(|&x| f64::from(x)))?;
-        finite("bias", bias.iter().map(|&x| f64::from(x)))?;
+        check_form(form, n)?;
         expect("temperature", "a finite number above 0", temperature.is_finite() && *temperature > 0.0, || {
             temperature.to_string()
         })?;
         finite("lambda", *lambda)?;
         if let Some(novelty) = novelty {
-            check_novelty(novelty, weights.dim())?;
+            check_novelty(novelty, (n, form.dim()))?;
         }
         if let Some(conformal) = conformal {
             let thresholds = &conformal.thresholds;
@@ -244,6 +251,27 @@ fn check_novelty(novelty: &Novelty, (classes, dim): (usize, usize)) -> Result<()
                 expect(field, "a finite number above 0", x.is_finite() && x > 0.0, || x.to_string())?;
             }
             Ok(())
+        }
+    }
+}
+
+fn check_form(form: &Form, classes: usize) -> Result<(), HeadFileError> {
+    let numbers = |field: &str, numbers: &mut dyn Iterator<Item = &f32>| finite(field, numbers.map(|&x| f64::from(x)));
+    match form {
+        Form::Linear(Linear { weights, bias }) => {
+            shape("weights", weights.dim(), (classes, weights.ncols().max(1)))?;
+            shape("bias", (bias.len(), 1), (classes, 1))?;
+            numbers("weights", &mut weights.iter())?;
+            numbers("bias", &mut bias.iter())
+        }
+        Form::Kernel(Kernel { support, quantisation: _, coefficients, bias, gamma }) => {
+            shape("kernel.support", support.dim(), (support.nrows().max(1), support.ncols().max(1)))?;
+            shape("kernel.coefficients", coefficients.dim(), (classes, support.nrows()))?;
+            shape("kernel.bias", (bias.len(), 1), (classes, 1))?;
+            numbers("kernel.support", &mut support.iter())?;
+            numbers("kernel.coefficients", &mut coefficients.iter())?;
+            numbers("kernel.bias", &mut bias.iter())?;
+            expect("kernel.gamma", "a finite number above 0", gamma.is_finite() && *gamma > 0.0, || gamma.to_string())
         }
     }
 }

@@ -29,7 +29,8 @@ import torch
 from PIL import Image
 
 CORES = len(os.sched_getaffinity(0))
-torch.set_num_threads(CORES)
+# More than one only wait for one another on a head this small.
+torch.set_num_threads(1)
 BATCH = 16
 
 

@@ -9,9 +9,9 @@ use ndarray::{Array2, ArrayViewMut1, Axis};
 
 use crate::{
     Conformal, FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Prior, Samples, Solution, Weighting, balance, biased,
-    calibration, centred::Centred, cost::flops, discriminant, evaluation::most_probable, leave_out::LeaveOut, log_loss,
-    logistic, penalised::IllConditioned, prototype::Directions, ridge, softmax, solution::columns, spectrum::Spectrum,
-    within::Within,
+    calibration, centred::Centred, cost::flops, discriminant, evaluation::most_probable, kernel, leave_out::LeaveOut,
+    log_loss, logistic, penalised::IllConditioned, prototype::Directions, ridge, softmax, solution::columns,
+    spectrum::Spectrum, within::Within,
 };
 
 /// Folds of the cross-validation that selection and logistic regression rest on.
@@ -60,25 +60,42 @@ pub struct FitOptions {
     pub kinds: Vec<Kind>,
     /// The penalty of every kind that has one; chosen for each by leave-out log-loss where there is none.
     pub lambda: Option<f64>,
+    /// γ of [`Kind::Kernel`]; chosen by leave-out log-loss where there is none.
+    pub gamma: Option<f64>,
     /// Whether the classes count alike in the fit.
     pub weighting: Weighting,
     /// The model's own classifier.
     pub prior: Option<Prior>,
     /// Deals groups into folds where a kind needs them.
     pub seed: u64,
-    /// Threads to use at most; the result does not depend on it.
+    /// Threads to use at most, of which the caller's is one; the result does not depend on it. Whoever also predicts
+    /// leaves a core free or runs the fit at a lower priority.
     pub threads: usize,
 }
 
 impl Default for FitOptions {
     fn default() -> Self {
-        Self { kinds: Kind::ALL.to_vec(), lambda: None, weighting: Weighting::Auto, prior: None, seed: 0, threads: 1 }
+        Self {
+            kinds: Kind::ALL.to_vec(),
+            lambda: None,
+            gamma: None,
+            weighting: Weighting::Auto,
+            prior: None,
+            seed: 0,
+            threads: 1,
+        }
     }
 }
 
 /// Why nothing was fitted.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum FitError {
+    /// A γ that is none.
+    #[error("gamma is {gamma}, expected a finite number above 0")]
+    Gamma {
+        /// The γ.
+        gamma: f64,
+    },
     /// A penalty that is none.
     #[error("penalty is {lambda}, expected a finite number above 0")]
     Lambda {
@@ -137,6 +154,7 @@ pub fn fit_within(
         return Err(FitError::NoKinds);
     }
     check_penalty(options.lambda)?;
+    check_gamma(options.gamma)?;
     let fitter = Fitter::new(samples, options);
     let novelty = Novelty::with_groups(samples, &fitter.leave_out, FALSE_UNKNOWN_RATE);
     let wanted = |kind: &Kind| match samples.classes() {
@@ -172,8 +190,16 @@ pub fn solve(
         return Err(FitError::OneClass);
     }
     check_penalty(lambda)?;
+    check_gamma(options.gamma)?;
     let fitter = Fitter::new(samples, options);
     fitter.solve(kind, lambda, fitter.even).map(|(solution, _)| solution)
+}
+
+fn check_gamma(gamma: Option<f64>) -> Result<(), FitError> {
+    match gamma.filter(|gamma| !(gamma.is_finite() && *gamma > 0.0)) {
+        Some(gamma) => Err(FitError::Gamma { gamma }),
+        None => Ok(()),
+    }
 }
 
 fn check_penalty(lambda: Option<f64>) -> Result<(), FitError> {
@@ -254,7 +280,7 @@ impl<'a, 'b> Fitter<'a, 'b> {
     fn can_fit(&self, kind: Kind) -> bool {
         match kind {
             Kind::BiasedRidge => self.prior().is_ok(),
-            Kind::Discriminant | Kind::Logistic | Kind::Prototype | Kind::Ridge => true,
+            Kind::Discriminant | Kind::Kernel | Kind::Logistic | Kind::Prototype | Kind::Ridge => true,
             Kind::Shipped => self.prior().is_ok_and(Prior::knows_all),
         }
     }
@@ -295,6 +321,19 @@ impl<'a, 'b> Fitter<'a, 'b> {
                 let within = self.within.get_or_init(|| Within::new(samples));
                 let weights = balance::weights(samples, balanced);
                 let (solution, by_fold) = discriminant::solve(samples, within, leave_out, folds, &weights, lambda);
+                Ok((solution, Some(by_fold)))
+            }
+            Kind::Kernel => {
+                let (weights, at) = (balance::weights(samples, balanced), (lambda, options.gamma));
+                let single = if samples.rows() > DOUBLE {
+                    kernel::solve::<f32>(samples, leave_out, folds, &weights, at, threads).ok()
+                } else {
+                    None
+                };
+                let (rows, dim) = (samples.rows(), samples.dim());
+                let double = || kernel::solve::<f64>(samples, leave_out, folds, &weights, at, threads);
+                let (solution, by_fold) =
+                    single.map_or_else(double, Ok).map_err(|IllConditioned| FitError::NoConvergence { rows, dim })?;
                 Ok((solution, Some(by_fold)))
             }
             Kind::Logistic => Ok((logistic::solve(samples, folds, self.spectrum(balanced)?, lambda, threads), None)),

@@ -59,8 +59,10 @@ impl<T: Precision> Centred<T> {
     pub(crate) fn new(samples: &Samples<'_>, weights: Vec<f64>, threads: usize) -> Self {
         let (n, dim) = (samples.rows(), samples.dim());
         let features = samples.features();
+        let features = features.as_standard_layout();
+        let rows = || features.as_slice().unwrap_or_default().chunks_exact(dim);
         let (mut mean, mut largest) = (vec![0.0; dim], 0.0_f32);
-        for (row, w) in features.outer_iter().zip(&weights) {
+        for (row, w) in rows().zip(&weights) {
             let share = w / n as f64;
             for (mean, &x) in mean.iter_mut().zip(row) {
                 *mean += share * f64::from(x);
@@ -69,7 +71,7 @@ impl<T: Precision> Centred<T> {
         }
         let unit = if largest > 0.0 { 2.0_f64.powi(f64::from(largest).log2() as i32) } else { 1.0 };
         let mut columns = Mat::<T>::zeros(dim, n);
-        for (i, (row, w)) in features.outer_iter().zip(&weights).enumerate() {
+        for (i, (row, w)) in rows().zip(&weights).enumerate() {
             let scale = w.sqrt() / unit;
             for ((to, &x), mean) in columns.col_as_slice_mut(i).iter_mut().zip(row).zip(&mean) {
                 *to = T::of(scale * (f64::from(x) - mean));
@@ -121,7 +123,7 @@ pub(crate) fn times<T: Precision>(columns: MatRef<'_, T>, c: MatRef<'_, f64>) ->
 }
 
 /// Both triangles of `x xᵀ` for `x` `[order, terms]`.
-fn products<T: Precision>(x: MatRef<'_, T>, threads: usize) -> Mat<f64> {
+pub(crate) fn products<T: Precision>(x: MatRef<'_, T>, threads: usize) -> Mat<f64> {
     let (order, terms) = x.shape();
     let mut out = Mat::<f64>::zeros(order, order);
     let mut strips = Vec::new();

@@ -1,10 +1,13 @@
 //! What fitting a kind costs, in floating-point operations: for who holds a clock and must stay within a time.
 //! Knows nothing of clocks, and of machines only that a product of matrices takes the same time for the same count.
 
-use crate::{Kind, Samples};
+use crate::{EXACT, Kind, LANDMARKS, Samples};
 
 /// Folds times penalties times steps of a typical `logistic` fit.
 const LOGISTIC_PASSES: f64 = 10.0 * 8.0 * 12.0;
+
+/// Penalties looked at over all widths in a typical `kernel` fit.
+const KERNEL_PENALTIES: f64 = 20.0;
 
 /// About how many floating-point operations [`fit`](crate::fit()) spends on one kind for samples like these, leave-out
 /// scores included. `n` samples of `dim` components, `m = min(n, dim)`, `C` classes, `P` penalties looked at (22 where
@@ -17,6 +20,7 @@ const LOGISTIC_PASSES: f64 = 10.0 * 8.0 * 12.0;
 /// | `ridge` | `n·dim·m + P·m²·(m + min(n, 500)) + 2·P·n·m·C` |
 /// | `biased_ridge` | those of `ridge` for `2·C` classes and 4 scales |
 /// | `discriminant` | `n·dim·m + 4·(m³ + 2·n·m·(dim + C))` |
+/// | `kernel` | `n·dim·m + 20·m·n·(m + C)`, m = n where the solution is exact |
 /// | `logistic` | `n·dim·m + 9·m³` for principal coordinates, `4·n·m·C` for each of 960 steps |
 ///
 /// An order of magnitude is what it is good for: a caller calibrates it by what the kinds before took.
@@ -28,6 +32,10 @@ pub fn flops(kind: Kind, samples: &Samples<'_>) -> f64 {
     match kind {
         Kind::BiasedRidge => ridge(2.0 * classes) + penalties * 8.0 * n * classes,
         Kind::Discriminant => n * dim * m + 4.0 * m * (m * m + 2.0 * n * (dim + classes)),
+        Kind::Kernel => {
+            let m = if samples.rows() <= EXACT { n } else { LANDMARKS as f64 };
+            n * dim * m + KERNEL_PENALTIES * m * (m * n + n * classes)
+        }
         Kind::Logistic => n * dim * m + 9.0 * m.powi(3) + 4.0 * n * m * classes * LOGISTIC_PASSES,
         Kind::Prototype => 6.0 * n * dim * classes,
         Kind::Ridge => ridge(classes),

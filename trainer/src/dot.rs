@@ -19,6 +19,21 @@ pub(crate) fn dot<A: Copy + Into<f64>, B: Copy + Into<f64>>(a: &[A], b: &[B]) ->
     lanes.iter().sum::<f64>() + rest
 }
 
+/// `Σ (aᵢ - bᵢ)²` over the shorter length.
+pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
+    let mut lanes = [0.0_f64; LANES];
+    let (a_blocks, b_blocks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let (a_rest, b_rest) = (a_blocks.remainder(), b_blocks.remainder());
+    for (a, b) in a_blocks.zip(b_blocks) {
+        for lane in 0..LANES {
+            let difference = f64::from(a[lane]) - f64::from(b[lane]);
+            lanes[lane] += difference * difference;
+        }
+    }
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
+    lanes.iter().sum::<f64>() + rest
+}
+
 /// Euclidean length.
 pub(crate) fn norm<A: Copy + Into<f64>>(a: &[A]) -> f64 {
     dot(a, a).sqrt()
@@ -36,6 +51,7 @@ mod tests {
             let expected: f64 = b.iter().map(|x| x * x).sum();
             assert_eq!(dot(&a, &b), expected);
             assert_eq!(norm(&b), expected.sqrt());
+            assert_eq!(squared_distance(&a, &vec![0.0; a.len()]), expected);
         }
     }
 }

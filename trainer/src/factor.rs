@@ -69,6 +69,11 @@ impl<T: Precision> Factor<T> {
     /// `(L Lᵀ)⁻¹ x` in place.
     pub(crate) fn solve(&self, mut x: MatMut<'_, T>) {
         self.whiten(x.as_mut());
+        self.unwhiten(x);
+    }
+
+    /// `L⁻ᵀ x` in place.
+    pub(crate) fn unwhiten(&self, x: MatMut<'_, T>) {
         solve_upper_triangular_in_place(self.lower.transpose(), x, Par::Seq);
     }
 

@@ -2,15 +2,20 @@
 //!
 //! Invariant: every form has one output per class and reads features of one dim.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView1};
 
-use crate::dot::dot;
+use crate::{
+    Quantisation,
+    dot::{dot, squared_distance},
+};
 
 /// The numbers of a head: f64 as solved, f32 as deployed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Form<T = f32> {
     /// One direction per class.
     Linear(Linear<T>),
+    /// Likeness to stored features.
+    Kernel(Kernel<T>),
 }
 
 /// `logits = weights·x + bias`.
@@ -20,6 +25,21 @@ pub struct Linear<T = f32> {
     pub weights: Array2<T>,
     /// `[classes]`.
     pub bias: Array1<T>,
+}
+
+/// `logits = coefficients·k(x) + bias` with `k(x)_i = exp(-γ‖x - support_i‖²)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kernel<T = f32> {
+    /// Features of samples it was fitted on, decoded, `[n, dim]`.
+    pub support: Array2<f32>,
+    /// What they were decoded with, where it is known: then they take a byte per component in a file.
+    pub quantisation: Option<Quantisation>,
+    /// `[classes, n]`.
+    pub coefficients: Array2<T>,
+    /// `[classes]`.
+    pub bias: Array1<T>,
+    /// γ; above 0.
+    pub gamma: f64,
 }
 
 impl<T> Form<T> {
@@ -32,6 +52,7 @@ impl<T> Form<T> {
     pub fn classes(&self) -> usize {
         match self {
             Self::Linear(Linear { weights, .. }) => weights.nrows(),
+            Self::Kernel(Kernel { coefficients, .. }) => coefficients.nrows(),
         }
     }
 
@@ -39,6 +60,7 @@ impl<T> Form<T> {
     pub fn dim(&self) -> usize {
         match self {
             Self::Linear(Linear { weights, .. }) => weights.ncols(),
+            Self::Kernel(Kernel { support, .. }) => support.ncols(),
         }
     }
 }
@@ -48,18 +70,34 @@ impl Form<f64> {
     pub(crate) fn narrow(&self) -> Form {
         match self {
             Self::Linear(Linear { weights, bias }) => Form::linear(weights.mapv(|w| w as f32), bias.mapv(|b| b as f32)),
+            Self::Kernel(Kernel { support, quantisation, coefficients, bias, gamma }) => Form::Kernel(Kernel {
+                support: support.clone(),
+                quantisation: *quantisation,
+                coefficients: coefficients.mapv(|c| c as f32),
+                bias: bias.mapv(|b| b as f32),
+                gamma: *gamma,
+            }),
         }
     }
 }
 
 impl Form {
-    /// Logits `[classes]` of `scale·unit`, summed in f64.
+    /// Logits `[classes]` of `scale·unit`, summed in f64. A kernel head knows features of norm 1 only, so `scale` is 1
+    /// there. O(classes·dim), but O(n·(dim + classes)) for a kernel head of n features.
     pub(crate) fn logits(&self, unit: &[f32], scale: f64) -> Vec<f64> {
         match self {
             Self::Linear(Linear { weights, bias }) => {
                 let weights = weights.as_standard_layout();
                 let rows = weights.as_slice().unwrap_or_default().chunks_exact(unit.len().max(1));
                 rows.zip(bias).map(|(w, &b)| scale * dot(w, unit) + f64::from(b)).collect()
+            }
+            Self::Kernel(Kernel { support, coefficients, bias, gamma, .. }) => {
+                let support = support.as_standard_layout();
+                let rows = support.as_slice().unwrap_or_default().chunks_exact(unit.len().max(1));
+                let likeness: Vec<f64> = rows.map(|row| (-gamma * squared_distance(row, unit)).exp()).collect();
+                let sum =
+                    |row: ArrayView1<'_, f32>| row.iter().zip(&likeness).map(|(&c, k)| f64::from(c) * k).sum::<f64>();
+                coefficients.outer_iter().zip(bias).map(|(row, &b)| sum(row) + f64::from(b)).collect()
             }
         }
     }
@@ -68,6 +106,9 @@ impl Form {
     pub fn is_finite(&self) -> bool {
         match self {
             Self::Linear(Linear { weights, bias }) => weights.iter().chain(bias).all(|x| x.is_finite()),
+            Self::Kernel(Kernel { support, quantisation: _, coefficients, bias, gamma }) => {
+                support.iter().chain(coefficients).chain(bias).all(|x| x.is_finite()) && gamma.is_finite()
+            }
         }
     }
 }

@@ -16,6 +16,8 @@ pub enum Kind {
     BiasedRidge,
     /// Linear discriminant analysis with a shrunk covariance.
     Discriminant,
+    /// Kernel ridge regression with the Gaussian kernel.
+    Kernel,
     /// Multinomial logistic regression with an L2 penalty.
     Logistic,
     /// Cosine to each class mean.
@@ -28,8 +30,15 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, cheapest first.
-    pub const ALL: [Self; 6] =
-        [Self::Shipped, Self::Prototype, Self::Ridge, Self::BiasedRidge, Self::Discriminant, Self::Logistic];
+    pub const ALL: [Self; 7] = [
+        Self::Shipped,
+        Self::Prototype,
+        Self::Ridge,
+        Self::BiasedRidge,
+        Self::Discriminant,
+        Self::Logistic,
+        Self::Kernel,
+    ];
 }
 
 impl fmt::Display for Kind {
@@ -37,6 +46,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::BiasedRidge => "biased_ridge",
             Self::Discriminant => "discriminant",
+            Self::Kernel => "kernel",
             Self::Logistic => "logistic",
             Self::Prototype => "prototype",
             Self::Ridge => "ridge",
@@ -47,7 +57,7 @@ impl fmt::Display for Kind {
 
 /// A word that names no kind of head.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("head is {0:?}, expected biased_ridge, discriminant, logistic, prototype, ridge or shipped")]
+#[error("head is {0:?}, expected biased_ridge, discriminant, kernel, logistic, prototype, ridge or shipped")]
 pub struct KindError(String);
 
 impl FromStr for Kind {
@@ -91,6 +101,7 @@ impl Head {
     pub fn linear(&self) -> Option<&Linear> {
         match &self.form {
             Form::Linear(linear) => Some(linear),
+            Form::Kernel(_) => None,
         }
     }
 

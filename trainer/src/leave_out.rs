@@ -114,7 +114,7 @@ pub(crate) fn single(labels: &[usize], classes: usize) -> Vec<(usize, usize)> {
 }
 
 /// A number that equal samples share and others most likely do not.
-fn content_hash(samples: &Samples<'_>, row: usize) -> u64 {
+pub(crate) fn content_hash(samples: &Samples<'_>, row: usize) -> u64 {
     // Lanes do not wait for one another, so this runs at the speed of memory.
     let mut lanes = [mix(samples.labels()[row] as u64); LANES];
     for (j, x) in samples.features().row(row).iter().enumerate() {

@@ -32,6 +32,7 @@ mod head;
 mod incremental;
 pub mod interval;
 mod judge;
+mod kernel;
 mod lbfgs;
 mod leave_out;
 mod logistic;
@@ -63,12 +64,13 @@ pub use cost::flops;
 pub use decision::{Answer, Decision, DecisionError, Outcomes};
 pub use evaluation::{Evaluation, EvaluationError};
 pub use feature::{Feature, FeatureError};
-pub use form::{Form, Linear};
+pub use form::{Form, Kernel, Linear};
 pub use head::{Head, Kind, KindError, LOG_LOSS_FLOOR, log_loss, softmax};
 pub use incremental::{Incremental, REFRESH};
 pub use judge::{
     CONTRADICTION, GROUPS_PROVED, MARGIN, NEGLIGIBLE, NEW_CLASS_F1, SAMPLES_PER_CLASS, SIGNIFICANCE, judge,
 };
+pub use kernel::{EXACT, LANDMARKS};
 pub use novelty::{FALSE_UNKNOWN_RATE, Measure, Novelty, STORED, Stored};
 pub use prior::Prior;
 pub use quantisation::{Encoded, Quantisation, QuantisationError};

@@ -86,6 +86,18 @@ impl Quantisation {
         codes.iter().map(|&code| step * f32::from(self.value(code))).collect()
     }
 
+    /// The codes that decode to exactly these components; none where there are none.
+    pub fn codes_of(&self, decoded: &[f32]) -> Option<Vec<u8>> {
+        let (top, bottom) = (self.top(), if self.signed { -self.top() } else { 0.0 });
+        let step = self.full_scale / top;
+        let code = |&x: &f32| {
+            let code = (x / step).round().clamp(bottom, top);
+            let code = if self.signed { (code as i8).cast_unsigned() } else { code as u8 };
+            ((step * f32::from(self.value(code))).to_bits() == (x + 0.0).to_bits()).then_some(code)
+        };
+        decoded.iter().map(code).collect()
+    }
+
     /// What a difference of one code means, as [`Quantisation::decode`] has it.
     pub(crate) fn step(self) -> f64 {
         f64::from(self.full_scale / self.top())

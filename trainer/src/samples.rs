@@ -5,6 +5,8 @@
 
 use ndarray::ArrayView2;
 
+use crate::Quantisation;
+
 /// Labelled features.
 #[derive(Clone, Copy, Debug)]
 pub struct Samples<'a> {
@@ -14,6 +16,7 @@ pub struct Samples<'a> {
     classes: usize,
     norms: Option<&'a [f32]>,
     weights: Option<&'a [f64]>,
+    quantisation: Option<Quantisation>,
 }
 
 /// Why samples cannot be fitted.
@@ -99,7 +102,7 @@ impl<'a> Samples<'a> {
         if let Some(row) = labels.iter().position(|&label| label >= classes) {
             return Err(SamplesError::UnknownClass { row, label: labels[row], classes });
         }
-        let samples = Self { features, labels, groups, classes, norms: None, weights: None };
+        let samples = Self { features, labels, groups, classes, norms: None, weights: None, quantisation: None };
         if classes > rows || samples.counts().contains(&0) {
             let class = (0..classes).find(|class| !labels.contains(class)).unwrap_or(classes);
             return Err(SamplesError::EmptyClass { class });
@@ -129,6 +132,17 @@ impl<'a> Samples<'a> {
             Some(row) => Err(SamplesError::Weight { row }),
             None => Ok(Self { weights: Some(weights), ..self }),
         }
+    }
+
+    /// With the quantisation that the features were decoded with: a head that keeps some of them then keeps codes.
+    #[must_use]
+    pub fn with_quantisation(self, quantisation: Quantisation) -> Self {
+        Self { quantisation: Some(quantisation), ..self }
+    }
+
+    /// What the features were decoded with; none unless it is known.
+    pub fn quantisation(&self) -> Option<Quantisation> {
+        self.quantisation
     }
 
     /// How much each sample counts, `[n]`; none where all count alike.

@@ -26,6 +26,7 @@ impl Solution {
     pub fn linear(&self) -> Option<&Linear<f64>> {
         match &self.form {
             Form::Linear(linear) => Some(linear),
+            Form::Kernel(_) => None,
         }
     }
 }
@@ -33,5 +34,12 @@ impl Solution {
 /// The features in f64, one column per sample, `[dim, n]`.
 pub(crate) fn columns(samples: &Samples<'_>) -> Mat<f64> {
     let features = samples.features();
-    Mat::from_fn(samples.dim(), samples.rows(), |j, i| f64::from(features[(i, j)]))
+    let features = features.as_standard_layout();
+    let mut columns = Mat::zeros(samples.dim(), samples.rows());
+    for (i, row) in features.as_slice().unwrap_or_default().chunks_exact(samples.dim()).enumerate() {
+        for (to, &x) in columns.col_as_slice_mut(i).iter_mut().zip(row) {
+            *to = f64::from(x);
+        }
+    }
+    columns
 }

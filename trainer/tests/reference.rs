@@ -3,7 +3,7 @@
 #![allow(clippy::struct_field_names, reason = "the file's names")]
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use acclimate_trainer::{FitOptions, Kind, Samples, Solution, Weighting, solve};
+use acclimate_trainer::{FitOptions, Form, Kind, Samples, Solution, Weighting, solve};
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::Deserialize;
 
@@ -23,6 +23,7 @@ struct Case {
     prototype: Scores,
     ridge: Vec<Scores>,
     discriminant: Vec<Scores>,
+    kernel: Vec<Scores>,
     logistic: Vec<Probabilities>,
 }
 
@@ -32,6 +33,7 @@ struct Scores {
     scores: Vec<f64>,
     leave_one_out: Vec<f64>,
     leave_group_out: Vec<f64>,
+    gamma: Option<f64>,
     #[serde(default)]
     squared_errors: Vec<f64>,
 }
@@ -48,17 +50,26 @@ impl Case {
         Array2::from_shape_vec((self.labels.len(), self.dim), x).unwrap()
     }
 
-    fn solve(&self, kind: Kind, groups: &[usize], penalty: Option<f64>) -> Solution {
+    fn solve(&self, kind: Kind, groups: &[usize], penalty: Option<f64>, gamma: Option<f64>) -> Solution {
         let x = self.features();
         let samples = Samples::new(x.view(), &self.labels, groups, self.classes).unwrap();
         // scikit-learn's logistic regression is not told to balance the classes.
         let weighting = if kind == Kind::Logistic { Weighting::None } else { Weighting::Auto };
-        solve(kind, &samples, penalty, &FitOptions { weighting, ..FitOptions::default() }).unwrap()
+        solve(kind, &samples, penalty, &FitOptions { weighting, gamma, ..FitOptions::default() }).unwrap()
     }
 
     fn logits(&self, solution: &Solution) -> Array2<f64> {
-        let linear = solution.linear().unwrap();
-        self.features().mapv(f64::from).dot(&linear.weights.t()) + &linear.bias
+        let x = self.features().mapv(f64::from);
+        match &solution.form {
+            Form::Linear(linear) => x.dot(&linear.weights.t()) + &linear.bias,
+            Form::Kernel(kernel) => {
+                let between = Array2::from_shape_fn((x.nrows(), kernel.support.nrows()), |(i, k)| {
+                    let difference = &x.row(i) - &kernel.support.row(k).mapv(f64::from);
+                    (-kernel.gamma * difference.dot(&difference)).exp()
+                });
+                between.dot(&kernel.coefficients.t()) + &kernel.bias
+            }
+        }
     }
 
     fn compare(&self, what: &str, got: ArrayView2<'_, f64>, expected: &[f64], tolerance: f64) {
@@ -70,10 +81,10 @@ impl Case {
     fn compare_scores(&self, kind: Kind, expected: &Scores, tolerance: f64) -> Solution {
         let singles: Vec<usize> = (0..self.labels.len()).collect();
         let what = |what: &str| format!("{kind} {what} at {:?}", expected.penalty);
-        let by_group = self.solve(kind, &self.groups, expected.penalty);
+        let by_group = self.solve(kind, &self.groups, expected.penalty, expected.gamma);
         self.compare(&what("scores"), self.logits(&by_group).view(), &expected.scores, tolerance);
         self.compare(&what("leave group out"), by_group.scores.view(), &expected.leave_group_out, tolerance);
-        let by_one = self.solve(kind, &singles, expected.penalty);
+        let by_one = self.solve(kind, &singles, expected.penalty, expected.gamma);
         self.compare(&what("leave one out"), by_one.scores.view(), &expected.leave_one_out, tolerance);
         by_one
     }
@@ -111,7 +122,7 @@ fn discriminant_agrees_with_linear_discriminant_analysis_refitted_without_the_sa
         for expected in &case.discriminant {
             let singles: Vec<usize> = (0..case.labels.len()).collect();
             let [by_group, by_one] =
-                [&case.groups, &singles].map(|groups| case.solve(Kind::Discriminant, groups, expected.penalty));
+                [&case.groups, &singles].map(|groups| case.solve(Kind::Discriminant, groups, expected.penalty, None));
             for (what, scores, expected) in [
                 ("scores", case.logits(&by_group), &expected.scores),
                 ("leave group out", by_group.scores, &expected.leave_group_out),
@@ -125,10 +136,19 @@ fn discriminant_agrees_with_linear_discriminant_analysis_refitted_without_the_sa
 }
 
 #[test]
+fn kernel_agrees_with_refits_of_kernel_ridge() {
+    for case in cases() {
+        for expected in &case.kernel {
+            case.compare_scores(Kind::Kernel, expected, 1e-7);
+        }
+    }
+}
+
+#[test]
 fn logistic_agrees_with_logistic_regression_at_the_same_penalty() {
     for case in cases() {
         for expected in &case.logistic {
-            let solution = case.solve(Kind::Logistic, &case.groups, Some(expected.penalty));
+            let solution = case.solve(Kind::Logistic, &case.groups, Some(expected.penalty), None);
             let mut probabilities = case.logits(&solution);
             for mut row in probabilities.axis_iter_mut(Axis(0)) {
                 acclimate_trainer::softmax(row.as_slice_mut().unwrap(), 1.0);

@@ -35,7 +35,7 @@ pub use self::{
         Classifier, Color, Crop, Decode, ElementType, FeatureTensor, ImageInput, Input, Interpolation, Layout,
         Manifest, ManifestError, Mistake, ModelFile, Pool, Resize, SignalInput, SignalLayout,
     },
-    merge::{Merge, MergeError, embedded_manifest, merge},
+    merge::{Likeness, Merge, MergeError, embedded_manifest, merge},
     network::{Ends, Network, NetworkError},
     onnx::ModelError,
     picture::{MAX_DECODING_BYTES, MAX_SIDE, PREPROCESSING_VERSION, Picture, PictureError, preprocess},

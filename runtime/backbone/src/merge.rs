@@ -37,11 +37,22 @@ const TEMPERATURE_KEY: &str = "acclimate.temperature";
 /// Key of the manifest in the metadata.
 const MANIFEST_KEY: &str = "acclimate.manifest";
 
-/// A linear head to put behind a backbone.
+/// What a head compares features with, `exp(-γ‖x - s‖²)` for each row s.
+#[derive(Clone, Copy, Debug)]
+pub struct Likeness<'a> {
+    /// `[n, dim]`.
+    pub support: ArrayView2<'a, f32>,
+    /// γ.
+    pub gamma: f64,
+}
+
+/// A head to put behind a backbone: linear in the feature, or in its likeness to others.
 #[derive(Clone, Debug)]
 pub struct Merge<'a> {
-    /// `[classes, dim]`.
+    /// `[classes, dim]`, but `[classes, n]` on the likeness.
     pub weights: ArrayView2<'a, f32>,
+    /// What stands between feature and weights, if anything.
+    pub likeness: Option<Likeness<'a>>,
     /// `[classes]`.
     pub bias: ArrayView1<'a, f32>,
     /// What the scores are divided by before the softmax.
@@ -106,7 +117,8 @@ pub fn merge(bytes: &[u8], manifest: &Manifest, head: &Merge<'_>) -> Result<Vec<
     let mut tail = Tail::new(&model);
     let raw = tail.pool(manifest);
     let feature = if head.unit { tail.unit(&raw, manifest.feature.dim) } else { raw };
-    let gemm = tail.classify(&feature, head);
+    let input = head.likeness.map(|likeness| tail.compare(&feature, likeness));
+    let gemm = tail.classify(input.as_ref().unwrap_or(&feature), head);
 
     let graph = model.graph.as_mut().ok_or(ModelError::NoGraph)?;
     graph.node.extend(tail.nodes);
@@ -121,16 +133,23 @@ pub fn merge(bytes: &[u8], manifest: &Manifest, head: &Merge<'_>) -> Result<Vec<
 
     model.producer_name = Some("acclimate".to_owned());
     model.producer_version = Some(env!("CARGO_PKG_VERSION").to_owned());
-    let text = manifest_text(manifest, &feature, &gemm).map_err(MergeError::Manifest)?;
+    let text =
+        manifest_text(manifest, &feature, head.likeness.is_none().then_some(&gemm)).map_err(MergeError::Manifest)?;
     describe(&mut model, head, text);
     Ok(model.encode_to_vec())
 }
 
 fn check(manifest: &Manifest, head: &Merge<'_>) -> Result<(), MergeError> {
-    let (classes, dim) = head.weights.dim();
+    let (classes, width) = head.weights.dim();
+    let dim = head.likeness.map_or(width, |likeness| likeness.support.ncols());
     let refuse = |what, expected: String, found: String| Err(MergeError::Head { what, expected, found });
     if dim != manifest.feature.dim {
         return refuse("features", format!("{} numbers", manifest.feature.dim), format!("{dim} numbers"));
+    }
+    if let Some(Likeness { support, .. }) = head.likeness
+        && support.nrows() != width
+    {
+        return refuse("weights", format!("{} numbers", support.nrows()), format!("{width} numbers"));
     }
     if classes == 0 || head.bias.len() != classes {
         return refuse("a bias", format!("{} numbers", classes.max(1)), format!("{} numbers", head.bias.len()));
@@ -276,6 +295,23 @@ impl Tail {
         self.node("Div", &[raw, &norm], "acclimate/feature", Vec::new())
     }
 
+    /// The likeness of the feature to each row of the support, `[N, n]`: `exp(2γ x·s - γ‖x‖² - γ‖s‖²)`.
+    fn compare(&mut self, feature: &str, Likeness { support, gamma }: Likeness<'_>) -> String {
+        let (n, dim) = support.dim();
+        let square = |row: ArrayView1<'_, f32>| row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
+        let doubled = support.t().iter().map(|&x| (2.0 * gamma * f64::from(x)) as f32).collect::<Vec<_>>();
+        let doubled = self.floats("acclimate/support", &[dim, n], doubled.into_iter());
+        let offsets = support.outer_iter().map(|row| (-gamma * square(row)) as f32).collect::<Vec<_>>();
+        let offsets = self.floats("acclimate/support-squares", &[n], offsets.into_iter());
+        let width = self.floats("acclimate/width", &[dim, 1], std::iter::repeat_n(-gamma as f32, dim));
+        let squares = self.node("Mul", &[feature, feature], "acclimate/feature-squares", Vec::new());
+        let own = self.node("MatMul", &[&squares, &width], "acclimate/own", Vec::new());
+        let products = self.node("MatMul", &[feature, &doubled], "acclimate/products", Vec::new());
+        let sum = self.node("Add", &[&products, &offsets], "acclimate/products-less-squares", Vec::new());
+        let exponent = self.node("Add", &[&sum, &own], "acclimate/exponent", Vec::new());
+        self.node("Exp", &[&exponent], "acclimate/likeness", Vec::new())
+    }
+
     /// The head, divided by its temperature.
     fn classify(&mut self, feature: &str, head: &Merge<'_>) -> Gemm {
         let cooled = |number: &f32| (f64::from(*number) / head.temperature) as f32;
@@ -301,16 +337,20 @@ fn int(name: &str, value: i64) -> AttributeProto {
 fn manifest_text(
     manifest: &Manifest,
     feature: &str,
-    gemm: &Gemm,
+    gemm: Option<&Gemm>,
 ) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
     let mut root: Table = manifest.text.parse()?;
     root.remove("file");
     let tensor = root.get_mut("feature").and_then(Value::as_table_mut).ok_or("it has no [feature]")?;
     tensor.insert("tensor".to_owned(), feature.into());
     tensor.insert("pool".to_owned(), Pool::None.word().into());
-    let classifier = [("weight", gemm.weight.as_str()), ("bias", gemm.bias.as_str())];
-    let classifier: Table = classifier.into_iter().map(|(key, name)| (key.to_owned(), name.into())).collect();
-    root.insert("classifier".to_owned(), Value::Table(classifier));
+    root.remove("classifier");
+    // Weights on anything but the feature are no classifier that a manifest could name.
+    if let Some(gemm) = gemm {
+        let classifier = [("weight", gemm.weight.as_str()), ("bias", gemm.bias.as_str())];
+        let classifier: Table = classifier.into_iter().map(|(key, name)| (key.to_owned(), name.into())).collect();
+        root.insert("classifier".to_owned(), Value::Table(classifier));
+    }
     Ok(root.to_string())
 }
 

@@ -142,8 +142,12 @@ fn refit(
 /// How two heads' numbers compare.
 fn weights(again: &Head, stored: &Head) -> String {
     let shape = format!("{} × {}", again.classes(), again.dim());
-    let (Form::Linear(a), Form::Linear(b)) = (&again.form, &stored.form);
-    let largest = a.weights.iter().zip(&b.weights).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let (a, b) = match (&again.form, &stored.form) {
+        (Form::Linear(a), Form::Linear(b)) => (&a.weights, &b.weights),
+        (Form::Kernel(a), Form::Kernel(b)) => (&a.coefficients, &b.coefficients),
+        _ => return format!("{shape}, of another form"),
+    };
+    let largest = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     format!("{shape}, largest difference {largest:e}")
 }
 

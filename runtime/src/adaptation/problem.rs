@@ -99,7 +99,7 @@ impl<'a> Problem<'a> {
         }
         let labels: Vec<usize> = self.labels.iter().filter_map(|label| self.seen.binary_search(label).ok()).collect();
         let samples = Samples::new(self.features.view(), &labels, &self.groups, self.seen.len())?;
-        let samples = samples.with_norms(&self.snapshot.norms);
+        let samples = samples.with_norms(&self.snapshot.norms).with_quantisation(self.snapshot.quantisation);
         let mut kinds = options.kinds.clone();
         kinds.push(Kind::Prototype);
         let prior = shipped.map(|shipped| self.prior(&shipped.file));

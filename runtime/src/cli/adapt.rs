@@ -111,6 +111,7 @@ impl From<args::HeadKind> for Kind {
         match kind {
             args::HeadKind::BiasedRidge => Self::BiasedRidge,
             args::HeadKind::Discriminant => Self::Discriminant,
+            args::HeadKind::Kernel => Self::Kernel,
             args::HeadKind::Logistic => Self::Logistic,
             args::HeadKind::Prototype => Self::Prototype,
             args::HeadKind::Ridge => Self::Ridge,

@@ -290,6 +290,8 @@ pub enum HeadKind {
     BiasedRidge,
     /// Linear discriminant analysis, shrunk covariance
     Discriminant,
+    /// Kernel ridge regression, Gaussian, width and λ by leave-out
+    Kernel,
     /// Multinomial logistic regression, L2, tuned
     Logistic,
     /// Nearest class mean by cosine

@@ -1,7 +1,7 @@
 //! Bytes → head: the tables of the parent module, field by field. Nothing here trusts the bytes; a failure names the
 //! field, what belongs there and what is there.
 
-use acclimate_trainer::{COVERAGES, Conformal, Evaluation, Form, Head, Measure, Novelty, Quantisation, Stored};
+use acclimate_trainer::{COVERAGES, Conformal, Evaluation, Form, Head, Kernel, Measure, Novelty, Quantisation, Stored};
 use ciborium::Value;
 use ndarray::{Array1, Array2};
 
@@ -17,24 +17,32 @@ pub(super) fn head_file(bytes: &[u8]) -> Result<HeadFile, HeadFileError> {
     let value = cbor::read(bytes).map_err(HeadFileError::Cbor)?;
     let Value::Tag(SELF_DESCRIBED, inner) = value else { return Err(HeadFileError::NotAHead) };
     let Value::Map(entries) = *inner else { return Err(HeadFileError::NotAHead) };
-    let mut fields = Fields { path: String::new(), entries };
+    let mut fields = Fields { format: FORMAT, path: String::new(), entries };
 
     // First: with another format nothing else can be relied on.
     let format = fields.take("format")?.uint()?;
     if !(OLDEST..=FORMAT).contains(&format) {
         return Err(HeadFileError::Format { found: format });
     }
+    fields.format = format;
+    let form = if format > 1 && !fields.has("weights") {
+        Form::Kernel(kernel(fields.take("kernel")?)?)
+    } else {
+        Form::linear(fields.take("weights")?.f32_matrix()?, Array1::from(fields.take("bias")?.f32s()?))
+    };
     let file = HeadFile {
         task: fields.take("task")?.text()?,
         backbone_id: fields.take("backbone")?.digest()?,
         classes: fields.take("classes")?.list(Field::text)?,
         head: Head {
-            kind: fields.take("kind")?.parse("biased_ridge, discriminant, logistic, prototype, ridge or shipped")?,
-            form: Form::linear(fields.take("weights")?.f32_matrix()?, Array1::from(fields.take("bias")?.f32s()?)),
+            kind: fields
+                .take("kind")?
+                .parse("biased_ridge, discriminant, kernel, logistic, prototype, ridge or shipped")?,
+            form,
             temperature: fields.take("temperature")?.float()?,
             lambda: fields.take("lambda")?.optional(Field::float)?,
             novelty: fields.take("novelty")?.optional(|field| novelty(field, format))?,
-            conformal: if format < 2 { None } else { fields.take("conformal")?.optional(conformal)? },
+            conformal: if format < 3 { None } else { fields.take("conformal")?.optional(conformal)? },
         },
         provenance: provenance(fields.take("provenance")?)?,
     };
@@ -42,10 +50,47 @@ pub(super) fn head_file(bytes: &[u8]) -> Result<HeadFile, HeadFileError> {
     Ok(file)
 }
 
+fn kernel(field: Field) -> Result<Kernel, HeadFileError> {
+    let mut fields = field.map()?;
+    let quantisation = fields.take("quantisation")?.optional(quantisation)?;
+    let support = fields.take("support")?;
+    let support = match quantisation {
+        Some(quantisation) => {
+            let codes = support.matrix(Field::u8s)?;
+            let (n, dim) = codes.dim();
+            let decoded = quantisation.decode(codes.as_slice().unwrap_or_default());
+            Array2::from_shape_vec((n, dim), decoded).unwrap_or_default()
+        }
+        None => support.f32_matrix()?,
+    };
+    let kernel = Kernel {
+        support,
+        quantisation,
+        coefficients: fields.take("coefficients")?.f32_matrix()?,
+        bias: Array1::from(fields.take("bias")?.f32s()?),
+        gamma: fields.take("gamma")?.float()?,
+    };
+    fields.finish()?;
+    Ok(kernel)
+}
+
+fn quantisation(field: Field) -> Result<Quantisation, HeadFileError> {
+    let mut fields = field.map()?;
+    let scale = fields.take("full_scale")?;
+    let (path, found) = (scale.path.clone(), describe(&scale.value));
+    let (full_scale, signed) = (scale.float()? as f32, fields.take("signed")?.bool()?);
+    fields.finish()?;
+    Quantisation::new(full_scale, signed).map_err(|_| HeadFileError::Field {
+        field: path,
+        expected: "a finite number above 0".to_owned(),
+        found,
+    })
+}
+
 fn novelty(field: Field, format: u64) -> Result<Novelty, HeadFileError> {
     let mut fields = field.map()?;
     let means = fields.take("means")?;
-    let measure = if format < 2 {
+    let measure = if format < 3 {
         Measure::Means { means: means.f32_matrix()? }
     } else {
         let samples = fields.take("samples")?;
@@ -126,11 +171,16 @@ fn evaluation(field: Field) -> Result<Evaluation, HeadFileError> {
 
 /// What is left of a map.
 struct Fields {
+    format: u64,
     path: String,
     entries: Vec<(Value, Value)>,
 }
 
 impl Fields {
+    fn has(&self, name: &str) -> bool {
+        self.entries.iter().any(|(key, _)| key.as_text() == Some(name))
+    }
+
     fn take(&mut self, name: &str) -> Result<Field, HeadFileError> {
         let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
         match self.entries.iter().position(|(key, _)| key.as_text() == Some(name)) {
@@ -147,7 +197,7 @@ impl Fields {
         let (map, found) = (if self.path.is_empty() { "the file" } else { &self.path }, describe(value));
         let field =
             format!("{map}.{}", key.as_text().map_or_else(|| describe(key), |name| name.chars().take(80).collect()));
-        Err(HeadFileError::Field { field, expected: format!("no such field in format {FORMAT}"), found })
+        Err(HeadFileError::Field { field, expected: format!("no such field in format {}", self.format), found })
     }
 }
 
@@ -168,7 +218,7 @@ impl Field {
 
     fn map(self) -> Result<Fields, HeadFileError> {
         match self.value {
-            Value::Map(entries) => Ok(Fields { path: self.path, entries }),
+            Value::Map(entries) => Ok(Fields { format: FORMAT, path: self.path, entries }),
             _ => Err(self.wrong("a map")),
         }
     }

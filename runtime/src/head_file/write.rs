@@ -1,6 +1,6 @@
 //! Head → bytes: the tables of the parent module, field by field. Trusts that the head was checked.
 
-use acclimate_trainer::{Evaluation, Form, Head, Linear, Measure, Novelty, Stored};
+use acclimate_trainer::{Evaluation, Form, Head, Kernel, Linear, Measure, Novelty, Quantisation, Stored};
 use ciborium::Value;
 
 use super::{F32_LE, FORMAT, HeadFile, Provenance, ROW_MAJOR, SELF_DESCRIBED, U8, U64_LE};
@@ -9,22 +9,50 @@ use crate::cbor;
 pub(super) fn bytes(file: &HeadFile) -> Vec<u8> {
     let HeadFile { task, backbone_id, classes, head, provenance } = file;
     let Head { kind, form, temperature, lambda, novelty, conformal } = head;
-    let Form::Linear(Linear { weights, bias }) = form;
-    let fields = map(vec![
+    let mut fields = vec![
         ("format", uint(FORMAT)),
         ("task", Value::Text(task.clone())),
         ("backbone", Value::Bytes(backbone_id.to_vec())),
         ("classes", Value::Array(classes.iter().cloned().map(Value::Text).collect())),
         ("kind", Value::Text(kind.to_string())),
-        ("weights", matrix(weights.dim(), f32s(weights.iter()))),
-        ("bias", f32s(bias.iter())),
         ("temperature", Value::Float(*temperature)),
         ("lambda", or_null(lambda.map(Value::Float))),
         ("novelty", or_null(novelty.as_ref().map(novelty_map))),
         ("conformal", or_null(conformal.as_ref().map(|conformal| f32s(conformal.thresholds.iter())))),
         ("provenance", provenance_map(provenance)),
-    ]);
-    cbor::write(&Value::Tag(SELF_DESCRIBED, Box::new(fields)))
+    ];
+    match form {
+        Form::Linear(Linear { weights, bias }) => {
+            fields.push(("weights", matrix(weights.dim(), f32s(weights.iter()))));
+            fields.push(("bias", f32s(bias.iter())));
+        }
+        Form::Kernel(kernel) => fields.push(("kernel", kernel_map(kernel))),
+    }
+    cbor::write(&Value::Tag(SELF_DESCRIBED, Box::new(map(fields))))
+}
+
+fn kernel_map(kernel: &Kernel) -> Value {
+    let Kernel { support, quantisation, coefficients, bias, gamma } = kernel;
+    // Features that are not what codes decode to are kept as they are.
+    let codes = quantisation.and_then(|quantisation| {
+        let rows = support.outer_iter().map(|row| quantisation.codes_of(&row.to_vec()));
+        Some((quantisation, rows.collect::<Option<Vec<_>>>()?.concat()))
+    });
+    let (support, quantisation) = match codes {
+        Some((Quantisation { full_scale, signed }, codes)) => {
+            let scale = Value::Float(f64::from(full_scale));
+            let quantisation = map(vec![("full_scale", scale), ("signed", Value::Bool(signed))]);
+            (matrix(support.dim(), Value::Tag(U8, Box::new(Value::Bytes(codes)))), quantisation)
+        }
+        None => (matrix(support.dim(), f32s(support.iter())), Value::Null),
+    };
+    map(vec![
+        ("support", support),
+        ("quantisation", quantisation),
+        ("coefficients", matrix(coefficients.dim(), f32s(coefficients.iter()))),
+        ("bias", f32s(bias.iter())),
+        ("gamma", Value::Float(*gamma)),
+    ])
 }
 
 fn novelty_map(novelty: &Novelty) -> Value {

@@ -40,6 +40,7 @@ impl Head {
     fn merge(&self, unit: bool) -> Merge<'_> {
         Merge {
             weights: self.weights.view(),
+            likeness: None,
             bias: self.bias.view(),
             temperature: TEMPERATURE,
             unit,
@@ -102,6 +103,7 @@ fn holds(bytes: &[u8], manifest: &Manifest, input: &Tensor, engine: EngineChoice
 
         let kept = Merge {
             weights: own.weights.view(),
+            likeness: None,
             bias: own.bias.view(),
             temperature: 1.0,
             unit: false,

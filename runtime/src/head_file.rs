@@ -1,25 +1,40 @@
 //! Head files (`.head`): one fitted head with everything needed to judge and to use it. Knows nothing about stores.
 //!
 //! CBOR behind the bounded reader of [`crate::cbor`], always in its one deterministic form, so that equal heads are
-//! equal bytes. Under the tag of self-described CBOR (55799, first bytes `d9 d9 f7`) is one map. A head is written in the
-//! oldest format that holds it: in format 1 what it can say, in
-//! format 2 kernel heads, rules for answers and what was fixed.
+//! equal bytes. Under the tag of self-described CBOR (55799, first bytes `d9 d9 f7`) is one map, format 3:
 //!
 //! | field | type | what |
 //! |---|---|---|
-//! | `format` | 1 or 2 | version of this table |
+//! | `format` | 3 | version of this table |
 //! | `task` | text | the task it was fitted for |
 //! | `backbone` | 32 bytes | id of the backbone whose features it reads |
 //! | `classes` | \[text\] | names, one at least, no two alike |
 //! | `kind` | text | `biased_ridge`, `discriminant`, `kernel`, `logistic`, `prototype`, `ridge` or `shipped`; the last acts on the raw feature |
 //! | `weights` | f32 `[classes, dim]` | finite; absent where there is a `kernel` |
 //! | `bias` | f32 `[classes]` | finite; absent where there is a `kernel` |
-//! | `kernel` | map | instead of weights and bias; from format 2 on, see below |
+//! | `kernel` | map | instead of weights and bias; see below |
 //! | `temperature` | float | calibration: divides the logits; above 0 |
 //! | `lambda` | float or null | the penalty, for kinds that have one |
-//! | `novelty` | map or null | `means` f32 `[classes, dim]`, `threshold` float, `false_unknown_rate` float |
-//! | `decision` | map | format 2: how probabilities become an answer, see below; absent where the likeliest class is it |
+//! | `novelty` | map or null | when to answer `unknown`; see below |
+//! | `conformal` | f32 `[999]` or null | largest `1 - p` of a class in a set of coverage 0.001, 0.002, … 0.999 |
+//! | `decision` | map | how probabilities become an answer, see below; absent where the likeliest class is it |
 //! | `provenance` | map | see below |
+//!
+//! | field of `novelty` | type | what |
+//! |---|---|---|
+//! | `threshold` | float | largest score of what is known |
+//! | `false_unknown_rate` | float | the share of known samples it gives up |
+//! | `means` | f32 `[classes, dim]` or null | of norm 1: the score is the cosine distance to the nearest; as format 1 had it |
+//! | `samples` | map or null | stored features, where there are no `means`; see below |
+//!
+//! | field of `samples` | type | what |
+//! |---|---|---|
+//! | `codes` | u8 `[stored, dim]` | 8-bit features |
+//! | `full_scale` | float | value of the largest code; above 0 |
+//! | `signed` | bool | whether codes are i8 |
+//! | `coefficients` | f32 `[stored, classes]` | kernel ridge regression on one-hot targets |
+//! | `gamma` | float | width of the Gaussian kernel; above 0 |
+//! | `units` | f32 `[4]` | mean and spread of evidence and distance; spreads above 0 |
 //!
 //! | field of `kernel` | type | what |
 //! |---|---|---|
@@ -57,23 +72,31 @@
 //! Arrays of numbers are RFC 8746 typed arrays, little endian: f32 is tag 85 on bytes, f64 tag 86, u64 tag 71, u8 tag 64; with two dimensions,
 //! tag 40 on `[[rows, columns], typed array]`, row by row. A float is a whole number of the shortest width that holds
 //! it. A field that is missing, or that this table does not have, is an error: another table is another format.
+//!
+//! Formats 1 and 2 are still read: their `novelty` has `means`, `threshold` and `false_unknown_rate` alone, and they have no
+//! `conformal`; format 1 has no `kernel`.
 
 mod read;
 mod write;
 
-use acclimate_trainer::{Decision, Evaluation, Form, Head, Kernel, Linear, Weighting};
+use acclimate_trainer::{
+    COVERAGES, Decision, Evaluation, Form, Head, Kernel, Linear, Measure, Novelty, Stored, Weighting,
+};
 use jiff::Timestamp;
 
 use crate::cbor::CborError;
 
-/// The newest format; all from 1 on are read.
-pub const FORMAT: u64 = 2;
+/// The format that is written.
+pub const FORMAT: u64 = 3;
+
+/// The oldest format that is read.
+const OLDEST: u64 = 1;
 
 /// Largest file that is read. 1,000 classes of a feature of 2,048 take 16 MB, and so does a kernel head of 2,500 features
 /// of 1,280 with as many classes.
 pub const MAX_BYTES: usize = 64 << 20;
 
-/// CBOR tags: self-described CBOR; a row-major matrix; u8, little-endian u64 and f32 arrays (RFC 8949, RFC 8746).
+/// CBOR tags: self-described CBOR; a row-major matrix; arrays of u8 and little-endian u64 and f32 (RFC 8949, RFC 8746).
 const SELF_DESCRIBED: u64 = 55799;
 const ROW_MAJOR: u64 = 40;
 const U8: u64 = 64;
@@ -188,7 +211,7 @@ impl HeadFile {
     /// What the types do not say.
     fn check(&self) -> Result<(), HeadFileError> {
         let Self { task: _, backbone_id: _, classes, head, decision, provenance } = self;
-        let Head { kind: _, form, temperature, lambda, novelty } = head;
+        let Head { kind: _, form, temperature, lambda, novelty, conformal } = head;
         let Provenance {
             counts,
             device: _,
@@ -209,10 +232,12 @@ impl HeadFile {
         })?;
         finite("lambda", *lambda)?;
         if let Some(novelty) = novelty {
-            shape("novelty.means", novelty.means.dim(), (n, form.dim()))?;
-            finite("novelty.means", novelty.means.iter().map(|&x| f64::from(x)))?;
-            finite("novelty.threshold", [f64::from(novelty.threshold)])?;
-            finite("novelty.false_unknown_rate", [novelty.false_unknown_rate])?;
+            check_novelty(novelty, (n, form.dim()))?;
+        }
+        if let Some(conformal) = conformal {
+            let thresholds = &conformal.thresholds;
+            shape("conformal", (thresholds.len(), 1), (COVERAGES - 1, 1))?;
+            finite("conformal", thresholds.iter().map(|&x| f64::from(x)))?;
         }
         let of = decision.costs().map_or(n, ndarray::Array2::nrows);
         shape("decision.costs", (of, 1), (n, 1))?;
@@ -236,6 +261,35 @@ impl HeadFile {
             shape("provenance.evaluation.confusion", confusion.dim(), (n, n))?;
         }
         Ok(())
+    }
+}
+
+/// Of a head of these classes and this dim.
+fn check_novelty(novelty: &Novelty, (classes, dim): (usize, usize)) -> Result<(), HeadFileError> {
+    let Novelty { measure, threshold, false_unknown_rate } = novelty;
+    finite("novelty.threshold", [f64::from(*threshold)])?;
+    finite("novelty.false_unknown_rate", [*false_unknown_rate])?;
+    match measure {
+        Measure::Means { means } => {
+            shape("novelty.means", means.dim(), (classes, dim))?;
+            finite("novelty.means", means.iter().map(|&x| f64::from(x)))
+        }
+        Measure::Samples(Stored { codes, quantisation, coefficients, gamma, units }) => {
+            let stored = codes.nrows();
+            shape("novelty.samples.codes", codes.dim(), (stored.max(1), dim))?;
+            shape("novelty.samples.coefficients", coefficients.dim(), (stored, classes))?;
+            finite("novelty.samples.coefficients", coefficients.iter().map(|&x| f64::from(x)))?;
+            finite("novelty.samples.units", units.map(f64::from))?;
+            for (field, x) in [
+                ("novelty.samples.full_scale", quantisation.full_scale),
+                ("novelty.samples.gamma", *gamma),
+                ("novelty.samples.units", units[1]),
+                ("novelty.samples.units", units[3]),
+            ] {
+                expect(field, "a finite number above 0", x.is_finite() && x > 0.0, || x.to_string())?;
+            }
+            Ok(())
+        }
     }
 }
 

@@ -22,6 +22,7 @@
 //! Read `ARCHITECTURE.md` first, then `adaptation.rs`.
 
 pub mod adaptation;
+pub mod attention;
 pub mod cbor;
 pub mod comparison;
 pub mod config;

@@ -22,8 +22,11 @@ pub use drift::DriftRecord;
 pub use evaluation::{ConfusionRecord, EvaluateRecord, EvaluationRecord};
 pub use head::{
     AuditCheckRecord, AuditRecord, CheckedRecord, ExportRecord, FailedRecord, HeadDetailRecord, HeadRecord,
-    PredictionRecord,
+    PredictionRecord, SetError,
 };
 pub use inspection::{ClassifierRecord, FeatureRecord, InspectionRecord, PortRecord};
-pub use sample::{AddRecord, ClaimRecord, ForgetRecord, SampleDetailRecord, SampleExportRecord, SampleRecord};
+pub use sample::{
+    AddRecord, ClaimRecord, ForgetRecord, SampleDetailRecord, SampleExportRecord, SampleRecord, SuspectRecord,
+    UsefulRecord,
+};
 pub use task::{AddedModelRecord, CheckRecord, ModelRecord, PullRecord, TaskRecord};

@@ -53,11 +53,18 @@ fn every_json_output_is_like_its_example() {
     let broken = device.file("ask/broken.png", b"");
     let ask = device.file("ask/one.png", &picture::draw(1, 9));
     golden.check(&device, 1, "classify", &["classify", "parts", ask.to_str().unwrap(), broken.to_str().unwrap()]);
+    let covered = ["classify", "parts", ask.to_str().unwrap(), "--coverage", "0.8"];
+    golden.check(&device, 0, "classify-coverage", &covered);
 
     let samples = golden.check(&device, 0, "sample-list", &["sample", "list", "parts"]);
     let sample = samples[0]["sample"].as_str().unwrap();
     golden.check(&device, 0, "label", &["label", "parts", sample, "stripes"]);
+    let suspects = golden.check(&device, 0, "sample-list-suspect", &["sample", "list", "parts", "--suspect"]);
+    assert_eq!((&suspects[0]["sample"], &suspects[0]["looks_like"]), (&samples[0]["sample"], &samples[0]["label"]));
     golden.check(&device, 0, "label-remove", &["label", "parts", sample, "--remove"]);
+    let useful =
+        golden.check(&device, 0, "sample-list-most-useful", &["sample", "list", "parts", "--most-useful", "3"]);
+    assert_eq!((useful.as_array().map(Vec::len), &useful[0]["sample"]), (Some(1), &samples[0]["sample"]));
     golden.check(&device, 0, "sample-show", &["sample", "show", "parts", sample]);
 
     let file = device.path("exported.head");

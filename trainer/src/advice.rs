@@ -154,6 +154,11 @@ pub enum Advice {
         /// Their rows in the snapshot.
         rows: Vec<usize>,
     },
+    /// Labels that the candidate, fitted without them, clearly takes for others: look at them.
+    Suspects {
+        /// How many.
+        labels: usize,
+    },
     /// If the labels are right, adapt again and say so.
     TrustLabels,
 }
@@ -258,6 +263,7 @@ impl Advice {
             Self::LabelConfused { .. } => "label_confused",
             Self::Nothing => "nothing",
             Self::Review { .. } => "review",
+            Self::Suspects { .. } => "suspects",
             Self::TrustLabels => "trust_labels",
         }
     }
@@ -286,6 +292,11 @@ impl Advice {
                     name(*looks_like, names)
                 )
             }
+            Self::Suspects { labels } => format!(
+                "{labels} label{} {} wrong: look at what `sample list --suspect` says",
+                plural(*labels),
+                if *labels == 1 { "looks" } else { "look" }
+            ),
             Self::TrustLabels => "if the labels are right, adapt again with --trust-labels".to_owned(),
         }
     }

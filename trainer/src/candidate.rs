@@ -8,10 +8,10 @@ use std::cell::OnceCell;
 use ndarray::{Array2, ArrayViewMut1, Axis};
 
 use crate::{
-    FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Prior, Samples, Solution, Weighting, balance, biased, calibration,
-    centred::Centred, cost::flops, discriminant, evaluation::most_probable, kernel, leave_out::LeaveOut, log_loss,
-    logistic, penalised::IllConditioned, prototype::Directions, ridge, softmax, solution::columns, spectrum::Spectrum,
-    within::Within,
+    Conformal, FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Prior, Samples, Solution, Weighting, balance, biased,
+    calibration, centred::Centred, cost::flops, discriminant, evaluation::most_probable, kernel, leave_out::LeaveOut,
+    log_loss, logistic, penalised::IllConditioned, prototype::Directions, ridge, softmax, solution::columns,
+    spectrum::Spectrum, within::Within,
 };
 
 /// Folds of the cross-validation that selection and logistic regression rest on.
@@ -156,7 +156,7 @@ pub fn fit_within(
     check_penalty(options.lambda)?;
     check_gamma(options.gamma)?;
     let fitter = Fitter::new(samples, options);
-    let novelty = Novelty::from_directions(&fitter.directions, samples, FALSE_UNKNOWN_RATE);
+    let novelty = Novelty::with_groups(samples, &fitter.leave_out, FALSE_UNKNOWN_RATE);
     let wanted = |kind: &Kind| match samples.classes() {
         1 => *kind == Kind::Prototype,
         _ => options.kinds.contains(kind) && fitter.can_fit(*kind),
@@ -400,8 +400,9 @@ impl Candidate {
         let right = scores.axis_iter(Axis(0)).zip(labels).filter(|(p, label)| most_probable(*p) == **label);
         let right = right.count();
         let (mean, se) = clustered_mean(&losses, &leave_out.of);
+        let conformal = Some(Conformal::new(scores.view(), labels, &leave_out.of));
         Self {
-            head: Head { kind, form: form.narrow(), temperature, lambda, novelty },
+            head: Head { kind, form: form.narrow(), temperature, lambda, novelty, conformal },
             leave_out: scores,
             importance: vec![1.0; fold_losses.len()],
             fold_losses,

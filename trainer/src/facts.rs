@@ -10,6 +10,7 @@ use crate::advice::{Advice, Contradiction, Reason};
 use crate::evaluation::most_probable;
 use crate::interval::fisher_greater;
 use crate::judge::{CONTRADICTION, GROUPS_PROVED, SAMPLES_PER_CLASS};
+use crate::suspects::suspects;
 use crate::verdict::{JudgeInput, Outcome, Verdict};
 
 /// At most this many pieces of advice of one sort.
@@ -141,6 +142,12 @@ impl<'a> Facts<'a> {
         suspects.sort_by_key(|(_, rows)| std::cmp::Reverse(rows.len()));
         suspects.truncate(MOST_ADVICE);
         suspects.into_iter().map(|((class, looks_like), rows)| Advice::Review { class, looks_like, rows }).collect()
+    }
+
+    /// That labels look wrong, where some do.
+    pub(crate) fn suspects(&self) -> Option<Advice> {
+        let labels = suspects(self.input.candidate, self.input.labels).len();
+        (labels > 0).then_some(Advice::Suspects { labels })
     }
 
     /// What to label next: groups for the classes that are not proved, else the pair that is confused most.

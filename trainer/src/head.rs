@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
-use crate::{Feature, Form, Linear, Novelty};
+use crate::{Conformal, Feature, Form, Linear, Novelty};
 
 /// How a head was fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,6 +82,8 @@ pub struct Head {
     pub lambda: Option<f64>,
     /// When to answer `unknown`.
     pub novelty: Option<Novelty>,
+    /// How to answer with sets of classes.
+    pub conformal: Option<Conformal>,
 }
 
 impl Head {
@@ -189,6 +191,7 @@ mod tests {
             temperature: 2.0,
             lambda: None,
             novelty: None,
+            conformal: None,
         };
         // Σ j² for j ≤ 10 is 385, so the raw logits are 3.85 + 0.5 and -0.5 for 0.01 j; of norm 1 the first is √385 + 0.5.
         let x = Feature::from_raw(&(0..11).map(|j| 0.01 * j as f32).collect::<Vec<_>>()).unwrap();

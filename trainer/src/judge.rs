@@ -85,6 +85,9 @@ pub fn judge<'a>(input: &'a JudgeInput<'a>) -> Result<Verdict, JudgeError> {
     if against.is_empty() || next.is_empty() {
         next.extend(facts.more_labels());
     }
+    if against.is_empty() {
+        next.extend(facts.suspects());
+    }
     against.append(&mut in_favour);
     Ok(Verdict { outcome, unproved, reasons: against, next, comparison: compared.map(|c| c.comparison) })
 }

@@ -1,74 +1,309 @@
-//! When a head should answer `unknown`. Knows nothing of the head: only of where the classes lie.
+//! When a head should answer `unknown`. Knows nothing of the head: only of what the samples are like.
 //!
-//! Invariant: the threshold comes from distances of samples to means they are no part of.
+//! Two scores, both from the stored features nearest to the one in question, added in units of their spread over samples
+//! left out:
+//! - how little evidence there is for one class alone, `s₂ - 2 s₁` with `s₁ ≥ s₂` the largest entries of
+//!   `s = Yᵀ(K + λI)⁻¹ k(x)`: kernel ridge regression on one-hot targets without intercept (Rasmussen and Williams 2006,
+//!   eq. 2.25), which falls to 0 away from the samples and is divided between classes;
+//! - the distance to the nearest sample (k nearest neighbours: Sun, Ming, Zhu and Li 2022).
+//!
+//! `K` is Gaussian, `exp(-γ‖x-y‖²)`, with `γ` [`WIDTH`] over the median squared distance. Leaving out group g, exactly: with
+//! `A = (K + λI)⁻¹` and `α = A Y`, `s_g = y_g - A_gg⁻¹ α_g`. `cargo xtask report unknown` compares with shrunk Mahalanobis
+//! distance, nearest neighbours and the largest probability.
+//!
+//! Invariant: the threshold comes from scores of samples that had no part in them.
 
+use faer::{Accum, Mat, Par, Side, linalg::matmul::matmul, prelude::Solve};
 use ndarray::{Array2, Axis};
 
-use crate::{Samples, leave_out::LeaveOut, prototype::Directions, solution::columns};
+use crate::{
+    Quantisation, Samples,
+    dot::{dot, norm},
+    leave_out::LeaveOut,
+};
 
 /// Share of known samples that may be called unknown.
 pub const FALSE_UNKNOWN_RATE: f64 = 0.02;
 
-/// Cosine distance to the nearest class mean; a feature beyond the threshold is unlike everything learnt.
+/// Features stored at most: 0.9 MB of codes at 1,280 components.
+pub const STORED: usize = 700;
+
+/// γ times the median squared distance between samples.
+const WIDTH: f64 = 8.0;
+/// λ, with kernels that are 1 at distance 0.
+const PENALTY: f64 = 0.1;
+/// Weight of the distance.
+const NEAREST: f64 = 1.0;
+
+/// How unlike everything learnt a feature is, and from where on it is unknown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Novelty {
-    /// Class means, `[classes, dim]`, L2 norm 1.
-    pub means: Array2<f32>,
-    /// Largest distance, in 0..=2, of what is known.
+    /// What it is measured with.
+    pub measure: Measure,
+    /// Largest score of what is known.
     pub threshold: f32,
     /// The share of known samples the threshold gives up.
     pub false_unknown_rate: f64,
 }
 
+/// What novelty is measured with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Measure {
+    /// Cosine distance to the nearest class mean, as heads of format 1 have it.
+    Means {
+        /// Class means, `[classes, dim]`, L2 norm 1.
+        means: Array2<f32>,
+    },
+    /// The score of this module.
+    Samples(Stored),
+}
+
+/// Stored features and what was fitted to them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// 8-bit codes, `[stored, dim]`.
+    pub codes: Array2<u8>,
+    /// What they mean.
+    pub quantisation: Quantisation,
+    /// `(K + λI)⁻¹ Y`, `[stored, classes]`.
+    pub coefficients: Array2<f32>,
+    /// γ, above 0.
+    pub gamma: f32,
+    /// Mean and spread over samples left out, of the evidence and of the distance.
+    pub units: [f32; 4],
+}
+
 impl Novelty {
     /// Fits one or more classes: a task of one class is an anomaly task, where this is all there is to fit.
     ///
-    /// The threshold is the `1 - false_unknown_rate` quantile (rate clamped to 0..=1; the k-th smallest of n with
-    /// `k = ⌈(n+1)(1-rate)⌉`, at most n, as in conformal prediction) of the samples' distances with their group left
-    /// out. Where no distance can be had, as with a single sample, nothing is unknown. O(n·classes·dim).
+    /// Of more than [`STORED`] samples as many are stored, evenly of each class and of as many groups as there are. The
+    /// threshold is the `1 - false_unknown_rate` quantile (rate clamped to 0..=1; the k-th smallest of n with
+    /// `k = ⌈(n+1)(1-rate)⌉`, at most n, as in conformal prediction) of the scores of the stored samples with their group
+    /// left out. Where no score can be had, as with a single sample, nothing is unknown. O(m²·dim + m³) for m stored.
     pub fn fit(samples: &Samples<'_>, false_unknown_rate: f64) -> Self {
-        let leave_out = LeaveOut::new(samples);
-        Self::from_directions(&Directions::new(samples, &leave_out, &columns(samples)), samples, false_unknown_rate)
-    }
-
-    pub(crate) fn from_directions(directions: &Directions, samples: &Samples<'_>, false_unknown_rate: f64) -> Self {
         let rate = if false_unknown_rate.is_nan() { FALSE_UNKNOWN_RATE } else { false_unknown_rate.clamp(0.0, 1.0) };
-        let norm = |row: usize| samples.features().row(row).iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-        let nearest = directions.scores.axis_iter(Axis(0)).enumerate().map(|(row, scores)| {
-            let best = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            if norm(row) > 0.0 { 1.0 - best / norm(row) } else { 1.0 }
-        });
-        let mut distances: Vec<f64> = nearest.filter(|distance| distance.is_finite()).collect();
-        distances.sort_by(f64::total_cmp);
-        let rank = ((distances.len() + 1) as f64 * (1.0 - rate)).ceil() as usize;
-        let threshold = match distances.len() {
-            0 => 2.0,
-            n => distances[rank.clamp(1, n) - 1],
-        };
-        // Rounded up: the sample that set the threshold is within it.
-        let threshold = (threshold as f32).next_up().clamp(0.0, 2.0);
-        Self { means: directions.means.mapv(|x| x as f32), threshold, false_unknown_rate: rate }
+        Self::with_groups(samples, &LeaveOut::new(samples), rate)
     }
 
-    /// `1 - cos` to the nearest class mean, in 0..=2.
+    pub(crate) fn with_groups(samples: &Samples<'_>, leave_out: &LeaveOut, rate: f64) -> Self {
+        let fitted = Fitted::new(samples, leave_out);
+        let Fitted { codes, quantisation, coefficients, gamma, left_out } = fitted;
+        let unit = |of: usize| -> [f64; 2] {
+            let n = left_out.len() as f64;
+            let mean = left_out.iter().map(|score| score[of]).sum::<f64>() / n;
+            let spread = (left_out.iter().map(|score| (score[of] - mean).powi(2)).sum::<f64>() / n).sqrt();
+            // Where all are alike there is nothing to measure in.
+            let (mean, spread) = (mean as f32, spread.max(1e-6) as f32);
+            if left_out.is_empty() { [0.0, 1.0] } else { [f64::from(mean), f64::from(spread)] }
+        };
+        let units = [unit(0), unit(1)];
+        let mut scores: Vec<f64> = left_out.iter().map(|score| total(*score, units)).collect();
+        scores.sort_by(f64::total_cmp);
+        let rank = ((scores.len() + 1) as f64 * (1.0 - rate)).ceil() as usize;
+        let threshold = match scores.len() {
+            0 => f32::MAX,
+            // Rounded up, and by what codes and f32 lose: the sample that set the threshold is within it.
+            n => (scores[rank.clamp(1, n) - 1] as f32 + 1e-4).next_up(),
+        };
+        let units = [units[0][0], units[0][1], units[1][0], units[1][1]].map(|unit| unit as f32);
+        let measure = Measure::Samples(Stored { codes, quantisation, coefficients, gamma: gamma as f32, units });
+        Self { measure, threshold, false_unknown_rate: rate }
+    }
+
+    /// How unlike everything learnt a feature of norm 1 is; larger is stranger. O(stored·dim).
     ///
     /// # Panics
-    /// When `feature` is not of the means' dim: the caller mixed up two backbones.
-    pub fn distance(&self, feature: &[f32]) -> f32 {
-        assert_eq!(feature.len(), self.means.ncols(), "feature and means are of different backbones");
-        let norm = feature.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-        let product = |mean: ndarray::ArrayView1<'_, f32>| -> f64 {
-            mean.iter().zip(feature).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
-        };
-        let best = self.means.axis_iter(Axis(0)).map(product).fold(f64::NEG_INFINITY, f64::max);
-        let cosine = if norm > 0.0 && best.is_finite() { best / norm } else { 0.0 };
-        (1.0 - cosine).clamp(0.0, 2.0) as f32
+    /// When `feature` is not of the stored features' dim: the caller mixed up two backbones.
+    pub fn score(&self, feature: &[f32]) -> f32 {
+        assert_eq!(feature.len(), self.measure.dim(), "feature and novelty are of different backbones");
+        match &self.measure {
+            Measure::Means { means } => cosine_distance(means, feature),
+            Measure::Samples(stored) => stored.score(feature),
+        }
     }
 
     /// Whether the feature lies beyond the threshold.
     pub fn is_unknown(&self, feature: &[f32]) -> bool {
-        self.distance(feature) > self.threshold
+        self.score(feature) > self.threshold
     }
+}
+
+impl Measure {
+    /// How many components a feature has.
+    pub fn dim(&self) -> usize {
+        match self {
+            Self::Means { means } => means.ncols(),
+            Self::Samples(stored) => stored.codes.ncols(),
+        }
+    }
+}
+
+impl Stored {
+    fn score(&self, feature: &[f32]) -> f32 {
+        let own = dot(feature, feature);
+        let mut nearest = f64::INFINITY;
+        let mut evidence = vec![0.0; self.coefficients.ncols()];
+        for (codes, coefficients) in self.codes.rows().into_iter().zip(self.coefficients.rows()) {
+            let other = self.quantisation.decode(codes.to_slice().unwrap_or_default());
+            let squared = (own + dot(&other, &other) - 2.0 * dot(feature, &other)).max(0.0);
+            nearest = nearest.min(squared);
+            let kernel = (-f64::from(self.gamma) * squared).exp();
+            for (sum, &coefficient) in evidence.iter_mut().zip(coefficients) {
+                *sum += kernel * f64::from(coefficient);
+            }
+        }
+        let [a, b, c, d] = self.units.map(f64::from);
+        total([ambiguity(evidence.iter().copied()), nearest.sqrt()], [[a, b], [c, d]]) as f32
+    }
+}
+
+/// `s₂ - 2 s₁`; `-2 s₁` where there is one class.
+fn ambiguity(evidence: impl Iterator<Item = f64>) -> f64 {
+    let mut top = [f64::NEG_INFINITY; 2];
+    for s in evidence {
+        if s > top[0] {
+            top = [s, top[0]];
+        } else if s > top[1] {
+            top[1] = s;
+        }
+    }
+    if top[1].is_finite() { top[1] - 2.0 * top[0] } else { -2.0 * top[0] }
+}
+
+/// Evidence and distance in units of their spread.
+fn total(score: [f64; 2], units: [[f64; 2]; 2]) -> f64 {
+    let scaled = |of: usize| (score[of] - units[of][0]) / units[of][1];
+    scaled(0) + NEAREST * scaled(1)
+}
+
+/// `1 - cos` to the nearest mean, in 0..=2.
+fn cosine_distance(means: &Array2<f32>, feature: &[f32]) -> f32 {
+    let norm = norm(feature);
+    let product = |mean: ndarray::ArrayView1<'_, f32>| -> f64 {
+        mean.iter().zip(feature).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+    };
+    let best = means.axis_iter(Axis(0)).map(product).fold(f64::NEG_INFINITY, f64::max);
+    let cosine = if norm > 0.0 && best.is_finite() { best / norm } else { 0.0 };
+    (1.0 - cosine).clamp(0.0, 2.0) as f32
+}
+
+/// A fit and what it says of the stored samples without their groups.
+struct Fitted {
+    codes: Array2<u8>,
+    quantisation: Quantisation,
+    coefficients: Array2<f32>,
+    gamma: f64,
+    /// Evidence and distance, of those that have any.
+    left_out: Vec<[f64; 2]>,
+}
+
+impl Fitted {
+    fn new(samples: &Samples<'_>, leave_out: &LeaveOut) -> Self {
+        let rows = stored_rows(samples, leave_out);
+        let kept = samples.features().select(Axis(0), &rows);
+        let largest = kept.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+        let quantisation = Quantisation {
+            full_scale: if largest > 0.0 { largest } else { 1.0 },
+            signed: kept.iter().any(|&x| x < 0.0),
+        };
+        let mut codes = Array2::zeros(kept.dim());
+        let mut x = Mat::<f64>::zeros(kept.ncols(), rows.len());
+        for (i, row) in kept.rows().into_iter().enumerate() {
+            let coded = quantisation.encode_slice(&row.to_vec()).codes;
+            for (to, value) in x.col_as_slice_mut(i).iter_mut().zip(quantisation.decode(&coded)) {
+                *to = f64::from(value);
+            }
+            codes.row_mut(i).assign(&ndarray::Array1::from(coded));
+        }
+        let squared = squared_distances(&x);
+        let gamma = WIDTH / median(&squared);
+        let n = rows.len();
+        let classes = samples.classes();
+        let kernel = Mat::from_fn(n, n, |i, j| (-gamma * squared[(i, j)]).exp() + if i == j { PENALTY } else { 0.0 });
+        let one_hot = |i: usize, c: usize| f64::from(samples.labels()[rows[i]] == c);
+        // K is positive semidefinite and λ above 0: rounding of distances cannot undo that by as much.
+        let inverse = match kernel.llt(Side::Lower) {
+            Ok(llt) => llt.solve(Mat::<f64>::identity(n, n)),
+            Err(_) => Mat::from_fn(n, n, |i, j| f64::from(i == j) / (1.0 + PENALTY)),
+        };
+        let targets = Mat::from_fn(n, classes, one_hot);
+        let mut alpha = Mat::<f64>::zeros(n, classes);
+        matmul(alpha.as_mut(), Accum::Replace, &inverse, &targets, 1.0, Par::Seq);
+        let mut members: std::collections::BTreeMap<usize, Vec<usize>> = std::collections::BTreeMap::new();
+        for (i, &row) in rows.iter().enumerate() {
+            members.entry(leave_out.of[row]).or_default().push(i);
+        }
+        let mut left_out = Vec::with_capacity(n);
+        for group in members.values().filter(|group| group.len() < n) {
+            let block = Mat::from_fn(group.len(), group.len(), |a, b| inverse[(group[a], group[b])]);
+            let own = Mat::from_fn(group.len(), classes, |a, c| alpha[(group[a], c)]);
+            let Ok(llt) = block.llt(Side::Lower) else { continue };
+            let residuals = llt.solve(&own);
+            for (a, &i) in group.iter().enumerate() {
+                let evidence = ambiguity((0..classes).map(|c| targets[(i, c)] - residuals[(a, c)]));
+                let others = (0..n).filter(|j| group.binary_search(j).is_err());
+                let nearest = others.map(|j| squared[(i, j)]).fold(f64::INFINITY, f64::min).sqrt();
+                left_out.push([evidence, nearest]);
+            }
+        }
+        let coefficients = Array2::from_shape_fn((n, classes), |(i, c)| alpha[(i, c)] as f32);
+        Self { codes, quantisation, coefficients, gamma, left_out }
+    }
+}
+
+/// Which rows are stored, in order: of each class the same number, and first one of every group.
+fn stored_rows(samples: &Samples<'_>, leave_out: &LeaveOut) -> Vec<usize> {
+    let n = samples.rows();
+    if n <= STORED {
+        return (0..n).collect();
+    }
+    let mut place = vec![0; n];
+    for members in &leave_out.members {
+        for (at, &row) in members.iter().enumerate() {
+            place[row] = at;
+        }
+    }
+    let mut queues: Vec<Vec<usize>> = vec![Vec::new(); samples.classes()];
+    for (row, &label) in samples.labels().iter().enumerate() {
+        queues[label].push(row);
+    }
+    let share = STORED.div_ceil(samples.classes());
+    let mut order: Vec<(usize, usize)> = Vec::with_capacity(n);
+    for queue in &mut queues {
+        queue.sort_by_key(|&row| (place[row], row));
+        // Evenly over the first of every group, so that neither old nor new samples are preferred.
+        let first = queue.iter().take_while(|&&row| place[row] == 0).count();
+        let step = |at: usize| if at < first { (at * share) % first.max(1) } else { at };
+        order.extend(queue.iter().enumerate().map(|(at, &row)| (step(at), row)));
+    }
+    order.sort_unstable();
+    let mut rows: Vec<usize> = order.into_iter().take(STORED).map(|(_, row)| row).collect();
+    rows.sort_unstable();
+    rows
+}
+
+/// `‖x_i - x_j‖²`, `[n, n]`, of columns `[dim, n]`.
+fn squared_distances(x: &Mat<f64>) -> Mat<f64> {
+    let n = x.ncols();
+    let mut products = Mat::<f64>::zeros(n, n);
+    matmul(products.as_mut(), Accum::Replace, x.transpose(), x, 1.0, Par::Seq);
+    Mat::from_fn(n, n, |i, j| {
+        // Of the lower triangle, so that the matrix is symmetric to the bit.
+        let (i, j) = (i.max(j), i.min(j));
+        if i == j { 0.0 } else { (products[(i, i)] + products[(j, j)] - 2.0 * products[(i, j)]).max(0.0) }
+    })
+}
+
+/// The median of the distances between different samples; 1 where there is none above rounding.
+fn median(squared: &Mat<f64>) -> f64 {
+    let n = squared.ncols();
+    let mut all: Vec<f64> = (0..n).flat_map(|j| squared.col_as_slice(j)[j + 1..].iter().copied()).collect();
+    if all.is_empty() {
+        return 1.0;
+    }
+    let middle = all.len() / 2;
+    let (_, median, _) = all.select_nth_unstable_by(middle, f64::total_cmp);
+    if *median > 1e-9 { *median } else { 1.0 }
 }
 
 #[cfg(test)]
@@ -76,6 +311,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
     use super::*;
     use ndarray::array;
+    use rand::{RngExt as _, SeedableRng as _};
+    use rand_chacha::ChaCha8Rng;
 
     #[test]
     fn one_class_is_enough_and_strangers_are_unknown() {
@@ -84,28 +321,84 @@ mod tests {
         let novelty = Novelty::fit(&samples, FALSE_UNKNOWN_RATE);
         assert!(x.outer_iter().all(|row| !novelty.is_unknown(row.as_slice().unwrap())));
         assert!(novelty.is_unknown(&[0.0, 1.0, 0.0]));
-        assert!((novelty.distance(&[-1.0, -0.0125, -0.05]) - 2.0).abs() < 1e-3);
+        assert!(novelty.is_unknown(&[-1.0, 0.0, 0.0]));
+    }
+
+    /// Two heaps in eight dimensions, one group each pair.
+    fn heaps(n: usize) -> (Array2<f32>, Vec<usize>, Vec<usize>) {
+        let mut rng = ChaCha8Rng::seed_from_u64(11);
+        let label = |i: usize| usize::from(i % 4 >= 2);
+        let x = Array2::from_shape_fn((n, 8), |(i, j)| {
+            0.6 * (rng.random::<f32>() - 0.5) + if j == label(i) { 1.0 } else { 0.0 }
+        });
+        (x, (0..n).map(label).collect(), (0..n).map(|i| i / 2).collect())
     }
 
     #[test]
-    fn the_threshold_is_a_leave_out_quantile() {
-        // Nine near-duplicates in one group and one odd sample, all of one class, two groups.
-        let mut x = Array2::from_elem((10, 2), 0.0_f32);
-        x.column_mut(0).fill(1.0);
-        x[(9, 0)] = 0.0;
-        x[(9, 1)] = 1.0;
-        let groups = [0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
-        let samples = Samples::new(x.view(), &[0; 10], &groups, 1).unwrap();
-        // Left out together, the nine see only the odd one: all distances are 1.
-        let novelty = Novelty::fit(&samples, 0.5);
-        assert!((novelty.threshold - 1.0).abs() < 1e-6, "{}", novelty.threshold);
+    fn scores_without_a_group_are_those_of_a_fit_without_it() {
+        let (x, labels, groups) = heaps(24);
+        let samples = Samples::new(x.view(), &labels, &groups, 2).unwrap();
+        let all = Fitted::new(&samples, &LeaveOut::new(&samples));
+        let rest: Vec<usize> = (2..24).collect();
+        let (rest_labels, rest_groups) = (labels[2..].to_vec(), groups[2..].to_vec());
+        let rest = x.select(Axis(0), &rest);
+        let without = Samples::new(rest.view(), &rest_labels, &rest_groups, 2).unwrap();
+        let Fitted { codes, coefficients, .. } = Fitted::new(&without, &LeaveOut::new(&without));
+        // With the width and the codes of the fit on all.
+        let largest = x.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+        assert_eq!(all.quantisation.full_scale, largest);
+        let stored = Stored {
+            codes,
+            quantisation: all.quantisation,
+            coefficients,
+            gamma: all.gamma as f32,
+            units: [0.0, 1.0, 0.0, f32::MAX],
+        };
+        let found = stored.score(&x.row(0).to_vec());
+        assert!((f64::from(found) - all.left_out[0][0]).abs() < 0.05, "{found} {:?}", all.left_out[0]);
+    }
+
+    #[test]
+    fn as_many_are_called_unknown_as_was_said() {
+        let (x, labels, groups) = heaps(1000);
+        let known = x.slice(ndarray::s![..400, ..]);
+        let samples = Samples::new(known, &labels[..400], &groups[..400], 2).unwrap();
+        for rate in [0.02, 0.1, 0.5] {
+            let novelty = Novelty::fit(&samples, rate);
+            let unknown = (400..1000).filter(|&row| novelty.is_unknown(&x.row(row).to_vec())).count();
+            let share = unknown as f64 / 600.0;
+            assert!((share - rate).abs() < 0.02 + 0.1 * rate, "{share} of new ones at {rate}");
+        }
+        assert!(Novelty::fit(&samples, 0.02).is_unknown(&[0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]));
+    }
+
+    #[test]
+    fn no_more_are_stored_than_fit_and_every_class_has_its_share() {
+        let n = STORED + 300;
+        let x = Array2::from_shape_fn((n, 2), |(i, j)| if j == 0 { 1.0 } else { (i as f32 * 0.7).sin() });
+        let labels: Vec<usize> = (0..n).map(|i| usize::from(i % 20 == 0)).collect();
+        let groups: Vec<usize> = (0..n).collect();
+        let samples = Samples::new(x.view(), &labels, &groups, 2).unwrap();
+        let rows = stored_rows(&samples, &LeaveOut::new(&samples));
+        assert_eq!(rows.len(), STORED);
+        assert!(rows.windows(2).all(|pair| pair[0] < pair[1]));
+        assert_eq!(rows.iter().filter(|&&row| labels[row] == 1).count(), n / 20);
+        assert!(rows.iter().filter(|&&row| row >= n / 2).count() > STORED / 3, "old samples are preferred");
     }
 
     #[test]
     fn a_single_sample_calls_nothing_unknown() {
         let x = array![[0.6_f32, 0.8]];
         let novelty = Novelty::fit(&Samples::new(x.view(), &[0], &[0], 1).unwrap(), FALSE_UNKNOWN_RATE);
-        assert_eq!(novelty.threshold, 2.0);
+        assert_eq!(novelty.threshold, f32::MAX);
         assert!(!novelty.is_unknown(&[-0.6, -0.8]));
+    }
+
+    #[test]
+    fn class_means_of_older_heads_are_still_measured_with() {
+        let measure = Measure::Means { means: array![[1.0, 0.0], [0.0, 1.0]] };
+        let novelty = Novelty { measure, threshold: 0.3, false_unknown_rate: 0.02 };
+        assert!((novelty.score(&[-1.0, 0.0]) - 1.0).abs() < 1e-6);
+        assert!(!novelty.is_unknown(&[0.0, 2.0]) && novelty.is_unknown(&[-0.6, -0.8]));
     }
 }

@@ -62,10 +62,13 @@ impl Quantisation {
 
     /// Codes of a feature, clamped to the range.
     pub fn encode(&self, feature: &Feature) -> Encoded {
+        self.encode_slice(feature.as_slice())
+    }
+
+    pub(crate) fn encode_slice(self, feature: &[f32]) -> Encoded {
         let (top, bottom) = (self.top(), if self.signed { -self.top() } else { 0.0 });
         let mut saturated = 0;
         let codes = feature
-            .as_slice()
             .iter()
             .map(|&x| {
                 let code = (x / self.full_scale * top).round();

@@ -61,6 +61,7 @@ mod tests {
             temperature: 1.0,
             lambda: None,
             novelty: None,
+            conformal: None,
         };
         let (log_loss, log_loss_se) = clustered_mean(losses, groups);
         let (fold_losses, groups) = (losses.to_vec(), groups.to_vec());

@@ -3,7 +3,7 @@
 //! Numbers must be the same to the bit: the trainer is deterministic, and the store keeps every claim in order, so that the
 //! samples as they were at the head's watermark can be read back.
 
-use acclimate_trainer::{Form, Head, Kind};
+use acclimate_trainer::{Form, Head, Kind, Measure};
 
 use super::problem::{Problem, Service};
 use super::{AdaptError, Options, Rule};
@@ -108,7 +108,15 @@ fn refit(
     let temperatures = (again.temperature, stored.temperature);
     let same = temperatures.0.to_bits() == temperatures.1.to_bits();
     checks.same("temperature", same, format!("{}, stored {}", temperatures.0, temperatures.1));
-    checks.same("novelty", again.novelty == stored.novelty, "threshold and class means");
+    if stored.novelty.as_ref().is_some_and(|novelty| matches!(novelty.measure, Measure::Means { .. })) {
+        checks.cannot("novelty", "it is a distance to class means, as an earlier version fitted it");
+    } else {
+        checks.same("novelty", again.novelty == stored.novelty, "threshold and stored features");
+    }
+    match &stored.conformal {
+        None => checks.cannot("sets of classes", "an earlier version fitted no thresholds of them"),
+        conformal => checks.same("sets of classes", again.conformal == *conformal, "thresholds by coverage"),
+    }
     let rule = Rule { precision: fixed.precision, ..Rule::default() };
     let (decision, _) = problem.decide(&rule, Some(&head.file), proposal.selected())?;
     checks.same("decision", decision == head.file.decision, "costs and thresholds");

@@ -55,7 +55,7 @@ mod tests {
         assert!(budget.may_start(Kind::Prototype, 1e9) && budget.may_start(Kind::Ridge, 1e9), "these always are");
         assert!(budget.skipped.is_empty() && !budget.may_start(Kind::Logistic, 1e9));
         assert!(budget.skipped[0].ends_with("0 ms were left"), "{:?}", budget.skipped);
-        let mut budget = Budget::new(Some(Duration::from_secs(3600)));
+        let mut budget = Budget::new(Some(Duration::from_hours(1)));
         assert!(budget.may_start(Kind::Ridge, 1e6) && budget.may_start(Kind::Logistic, 1e6));
         assert!(!budget.may_start(Kind::Logistic, 1e300));
     }

@@ -33,6 +33,7 @@ fn shipped() -> HeadFile {
             temperature: 1.0,
             lambda: None,
             novelty: None,
+            conformal: None,
         },
         decision: Decision::default(),
         provenance: Provenance {
@@ -168,7 +169,7 @@ fn what_a_person_fixed_is_in_the_head_and_audited_with_it() {
     assert_eq!((head.head.kind, head.head.lambda), (Kind::Ridge, Some(0.37)));
     assert_eq!(head.provenance.fixed, Fixed { precision: Some(0.9), ..fixed });
     // Rows and columns are in the order of the head's classes: dent, ok, scratch.
-    assert_eq!(head.decision.costs().unwrap()[(2, 1)], 30.0);
+    assert_eq!(head.decision.costs().unwrap()[(2, 1)].to_bits(), 30.0_f64.to_bits());
     assert_eq!(head.decision.thresholds().unwrap().len(), 3);
     assert_reproduced(&tasks, "ridge at 0.37");
 }

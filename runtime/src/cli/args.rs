@@ -384,6 +384,10 @@ pub struct Classify {
     /// Use this generation instead of the one in service
     #[arg(long, value_name = "N")]
     pub generation: Option<u32>,
+    /// Also answer with the classes that it may be, the true one among them this often (0.001 to 0.999), as far as it is
+    /// of a class that the head knows and what comes is like what the head was fitted on
+    #[arg(long, value_name = "SHARE")]
+    pub coverage: Option<f64>,
     /// Readings between the starts of two windows of a recording [default: the window's length]
     #[arg(long, value_name = "N")]
     pub stride: Option<NonZeroUsize>,
@@ -525,6 +529,12 @@ pub enum Sample {
         /// Only those of a class
         #[arg(long, value_name = "CLASS")]
         class: Option<String>,
+        /// Only those whose label looks wrong to a head fitted without them, the most suspect first
+        #[arg(long, conflicts_with_all = ["unlabelled", "class"])]
+        suspect: bool,
+        /// Only the N without a label that are most worth one, the best first [default: 10]
+        #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", conflicts_with_all = ["unlabelled", "class", "suspect"])]
+        most_useful: Option<usize>,
     },
     /// Write the labelled samples to an NPZ file: features, labels, groups, ids, and the leave-out probabilities of the
     /// head in service

@@ -141,6 +141,7 @@ impl Chosen {
                 temperature: 1.0,
                 lambda: None,
                 novelty: None,
+                conformal: None,
             },
             decision: Decision::default(),
             provenance: Provenance {

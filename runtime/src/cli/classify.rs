@@ -31,7 +31,7 @@ pub fn classify(context: &Context, args: &args::Classify) -> anyhow::Result<Outc
         for (_, input, embedded) in embed(&mut backbone, chunk) {
             match embedded {
                 Ok(embedded) => {
-                    let record = PredictionRecord::new(input, &stored, &embedded.feature);
+                    let record = PredictionRecord::new(input, &stored, &embedded.feature, args.coverage)?;
                     bar.suspend(|| {
                         context.print(&record, || {
                             let unknown = match (record.unknown, record.unsure) {
@@ -39,7 +39,10 @@ pub fn classify(context: &Context, args: &args::Classify) -> anyhow::Result<Outc
                                 (true, false) => "  unknown: unlike everything learnt",
                                 (false, false) => "",
                             };
-                            format!("{}  {}  {:.1} %{unknown}", record.input, record.class, 100.0 * record.confidence)
+                            let set =
+                                record.set.as_ref().map_or_else(String::new, |set| format!("  {{{}}}", set.join(", ")));
+                            let percent = 100.0 * record.confidence;
+                            format!("{}  {}  {percent:.1} %{set}{unknown}", record.input, record.class)
                         })
                     })?;
                 }

@@ -2,9 +2,13 @@
 
 use std::fmt::Write as _;
 
+use acclimate::attention::{suspect_labels, worth_a_label};
 use acclimate::export::{self, write_whole};
-use acclimate::record::{ClaimRecord, SampleDetailRecord, SampleExportRecord, SampleRecord};
-use acclimate::store::{Access, Filter};
+use acclimate::record::{
+    ClaimRecord, SampleDetailRecord, SampleExportRecord, SampleRecord, SuspectRecord, UsefulRecord,
+};
+use acclimate::store::{Access, Filter, Tasks};
+use acclimate_trainer::Use;
 use anyhow::Context as _;
 use jiff::Timestamp;
 
@@ -30,7 +34,9 @@ pub fn label(context: &Context, args: &args::Label) -> anyhow::Result<Outcome> {
 pub fn run(context: &Context, command: &args::Sample) -> anyhow::Result<Outcome> {
     let tasks = context.tasks(&Access::Read)?;
     match command {
-        args::Sample::List { task, unlabelled, class } => {
+        args::Sample::List { task, suspect: true, .. } => list_suspect(context, &tasks, task)?,
+        args::Sample::List { task, most_useful: Some(count), .. } => list_useful(context, &tasks, task, *count)?,
+        args::Sample::List { task, unlabelled, class, .. } => {
             let filter = match (unlabelled, class) {
                 (true, _) => Filter::Unlabelled,
                 (false, Some(class)) => Filter::Of(class.clone()),
@@ -86,4 +92,45 @@ pub fn run(context: &Context, command: &args::Sample) -> anyhow::Result<Outcome>
         }
     }
     Ok(Outcome::Done)
+}
+
+fn list_suspect(context: &Context, tasks: &Tasks, task: &str) -> anyhow::Result<()> {
+    let suspects = suspect_labels(tasks, task)?.with_context(|| {
+        format!("task `{task}` has no head in service yet, which would judge its labels: adapt first")
+    })?;
+    let mut records = Vec::with_capacity(suspects.len());
+    for suspect in suspects {
+        let of = SampleRecord::from(&tasks.sample(task, &suspect.sample.to_string())?);
+        records.push(SuspectRecord { of, looks_like: suspect.looks_like, odds: suspect.odds });
+    }
+    context.print(&records, || {
+        let mut words = String::new();
+        for SuspectRecord { of, looks_like, odds } in &records {
+            let label = of.label.as_deref().unwrap_or("-");
+            let _ = writeln!(words, "{}  {label:12}  looks like {looks_like} ({odds:.0}×)  {}", of.sample, of.source);
+        }
+        let _ = write!(words, "{} suspect labels", records.len());
+        words
+    })
+}
+
+fn list_useful(context: &Context, tasks: &Tasks, task: &str, count: usize) -> anyhow::Result<()> {
+    let mut records = Vec::new();
+    for (id, useful) in worth_a_label(tasks, task, count)? {
+        let (because, margin) = match useful.because {
+            Use::Typical => ("typical", None),
+            Use::Doubtful { margin } => ("doubtful", Some(margin)),
+        };
+        let of = SampleRecord::from(&tasks.sample(task, &id.to_string())?);
+        records.push(UsefulRecord { of, because: because.to_owned(), margin });
+    }
+    context.print(&records, || {
+        let mut words = String::new();
+        for UsefulRecord { of, because, margin } in &records {
+            let margin = margin.map_or_else(String::new, |margin| format!(" (margin {margin:.2})"));
+            let _ = writeln!(words, "{}  {because}{margin}  {}", of.sample, of.source);
+        }
+        let _ = write!(words, "{} samples to label", records.len());
+        words
+    })
 }

@@ -1,13 +1,15 @@
 //! Bytes → head: the tables of the parent module, field by field. Nothing here trusts the bytes; a failure names the
 //! field, what belongs there and what is there.
 
-use acclimate_trainer::{Decision, Evaluation, Form, Head, Kernel, Novelty, Quantisation};
+use acclimate_trainer::{
+    COVERAGES, Conformal, Decision, Evaluation, Form, Head, Kernel, Measure, Novelty, Quantisation, Stored,
+};
 use ciborium::Value;
 use ndarray::{Array1, Array2};
 
 use super::{
-    F32_LE, F64_LE, FORMAT, Fixed, HeadFile, HeadFileError, MAX_BYTES, Provenance, ROW_MAJOR, SELF_DESCRIBED, U8,
-    U64_LE,
+    F32_LE, F64_LE, FORMAT, Fixed, HeadFile, HeadFileError, MAX_BYTES, OLDEST, Provenance, ROW_MAJOR, SELF_DESCRIBED,
+    U8, U64_LE,
 };
 use crate::cbor;
 
@@ -22,7 +24,7 @@ pub(super) fn head_file(bytes: &[u8]) -> Result<HeadFile, HeadFileError> {
 
     // First: with another format nothing else can be relied on.
     let format = fields.take("format")?.uint()?;
-    if !(1..=FORMAT).contains(&format) {
+    if !(OLDEST..=FORMAT).contains(&format) {
         return Err(HeadFileError::Format { found: format });
     }
     fields.format = format;
@@ -42,7 +44,8 @@ pub(super) fn head_file(bytes: &[u8]) -> Result<HeadFile, HeadFileError> {
             form,
             temperature: fields.take("temperature")?.float()?,
             lambda: fields.take("lambda")?.optional(Field::float)?,
-            novelty: fields.take("novelty")?.optional(novelty)?,
+            novelty: fields.take("novelty")?.optional(|field| novelty(field, format))?,
+            conformal: if format < 3 { None } else { fields.take("conformal")?.optional(conformal)? },
         },
         decision: match fields.newer("decision", format) {
             Some(field) => decision(field, classes.len())?,
@@ -116,15 +119,46 @@ fn quantisation(field: Field) -> Result<Quantisation, HeadFileError> {
     })
 }
 
-fn novelty(field: Field) -> Result<Novelty, HeadFileError> {
+fn novelty(field: Field, format: u64) -> Result<Novelty, HeadFileError> {
     let mut fields = field.map()?;
+    let means = fields.take("means")?;
+    let measure = if format < 3 {
+        Measure::Means { means: means.f32_matrix()? }
+    } else {
+        let samples = fields.take("samples")?;
+        match (means.value.is_null(), samples.value.is_null()) {
+            (false, true) => Measure::Means { means: means.f32_matrix()? },
+            (true, false) => Measure::Samples(stored(samples)?),
+            _ => return Err(samples.wrong("a value where `means` is null, and there only")),
+        }
+    };
     let novelty = Novelty {
-        means: fields.take("means")?.f32_matrix()?,
+        measure,
         threshold: fields.take("threshold")?.float()? as f32,
         false_unknown_rate: fields.take("false_unknown_rate")?.float()?,
     };
     fields.finish()?;
     Ok(novelty)
+}
+
+fn stored(field: Field) -> Result<Stored, HeadFileError> {
+    let mut fields = field.map()?;
+    let stored = Stored {
+        codes: fields.take("codes")?.matrix(Field::u8s)?,
+        quantisation: Quantisation {
+            full_scale: fields.take("full_scale")?.float()? as f32,
+            signed: fields.take("signed")?.bool()?,
+        },
+        coefficients: fields.take("coefficients")?.f32_matrix()?,
+        gamma: fields.take("gamma")?.float()? as f32,
+        units: fields.take("units")?.exactly()?,
+    };
+    fields.finish()?;
+    Ok(stored)
+}
+
+fn conformal(field: Field) -> Result<Conformal, HeadFileError> {
+    Ok(Conformal { thresholds: field.exactly::<{ COVERAGES - 1 }>()?.to_vec() })
 }
 
 fn provenance(field: Field, format: u64) -> Result<Provenance, HeadFileError> {
@@ -284,6 +318,12 @@ impl Field {
 
     fn f64s(self) -> Result<Vec<f64>, HeadFileError> {
         self.numbers(F64_LE, "an array of f64 (tag 86)", f64::from_le_bytes)
+    }
+
+    /// As many f32 as this.
+    fn exactly<const N: usize>(self) -> Result<[f32; N], HeadFileError> {
+        let wrong = self.wrong(&format!("{N} numbers"));
+        self.f32s()?.try_into().map_err(|_| wrong)
     }
 
     fn u8s(self) -> Result<Vec<u8>, HeadFileError> {

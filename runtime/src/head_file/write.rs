@@ -1,6 +1,6 @@
 //! Head → bytes: the tables of the parent module, field by field. Trusts that the head was checked.
 
-use acclimate_trainer::{Decision, Evaluation, Form, Head, Kernel, Linear, Novelty, Quantisation};
+use acclimate_trainer::{Decision, Evaluation, Form, Head, Kernel, Linear, Measure, Novelty, Quantisation, Stored};
 use ciborium::Value;
 
 use super::{F32_LE, F64_LE, FORMAT, Fixed, HeadFile, Provenance, ROW_MAJOR, SELF_DESCRIBED, U8, U64_LE};
@@ -8,9 +8,9 @@ use crate::cbor;
 
 pub(super) fn bytes(file: &HeadFile) -> Vec<u8> {
     let HeadFile { task, backbone_id, classes, head, decision, provenance } = file;
-    let Head { kind, form, temperature, lambda, novelty } = head;
+    let Head { kind, form, temperature, lambda, novelty, conformal } = head;
     let mut fields = vec![
-        ("format", uint(format(file))),
+        ("format", uint(FORMAT)),
         ("task", Value::Text(task.clone())),
         ("backbone", Value::Bytes(backbone_id.to_vec())),
         ("classes", Value::Array(classes.iter().cloned().map(Value::Text).collect())),
@@ -18,6 +18,7 @@ pub(super) fn bytes(file: &HeadFile) -> Vec<u8> {
         ("temperature", Value::Float(*temperature)),
         ("lambda", or_null(lambda.map(Value::Float))),
         ("novelty", or_null(novelty.as_ref().map(novelty_map))),
+        ("conformal", or_null(conformal.as_ref().map(|conformal| f32s(conformal.thresholds.iter())))),
         ("provenance", provenance_map(provenance)),
     ];
     if !decision.is_plain() {
@@ -49,15 +50,6 @@ fn fixed_map(fixed: &Fixed) -> Value {
     ])
 }
 
-/// The oldest format that holds a head: what knows that one only still reads it.
-fn format(file: &HeadFile) -> u64 {
-    let plain = file.decision.is_plain() && file.provenance.fixed == Fixed::default();
-    match file.head.form {
-        Form::Linear(_) if plain => 1,
-        _ => FORMAT,
-    }
-}
-
 fn kernel_map(kernel: &Kernel) -> Value {
     let Kernel { support, quantisation, coefficients, bias, gamma } = kernel;
     // Features that are not what codes decode to are kept as they are.
@@ -83,11 +75,29 @@ fn kernel_map(kernel: &Kernel) -> Value {
 }
 
 fn novelty_map(novelty: &Novelty) -> Value {
-    let Novelty { means, threshold, false_unknown_rate } = novelty;
+    let Novelty { measure, threshold, false_unknown_rate } = novelty;
+    let (means, samples) = match measure {
+        Measure::Means { means } => (Some(matrix(means.dim(), f32s(means.iter()))), None),
+        Measure::Samples(stored) => (None, Some(stored_map(stored))),
+    };
     map(vec![
-        ("means", matrix(means.dim(), f32s(means.iter()))),
         ("threshold", Value::Float(f64::from(*threshold))),
         ("false_unknown_rate", Value::Float(*false_unknown_rate)),
+        ("means", or_null(means)),
+        ("samples", or_null(samples)),
+    ])
+}
+
+fn stored_map(stored: &Stored) -> Value {
+    let Stored { codes, quantisation, coefficients, gamma, units } = stored;
+    let bytes = Value::Bytes(codes.iter().copied().collect());
+    map(vec![
+        ("codes", matrix(codes.dim(), Value::Tag(U8, Box::new(bytes)))),
+        ("full_scale", Value::Float(f64::from(quantisation.full_scale))),
+        ("signed", Value::Bool(quantisation.signed)),
+        ("coefficients", matrix(coefficients.dim(), f32s(coefficients.iter()))),
+        ("gamma", Value::Float(f64::from(*gamma))),
+        ("units", f32s(units.iter())),
     ])
 }
 

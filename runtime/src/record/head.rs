@@ -1,6 +1,6 @@
 //! Heads and what they answer, as JSON.
 
-use acclimate_trainer::Feature;
+use acclimate_trainer::{CoverageError, Feature};
 use serde::{Deserialize, Serialize};
 
 use super::{DecisionRecord, EvaluationRecord};
@@ -20,10 +20,24 @@ pub struct PredictionRecord {
     /// Below the threshold of its class.
     #[serde(default)]
     pub unsure: bool,
+    /// With `--coverage`: the classes that it may be, the likeliest first; never empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set: Option<Vec<String>>,
     /// Probability of each class; they sum to 1.
     pub scores: std::collections::BTreeMap<String, f64>,
     /// The head that answered.
     pub generation: u32,
+}
+
+/// Why a head has no set of classes to answer with.
+#[derive(Debug, thiserror::Error)]
+pub enum SetError {
+    /// Not a share.
+    #[error(transparent)]
+    Coverage(#[from] CoverageError),
+    /// It was not fitted here, or before sets were.
+    #[error("generation {0} has no thresholds of sets of classes: adapt again, then the new head has them")]
+    NoThresholds(Generation),
 }
 
 /// A generation, as `head` prints it.
@@ -110,21 +124,30 @@ pub struct CheckedRecord {
 }
 
 impl PredictionRecord {
-    /// What a head says about a feature.
-    pub fn new(input: String, stored: &StoredHead, feature: &Feature) -> Self {
+    /// What a head says about a feature, with a set of classes if it is told how often that must have the true one.
+    ///
+    /// # Errors
+    /// When the head has no thresholds of sets, or no set has such a coverage.
+    pub fn new(input: String, stored: &StoredHead, feature: &Feature, coverage: Option<f64>) -> Result<Self, SetError> {
         let head = &stored.file.head;
         let probabilities = head.probabilities(feature);
         let answer = stored.file.decision.answer(&probabilities);
         let novel = head.novelty.as_ref().is_some_and(|novelty| novelty.is_unknown(feature.as_slice()));
-        Self {
+        let set = coverage.map(|coverage| -> Result<Vec<String>, SetError> {
+            let conformal = head.conformal.as_ref().ok_or(SetError::NoThresholds(stored.generation))?;
+            let set = conformal.set(&probabilities, coverage)?;
+            Ok(set.into_iter().map(|class| stored.file.classes[class].clone()).collect())
+        });
+        Ok(Self {
             input,
+            set: set.transpose()?,
             class: stored.file.classes[answer.class].clone(),
             confidence: probabilities[answer.class],
             unknown: novel || !answer.sure,
             unsure: !answer.sure,
             scores: stored.file.classes.iter().cloned().zip(probabilities).collect(),
             generation: stored.generation.0,
-        }
+        })
     }
 }
 

@@ -76,6 +76,30 @@ pub struct SampleRecord {
     pub added: String,
 }
 
+/// What `sample list --suspect` prints of each sample.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct SuspectRecord {
+    /// The sample.
+    #[serde(flatten)]
+    pub of: SampleRecord,
+    /// The class it looks like.
+    pub looks_like: String,
+    /// How many times as probable as its label that is, for a head that was fitted without it.
+    pub odds: f64,
+}
+
+/// What `sample list --most-useful` prints of each sample.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct UsefulRecord {
+    /// The sample.
+    #[serde(flatten)]
+    pub of: SampleRecord,
+    /// `typical` or `doubtful`.
+    pub because: String,
+    /// Of a doubtful one: how much more probable its likeliest class is than the next.
+    pub margin: Option<f64>,
+}
+
 impl From<&Sample> for SampleRecord {
     fn from(sample: &Sample) -> Self {
         Self {

@@ -17,6 +17,7 @@ mod forget;
 mod heads;
 mod id;
 mod lock;
+mod pool;
 mod record;
 mod samples;
 mod schema;
@@ -27,6 +28,7 @@ mod tasks;
 pub use error::StoreError;
 pub use forget::Refitted;
 pub use id::{Digest, Generation, SampleId, Watermark};
+pub use pool::Pool;
 pub use record::{
     Access, Adaptation, Added, Change, Filter, Forget, ForgetPlan, Holder, Label, LeaveOut, Model, NewAdaptation,
     NewBackbone, NewFeature, NewHead, NewSample, NewTask, Origin, Receipt, Sample, Scrub, Service, StoredFeature,

@@ -67,12 +67,7 @@ impl Snapshot {
 
     /// The decoded features `[n, dim]`, as a fit wants them.
     pub fn features(&self) -> Array2<f32> {
-        let mut features = Array2::zeros(self.codes.dim());
-        for (codes, mut feature) in self.codes.rows().into_iter().zip(features.rows_mut()) {
-            let decoded = self.quantisation.decode(codes.as_slice().expect("rows of a standard layout are contiguous"));
-            feature.assign(&ArrayView1::from(&decoded));
-        }
-        features
+        decode(&self.codes, self.quantisation)
     }
 
     /// The raw sums over the samples.
@@ -137,6 +132,16 @@ impl Tasks {
     pub fn digest(&self, task: &str) -> Result<Digest, StoreError> {
         self.snapshot(task).map(|snapshot| snapshot.digest())
     }
+}
+
+/// Codes `[n, dim]` as features.
+pub(super) fn decode(codes: &Array2<u8>, quantisation: Quantisation) -> Array2<f32> {
+    let mut features = Array2::zeros(codes.dim());
+    for (codes, mut feature) in codes.rows().into_iter().zip(features.rows_mut()) {
+        let decoded = quantisation.decode(codes.as_slice().expect("rows of a standard layout are contiguous"));
+        feature.assign(&ArrayView1::from(&decoded));
+    }
+    features
 }
 
 pub(super) fn take(conn: &Connection, task: &str) -> Result<Snapshot, StoreError> {

@@ -105,6 +105,7 @@ fn head_file(classes: &[String], mark: f32) -> HeadFile {
             temperature: 1.0,
             lambda: None,
             novelty: None,
+            conformal: None,
         },
         decision: Decision::default(),
         provenance: Provenance {

@@ -46,5 +46,5 @@ pub fn normalise(head: &Head, source: &Source, target: ArrayView2<'_, f32>) -> O
     let shift = (mass.dot(&source.means) - sum) / (target.nrows() as f64 + BELIEF);
     let moved = linear.weights.mapv(f64::from).dot(&shift);
     let bias = linear.bias.iter().zip(&moved).map(|(&bias, by)| (f64::from(bias) + by) as f32).collect();
-    Some(Head { form: Form::linear(linear.weights.clone(), bias), ..head.clone() })
+    Some(Head { form: Form::linear(linear.weights.clone(), bias), conformal: None, ..head.clone() })
 }

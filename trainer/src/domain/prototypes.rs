@@ -35,6 +35,8 @@ pub fn prototypes(head: &Head, target: ArrayView2<'_, f32>) -> Option<Head> {
         temperature: calibration::temperature(scores.view(), &predicted),
         lambda: None,
         novelty: head.novelty.clone(),
+        // What covered at the site it was fitted for says nothing of another.
+        conformal: None,
     })
 }
 

@@ -53,5 +53,11 @@ pub fn self_train(
         .and_then(|both| both.with_weights(&weights))
         .expect("a bug: samples that were whole are not any more");
     let solution = solve(Kind::Ridge, &both, head.lambda, options)?;
-    Ok(Some(Head { kind: Kind::Ridge, form: solution.form.narrow(), lambda: solution.lambda, ..head.clone() }))
+    Ok(Some(Head {
+        kind: Kind::Ridge,
+        form: solution.form.narrow(),
+        lambda: solution.lambda,
+        conformal: None,
+        ..head.clone()
+    }))
 }

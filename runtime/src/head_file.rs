@@ -1,11 +1,11 @@
 //! Head files (`.head`): one fitted head with everything needed to judge and to use it. Knows nothing about stores.
 //!
 //! CBOR behind the bounded reader of [`crate::cbor`], always in its one deterministic form, so that equal heads are
-//! equal bytes. Under the tag of self-described CBOR (55799, first bytes `d9 d9 f7`) is one map, format 3:
+//! equal bytes. Under the tag of self-described CBOR (55799, first bytes `d9 d9 f7`) is one map, format 2:
 //!
 //! | field | type | what |
 //! |---|---|---|
-//! | `format` | 3 | version of this table |
+//! | `format` | 2 | version of this table |
 //! | `task` | text | the task it was fitted for |
 //! | `backbone` | 32 bytes | id of the backbone whose features it reads |
 //! | `classes` | \[text\] | names, one at least, no two alike |
@@ -17,7 +17,7 @@
 //! | `lambda` | float or null | the penalty, for kinds that have one |
 //! | `novelty` | map or null | when to answer `unknown`; see below |
 //! | `conformal` | f32 `[999]` or null | largest `1 - p` of a class in a set of coverage 0.001, 0.002, … 0.999 |
-//! | `decision` | map | how probabilities become an answer, see below; absent where the likeliest class is it |
+//! | `decision` | map or null | how probabilities become an answer, see below; null where the likeliest class is it |
 //! | `provenance` | map | see below |
 //!
 //! | field of `novelty` | type | what |
@@ -55,7 +55,7 @@
 //! | `device` | text | where it was fitted |
 //! | `evaluation` | map or null | see below |
 //! | `extractor` | text | engine, version, provider and precision that computed the features |
-//! | `fixed` | map | format 2: what a person fixed of the fit, `lambda` and `precision` float or null, `weighting` text; absent where nothing was |
+//! | `fixed` | map or null | what a person fixed of the fit: `lambda` and `precision` float or null, `weighting` text |
 //! | `parent` | uint or null | generation in service when it was fitted, in the store that fitted it |
 //! | `statistics` | 32 bytes or null | digest of the statistics it was fitted on |
 //! | `time` | 0(text) | when, RFC 3339; by a clock that may have been wrong |
@@ -73,8 +73,8 @@
 //! tag 40 on `[[rows, columns], typed array]`, row by row. A float is a whole number of the shortest width that holds
 //! it. A field that is missing, or that this table does not have, is an error: another table is another format.
 //!
-//! Formats 1 and 2 are still read: their `novelty` has `means`, `threshold` and `false_unknown_rate` alone, and they have no
-//! `conformal`; format 1 has no `kernel`.
+//! Format 1 is still read: its `novelty` has `means`, `threshold` and `false_unknown_rate` alone, and it has no `kernel`,
+//! `conformal`, `decision` or `fixed`.
 
 mod read;
 mod write;
@@ -87,7 +87,7 @@ use jiff::Timestamp;
 use crate::cbor::CborError;
 
 /// The format that is written.
-pub const FORMAT: u64 = 3;
+pub const FORMAT: u64 = 2;
 
 /// The oldest format that is read.
 const OLDEST: u64 = 1;

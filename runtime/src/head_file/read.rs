@@ -28,7 +28,7 @@ pub(super) fn head_file(bytes: &[u8]) -> Result<HeadFile, HeadFileError> {
         return Err(HeadFileError::Format { found: format });
     }
     fields.format = format;
-    let form = if format > 1 && !fields.has("weights") {
+    let form = if format > 1 && fields.has("kernel") {
         Form::Kernel(kernel(fields.take("kernel")?)?)
     } else {
         Form::linear(fields.take("weights")?.f32_matrix()?, Array1::from(fields.take("bias")?.f32s()?))
@@ -45,11 +45,13 @@ pub(super) fn head_file(bytes: &[u8]) -> Result<HeadFile, HeadFileError> {
             temperature: fields.take("temperature")?.float()?,
             lambda: fields.take("lambda")?.optional(Field::float)?,
             novelty: fields.take("novelty")?.optional(|field| novelty(field, format))?,
-            conformal: if format < 3 { None } else { fields.take("conformal")?.optional(conformal)? },
+            conformal: if format < 2 { None } else { fields.take("conformal")?.optional(conformal)? },
         },
-        decision: match fields.newer("decision", format) {
-            Some(field) => decision(field, classes.len())?,
-            None => Decision::default(),
+        decision: if format < 2 {
+            Decision::default()
+        } else {
+            let read = |field| decision(field, classes.len());
+            fields.take("decision")?.optional(read)?.unwrap_or_default()
         },
         provenance: provenance(fields.take("provenance")?, format)?,
         classes,
@@ -122,7 +124,7 @@ fn quantisation(field: Field) -> Result<Quantisation, HeadFileError> {
 fn novelty(field: Field, format: u64) -> Result<Novelty, HeadFileError> {
     let mut fields = field.map()?;
     let means = fields.take("means")?;
-    let measure = if format < 3 {
+    let measure = if format < 2 {
         Measure::Means { means: means.f32_matrix()? }
     } else {
         let samples = fields.take("samples")?;
@@ -168,7 +170,7 @@ fn provenance(field: Field, format: u64) -> Result<Provenance, HeadFileError> {
         device: fields.take("device")?.text()?,
         evaluation: fields.take("evaluation")?.optional(evaluation)?,
         extractor: fields.take("extractor")?.text()?,
-        fixed: fields.newer("fixed", format).map_or_else(|| Ok(Fixed::default()), fixed)?,
+        fixed: if format < 2 { Fixed::default() } else { fields.take("fixed")?.optional(fixed)?.unwrap_or_default() },
         parent: fields.take("parent")?.optional(Field::narrow)?,
         statistics: fields.take("statistics")?.optional(Field::digest)?,
         time: fields.take("time")?.tagged(0, "an RFC 3339 time under tag 0")?.parse("an RFC 3339 time")?,
@@ -222,11 +224,6 @@ impl Fields {
                 Err(HeadFileError::Field { field: path, expected: "a value".to_owned(), found: "missing".to_owned() })
             }
         }
-    }
-
-    /// A field that format 1 does not have, and that later ones may lack.
-    fn newer(&mut self, name: &str, format: u64) -> Option<Field> {
-        (format > 1).then(|| self.take(name).ok()).flatten()
     }
 
     /// Nothing may be left.

@@ -134,7 +134,7 @@ fn every_field_of_a_kernel_must_be_there_and_fit() {
     );
     assert_eq!(
         spoilt("colour", Some(Value::Null)),
-        "head file: `kernel.colour` is null, expected no such field in format 3"
+        "head file: `kernel.colour` is null, expected no such field in format 2"
     );
 }
 
@@ -152,7 +152,7 @@ fn features_of_a_kernel_take_a_byte_each_where_codes_say_them() {
 #[test]
 fn no_other_field_may_be_there() {
     let message = complaint("colour", Some(Value::Bool(true)));
-    assert_eq!(message, "head file: `the file.colour` is true, expected no such field in format 3");
+    assert_eq!(message, "head file: `the file.colour` is true, expected no such field in format 2");
 }
 
 #[test]
@@ -185,9 +185,9 @@ fn a_complaint_names_field_expectation_and_finding() {
 
 #[test]
 fn a_later_format_is_named_before_anything_else() {
-    let future = vec![(Value::Text("format".into()), Value::Integer(4.into()))];
+    let future = vec![(Value::Text("format".into()), Value::Integer(3.into()))];
     let message = decode(future).unwrap_err().to_string();
-    assert!(message.contains("has format 4, but this version of acclimate reads formats 1 to 3"), "{message}");
+    assert!(message.contains("has format 3, but this version of acclimate reads formats 1 to 2"), "{message}");
 }
 
 #[test]
@@ -420,7 +420,7 @@ mod v1 {
         assert_eq!(HeadFile::decode(&read.encode().unwrap()).unwrap(), then, "and written as it is now");
     }
 
-    /// A head as formats 1 and 2 held it.
+    /// A head as format 1 held it.
     pub(super) fn before(mut file: HeadFile) -> HeadFile {
         file.head.conformal = None;
         file.head.novelty = Some(Novelty {
@@ -433,31 +433,15 @@ mod v1 {
 }
 
 mod v2 {
-    //! Bytes of format 2, which kernel heads had.
+    //! Bytes of format 2.
     //!
-    //! If a test here fails, do not edit the test: heads in the field have these bytes. Add a format.
-
-    use super::*;
-
-    /// `kernel_example()` as format 2 wrote it first.
-    const EXAMPLE: &str = include_str!("v2.hex");
-
-    #[test]
-    fn is_still_read() {
-        assert_eq!(HeadFile::decode(&v1::bytes(EXAMPLE)).unwrap(), v1::before(kernel_example()));
-    }
-}
-
-mod v3 {
-    //! Bytes of format 3.
-    //!
-    //! If a test here fails, do not edit the test: heads in the field have these bytes. Add a format, and a `v4` module.
+    //! If a test here fails, do not edit the test: heads in the field have these bytes. Add a format, and a `v3` module.
 
     use sha2::{Digest as _, Sha256};
 
     use super::*;
 
-    /// SHA-256 of the examples as format 3 wrote them first: their thresholds alone are 4 kB.
+    /// SHA-256 of the examples as format 2 wrote them first: their thresholds alone are 4 kB.
     const EXAMPLES: [&str; 2] = ["?", "?"];
 
     #[test]

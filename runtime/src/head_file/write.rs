@@ -19,11 +19,9 @@ pub(super) fn bytes(file: &HeadFile) -> Vec<u8> {
         ("lambda", or_null(lambda.map(Value::Float))),
         ("novelty", or_null(novelty.as_ref().map(novelty_map))),
         ("conformal", or_null(conformal.as_ref().map(|conformal| f32s(conformal.thresholds.iter())))),
+        ("decision", or_null((!decision.is_plain()).then(|| decision_map(decision)))),
         ("provenance", provenance_map(provenance)),
     ];
-    if !decision.is_plain() {
-        fields.push(("decision", decision_map(decision)));
-    }
     match form {
         Form::Linear(Linear { weights, bias }) => {
             fields.push(("weights", matrix(weights.dim(), f32s(weights.iter()))));
@@ -103,20 +101,17 @@ fn stored_map(stored: &Stored) -> Value {
 
 fn provenance_map(provenance: &Provenance) -> Value {
     let Provenance { counts, device, evaluation, extractor, fixed, parent, statistics, time, unproved } = provenance;
-    let mut fields = vec![
+    map(vec![
         ("counts", Value::Array(counts.iter().map(|&count| uint(count)).collect())),
         ("device", Value::Text(device.clone())),
         ("evaluation", or_null(evaluation.as_ref().map(evaluation_map))),
         ("extractor", Value::Text(extractor.clone())),
+        ("fixed", or_null((*fixed != Fixed::default()).then(|| fixed_map(fixed)))),
         ("parent", or_null(parent.map(|parent| uint(u64::from(parent))))),
         ("statistics", or_null(statistics.map(|digest| Value::Bytes(digest.to_vec())))),
         ("time", Value::Tag(0, Box::new(Value::Text(time.to_string())))),
         ("unproved", Value::Bool(*unproved)),
-    ];
-    if *fixed != Fixed::default() {
-        fields.push(("fixed", fixed_map(fixed)));
-    }
-    map(fields)
+    ])
 }
 
 fn evaluation_map(evaluation: &Evaluation) -> Value {

@@ -25,7 +25,7 @@ pub(super) fn head_file(bytes: &[u8]) -> Result<HeadFile, HeadFileError> {
         return Err(HeadFileError::Format { found: format });
     }
     fields.format = format;
-    let form = if format > 1 && !fields.has("weights") {
+    let form = if format > 1 && fields.has("kernel") {
         Form::Kernel(kernel(fields.take("kernel")?)?)
     } else {
         Form::linear(fields.take("weights")?.f32_matrix()?, Array1::from(fields.take("bias")?.f32s()?))

@@ -438,7 +438,10 @@ mod v3 {
     use super::*;
 
     /// SHA-256 of the examples as format 3 wrote them first: their thresholds alone are 4 kB.
-    const EXAMPLES: [&str; 2] = ["?", "?"];
+    const EXAMPLES: [&str; 2] = [
+        "070c1295d72d1990da9930add57bdf895d13b6c6fcedef8e26d228a521e8daea",
+        "c6ff18197e6455767df1ab8c3b365cf6324c7f9b3f75b95affd34ebb16e7a831",
+    ];
 
     #[test]
     fn is_still_written() {

@@ -55,7 +55,7 @@
 //! | `device` | text | where it was fitted |
 //! | `evaluation` | map or null | see below |
 //! | `extractor` | text | engine, version, provider and precision that computed the features |
-//! | `fixed` | map or null | what a person fixed of the fit: `lambda` and `precision` float or null, `weighting` text |
+//! | `fixed` | map or null | what a person fixed of the fit: `gamma`, `lambda` and `precision` float or null, `weighting` text |
 //! | `parent` | uint or null | generation in service when it was fitted, in the store that fitted it |
 //! | `statistics` | 32 bytes or null | digest of the statistics it was fitted on |
 //! | `time` | 0(text) | when, RFC 3339; by a clock that may have been wrong |
@@ -147,6 +147,8 @@ pub struct Provenance {
 /// What a person fixed of a fit; the rest is chosen by leave-out.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Fixed {
+    /// The width of a kernel head.
+    pub gamma: Option<f64>,
     /// The penalty.
     pub lambda: Option<f64>,
     /// The precision that the thresholds of the decision are to keep.
@@ -242,7 +244,7 @@ impl HeadFile {
         let of = decision.costs().map_or(n, ndarray::Array2::nrows);
         shape("decision.costs", (of, 1), (n, 1))?;
         shape("decision.thresholds", (decision.thresholds().map_or(n, <[f64]>::len), 1), (n, 1))?;
-        finite("provenance.fixed", fixed.lambda.into_iter().chain(fixed.precision))?;
+        finite("provenance.fixed", [fixed.gamma, fixed.lambda, fixed.precision].into_iter().flatten())?;
         shape("provenance.counts", (counts.len(), 1), (n, 1))?;
         if let Some(evaluation) = evaluation {
             let Evaluation {

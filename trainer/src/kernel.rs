@@ -32,8 +32,8 @@ pub const LANDMARKS: usize = 1_000;
 /// Widths tried, and the one tried first.
 const MULTIPLES: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
 const FIRST: usize = 2;
-/// Penalties on the path, in units of the mean eigenvalue: 15 from 10^1.5 down to 10^-2.7.
-const PATH: usize = 15;
+/// Penalties on the path, in units of the mean eigenvalue: 20 from 10^1.5 down to 10^-4.2.
+const PATH: usize = 20;
 /// Where the search begins: at 10^0.
 const START: usize = 5;
 /// Steps of refinement end below this share of the coefficients: to rank penalties, and for good.

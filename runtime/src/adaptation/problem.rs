@@ -11,7 +11,7 @@ use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use super::{AdaptError, Options, Rule};
 use crate::group::{GroupBy, groups};
-use crate::head_file::HeadFile;
+use crate::head_file::{Fixed, HeadFile};
 use crate::record::{AdaptationRecord, CandidateRecord, EvaluationRecord, Seconds};
 use crate::store::{LeaveOut, SampleId, Snapshot, StoredHead};
 
@@ -113,8 +113,8 @@ impl<'a> Problem<'a> {
         let mut kinds = options.kinds.clone();
         kinds.push(Kind::Prototype);
         let prior = shipped.map(|shipped| self.prior(&shipped.file));
-        let (lambda, weighting) = (options.fixed.lambda, options.fixed.weighting);
-        let fitting = FitOptions { kinds, lambda, weighting, prior, threads: options.threads, ..FitOptions::default() };
+        let Fixed { gamma, lambda, precision: _, weighting } = options.fixed;
+        let fitting = FitOptions { kinds, gamma, lambda, weighting, prior, seed: 0, threads: options.threads };
         let fitted = fit_within(&samples, &fitting, may_start)?;
         let candidates = fitted.candidates;
         // Where classes without samples are to be kept, only what starts from the model's own classifier has them all.

@@ -131,7 +131,7 @@ fn forgetting_gives_bit_for_bit_the_head_of_a_store_that_never_had_the_sample() 
         let lambda = (!matches!(kind, Kind::Prototype | Kind::Shipped)).then_some(0.4);
         let plain = options(&[kind]);
         let fixed = Options {
-            fixed: Fixed { lambda, precision: None, weighting: Weighting::Balanced },
+            fixed: Fixed { gamma: None, lambda, precision: None, weighting: Weighting::Balanced },
             rule: Rule { costs: Some(costs()), precision: Some(0.8), thresholds: Vec::new() },
             ..options(&[kind])
         };
@@ -162,7 +162,7 @@ fn forgetting_gives_bit_for_bit_the_head_of_a_store_that_never_had_the_sample() 
 #[test]
 fn what_a_person_fixed_is_in_the_head_and_audited_with_it() {
     let (_dir, mut tasks) = store(0..30);
-    let fixed = Fixed { lambda: Some(0.37), precision: None, weighting: Weighting::None };
+    let fixed = Fixed { gamma: None, lambda: Some(0.37), precision: None, weighting: Weighting::None };
     let rule = Rule { costs: Some(costs()), precision: Some(0.9), thresholds: Vec::new() };
     adapt(&mut tasks, "belt", &Options { fixed, rule, ..options(&[Kind::Ridge]) }).unwrap();
     let head = in_service(&tasks);

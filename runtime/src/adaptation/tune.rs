@@ -1,7 +1,7 @@
-//! A wider search than an adaptation makes: each kind at finer penalties and at both weightings. Finds what to fix;
+//! A wider search than an adaptation makes: each kind at finer penalties and widths, and at both weightings. Finds what to fix;
 //! fitting it for good and judging it is an adaptation like any other.
 
-use acclimate_trainer::{Candidate, Kind, Weighting, select};
+use acclimate_trainer::{Candidate, Form, Kind, Weighting, select};
 
 use super::problem::{Problem, Proposal};
 use super::{AdaptError, Adapted, Options, adapt};
@@ -14,6 +14,9 @@ pub type Progress<'a> = &'a mut dyn FnMut(usize, usize);
 
 /// Penalties tried around the best of the usual path, whose steps are 0.3 and 0.5 orders of magnitude.
 const FACTORS: [f64; 6] = [0.6, 0.72, 0.85, 1.18, 1.4, 1.7];
+
+/// Widths of a kernel tried around the best usual one, each at the best penalty for it.
+const WIDTHS: [f64; 4] = [0.5, 0.7, 1.4, 2.0];
 
 /// Searches, and unless only the table is wanted adapts with what was found best. The best try of each kind is compared
 /// as the candidates of an adaptation are.
@@ -30,9 +33,8 @@ pub fn tune(
     let snapshot = tasks.snapshot(task)?;
     let shipped = tasks.shipped(task, &snapshot.backbone_id)?;
     let problem = Problem::new(&snapshot, options.group_by);
-    let try_one = |kinds: &[Kind], lambda: Option<f64>, weighting: Weighting| {
-        let fixed = Fixed { lambda, weighting, precision: None };
-        let options = Options { kinds: kinds.to_vec(), fixed, ..options.clone() };
+    let try_one = |kind: Kind, fixed: Fixed| {
+        let options = Options { kinds: vec![kind], fixed, ..options.clone() };
         match problem.propose(&options, shipped.as_ref(), &mut |_, _| true) {
             Ok(proposal) => Ok(proposal.map_or_else(Vec::new, Proposal::into_eligible)),
             Err(AdaptError::NoCandidate { .. }) => Ok(Vec::new()),
@@ -43,19 +45,28 @@ pub fn tune(
     let weightings = [Weighting::None, Weighting::Balanced];
     let mut tried: Vec<(Candidate, Fixed)> = Vec::new();
     let mut done = 0;
-    let steps = weightings.len() * Kind::ALL.len() * (1 + FACTORS.len());
+    let steps = weightings.len() * (Kind::ALL.len() * (1 + FACTORS.len()) + WIDTHS.len());
     for kind in Kind::ALL {
         for weighting in weightings {
-            let mut lambdas = vec![None];
-            while let Some(lambda) = lambdas.pop() {
-                let found = try_one(&[kind], lambda, weighting)?;
+            let mut queue = vec![Fixed { weighting, ..Fixed::default() }];
+            while let Some(asked) = queue.pop() {
+                let found = try_one(kind, asked)?;
                 done += 1;
                 progress(done, steps);
                 for candidate in found {
-                    if let (None, Some(best)) = (lambda, candidate.head.lambda) {
-                        lambdas.extend(FACTORS.iter().map(|factor| Some(factor * best)));
+                    let lambda = candidate.head.lambda;
+                    let gamma = match &candidate.head.form {
+                        Form::Kernel(kernel) => Some(kernel.gamma),
+                        Form::Linear(_) => None,
+                    };
+                    let fixed = Fixed { gamma, lambda, weighting, precision: None };
+                    if asked == (Fixed { weighting, ..Fixed::default() }) {
+                        let times = |best: f64| move |factor: &f64| Some(factor * best);
+                        let penalties = lambda.into_iter().flat_map(|best| FACTORS.iter().map(times(best)));
+                        queue.extend(penalties.map(|lambda| Fixed { lambda, ..fixed }));
+                        let widths = gamma.into_iter().flat_map(|best| WIDTHS.iter().map(times(best)));
+                        queue.extend(widths.map(|gamma| Fixed { gamma, lambda: None, ..fixed }));
                     }
-                    let fixed = Fixed { lambda: candidate.head.lambda, weighting, precision: None };
                     if tried.iter().all(|(other, _)| other.head != candidate.head) {
                         tried.push((candidate, fixed));
                     }

@@ -16,7 +16,7 @@ pub fn run(context: &Context, args: &args::Adapt) -> anyhow::Result<Outcome> {
     let mut tasks = context.tasks_to_write("adapt")?;
     let mut options = Options {
         trust_labels: args.trust_labels,
-        fixed: Fixed { lambda: args.lambda, precision: None, weighting: args.weighting.into() },
+        fixed: Fixed { gamma: args.gamma, lambda: args.lambda, precision: None, weighting: args.weighting.into() },
         rule: rule(args)?,
         group_by: args.group_by.map(Into::into),
         ..context.adapt_options()
@@ -36,6 +36,10 @@ pub fn run(context: &Context, args: &args::Adapt) -> anyhow::Result<Outcome> {
             kinds.join(", ")
         );
     }
+    ensure!(
+        args.gamma.is_none() || options.kinds == [Kind::Kernel],
+        "--gamma fixes the width of a kernel head: ask for that one alone, as in --head kernel --gamma 4"
+    );
     let adapted = adaptation::adapt(&mut tasks, &args.task, &options)?;
     context.print(&adapted.record, || {
         let mut words = verdict(&adapted.record);

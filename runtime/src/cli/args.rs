@@ -322,6 +322,10 @@ pub struct Adapt {
     /// for discriminant)
     #[arg(long, value_name = "X", requires = "head")]
     pub lambda: Option<f64>,
+    /// The width of a kernel head, `exp(-X · squared distance)`, instead of the one that leave-out favours (with --head
+    /// kernel)
+    #[arg(long, value_name = "X", requires = "head")]
+    pub gamma: Option<f64>,
     /// Whether classes count alike in the fit [default: where their numbers differ more than threefold and balanced
     /// leave-out loss says so]
     #[arg(long, value_enum, default_value_t = Weighting::Auto, hide_default_value = true)]

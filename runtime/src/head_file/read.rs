@@ -76,6 +76,7 @@ fn decision(field: Field, classes: usize) -> Result<Decision, HeadFileError> {
 fn fixed(field: Field) -> Result<Fixed, HeadFileError> {
     let mut fields = field.map()?;
     let fixed = Fixed {
+        gamma: fields.take("gamma")?.optional(Field::float)?,
         lambda: fields.take("lambda")?.optional(Field::float)?,
         precision: fields.take("precision")?.optional(Field::float)?,
         weighting: fields.take("weighting")?.parse("auto, balanced or none")?,

@@ -345,16 +345,16 @@ fn heads() -> impl Strategy<Value = HeadFile> {
             (".{0,12}", ".{0,12}"),
             prop::option::of(evaluation),
             any::<(Option<u32>, Option<[u8; 32]>, bool)>(),
-            (prop::option::of(finite()), prop::option::of(finite()), any::<bool>()),
+            (prop::array::uniform3(prop::option::of(finite())), any::<bool>()),
             // From the year 1 to 9999: the epoch is no limit to a wrong clock.
             (-62_135_596_800_i64..253_402_207_200, 0..1_000_000_000_i32),
         )
             .prop_map(
                 |(counts, (device, extractor), evaluation, (parent, statistics, unproved), fixed, (s, ns))| {
                     let time = Timestamp::new(s, ns).unwrap();
-                    let (lambda, precision, balanced) = fixed;
+                    let ([gamma, lambda, precision], balanced) = fixed;
                     let weighting = if balanced { Weighting::Balanced } else { Weighting::Auto };
-                    let fixed = Fixed { lambda, precision, weighting };
+                    let fixed = Fixed { gamma, lambda, precision, weighting };
                     Provenance { counts, device, evaluation, extractor, fixed, parent, statistics, time, unproved }
                 },
             );
@@ -442,7 +442,10 @@ mod v2 {
     use super::*;
 
     /// SHA-256 of the examples as format 2 wrote them first: their thresholds alone are 4 kB.
-    const EXAMPLES: [&str; 2] = ["?", "?"];
+    const EXAMPLES: [&str; 2] = [
+        "a6a91a0c9ff8e5eb2fa3da4cae4e5bd6e7f313525d6235d4f4393d3e7e23e0d5",
+        "b2e8adb82f1bf9549de5422041bae3840e9433c434bbaa0f7086128b20bbdf03",
+    ];
 
     #[test]
     fn is_still_written() {
@@ -460,7 +463,8 @@ mod answers {
     fn a_rule_for_answers_and_what_was_fixed_travel_with_the_head() {
         let mut head = example();
         head.decision = Decision::new(2, Some(array![[0.0, 1.0], [10.0, 0.0]]), Some(vec![0.9, 0.5])).unwrap();
-        head.provenance.fixed = Fixed { lambda: Some(0.1), precision: Some(0.95), weighting: Weighting::None };
+        head.provenance.fixed =
+            Fixed { gamma: Some(4.0), lambda: Some(0.1), precision: Some(0.95), weighting: Weighting::None };
         let bytes = head.encode().unwrap();
         assert_eq!(HeadFile::decode(&bytes).unwrap(), head);
         let value = cbor::read(&bytes).unwrap().into_tag().unwrap().1.into_map().unwrap();

@@ -40,8 +40,9 @@ fn decision_map(decision: &Decision) -> Value {
 }
 
 fn fixed_map(fixed: &Fixed) -> Value {
-    let Fixed { lambda, precision, weighting } = fixed;
+    let Fixed { gamma, lambda, precision, weighting } = fixed;
     map(vec![
+        ("gamma", or_null(gamma.map(Value::Float))),
         ("lambda", or_null(lambda.map(Value::Float))),
         ("precision", or_null(precision.map(Value::Float))),
         ("weighting", Value::Text(weighting.to_string())),

@@ -1,7 +1,7 @@
 //! Backbone and head as one file: it gives the head's probabilities, and opens as a backbone with that head.
 
 use acclimate_backbone::{
-    Backbone, EngineChoice, Manifest, Merge, Pool, Tensor, embedded_manifest, inspect, merge, shipped,
+    Backbone, EngineChoice, Likeness, Manifest, Merge, Pool, Tensor, embedded_manifest, inspect, merge, shipped,
 };
 use ndarray::{Array1, Array2, ArrayD, Axis};
 
@@ -120,6 +120,34 @@ fn holds(bytes: &[u8], manifest: &Manifest, input: &Tensor, engine: EngineChoice
                 &format!("{what}, normalised twice"),
             );
         }
+    }
+}
+
+#[test]
+fn a_kernel_head_answers_alike_and_is_no_classifier_to_keep() {
+    let bytes = small("classifiers/cls.onnx");
+    let manifest = manifest_for(&bytes, SMALL_INPUT, "tokens", Pool::LastToken, 4);
+    let support = Array2::from_shape_fn((9, 4), |(k, j)| ((k * 5 + j * 3) % 7) as f32 / 7.0 - 0.4);
+    let head =
+        Head { weights: Array2::from_shape_fn((3, 9), |(c, k)| ((c + 2 * k) % 5) as f32 - 2.0), ..Head::new(4, true) };
+    let gamma = 2.5;
+    for engine in engines() {
+        let mut features = raw_features(&bytes, &manifest, &small_input(), engine);
+        for mut row in features.outer_iter_mut() {
+            let norm = row.dot(&row).sqrt();
+            row /= norm;
+        }
+        let likeness = Array2::from_shape_fn((features.nrows(), 9), |(i, k)| {
+            let difference = &features.row(i) - &support.row(k);
+            (-gamma as f32 * difference.dot(&difference)).exp()
+        });
+        let expected = softmax(&((likeness.dot(&head.weights.t()) + &head.bias) / TEMPERATURE as f32));
+        let likeness = Some(Likeness { support: support.view(), gamma });
+        let merged = merge(&bytes, &manifest, &Merge { likeness, ..head.merge(true) }).unwrap();
+        assert_close(&run(&merged, &manifest, None, &small_input(), engine), &expected, &format!("kernel, {engine}"));
+        let opened = embedded_manifest(&merged, "exported").unwrap().unwrap();
+        let error = shipped(&merged, &opened).unwrap_err();
+        assert!(chain(&error).contains("classifier"), "{}", chain(&error));
     }
 }
 

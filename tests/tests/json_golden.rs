@@ -41,9 +41,11 @@ fn every_json_output_is_like_its_example() {
     fs::write(device.path("first/broken.png"), b"").unwrap();
     golden.check(&device, 1, "add", &["add", "parts", folder, "--labels-from-folders"]);
     fs::remove_file(device.path("first/broken.png")).unwrap();
-    let _ = device.run(["adapt", "parts"]).expect(0);
+    // Named: on drawings several kinds are as good as one another, and which is best may hang on the engine.
+    let ridge = ["adapt", "parts", "--head", "ridge"];
+    let _ = device.run(ridge).expect(0);
     device.add_folders(&device.draw("second", 3, 2));
-    golden.check(&device, 0, "adapt-activated", &["adapt", "parts"]);
+    golden.check(&device, 0, "adapt-activated", &ridge);
     golden.check(&device, 0, "tune", &["tune", "parts", "--dry-run"]);
     golden.check(&device, 0, "task-list", &["task", "list"]);
 
@@ -82,7 +84,7 @@ fn every_json_output_is_like_its_example() {
     golden.check(&device, 0, "head-rollback", &["head", "rollback", "parts"]);
 
     contradicted(&device);
-    golden.check(&device, 3, "adapt-rejected", &["adapt", "parts"]);
+    golden.check(&device, 3, "adapt-rejected", &ridge);
     golden.check(&device, 0, "forget-plan", &["forget", "parts", sample]);
     golden.check(&device, 0, "forget", &["forget", "parts", sample, "--yes"]);
 

@@ -132,7 +132,7 @@ impl Within {
             out
         };
         let (samples, means) = (solved(&self.coordinates), solved(&self.means));
-        Whitened { within: self, shrinkage, across, factor, samples, means }
+        Whitened { within: self, shrinkage, factor, samples, means }
     }
 }
 
@@ -141,8 +141,6 @@ pub(crate) struct Whitened<'a> {
     within: &'a Within,
     /// α.
     pub(crate) shrinkage: f64,
-    /// Variance along every direction across the basis.
-    pub(crate) across: f64,
     /// L, `[p, p]`.
     factor: Mat<f64>,
     /// `L⁻¹ x`, `[p, n]`.
@@ -163,25 +161,6 @@ impl Whitened<'_> {
         let weights = Array2::from_shape_fn((directions.ncols(), directions.nrows()), |(c, j)| directions[(j, c)]);
         let offset = (0..directions.ncols()).map(|c| dot(directions.col_as_slice(c), &self.within.centre)).collect();
         (weights, offset)
-    }
-
-    /// Where a feature lies: `L⁻¹` of its coordinates `[p]`, and its squared distance from the span in the metric.
-    /// O(dim·p).
-    #[expect(dead_code, reason = "what tells classes apart lies in the span; how far a feature is does not")]
-    pub(crate) fn place(&self, feature: &[f64]) -> (Vec<f64>, f64) {
-        let mut centred = feature.to_vec();
-        add(&mut centred, &self.within.centre, -1.0);
-        let (mut place, outside) = match &self.within.basis {
-            None => (centred, 0.0),
-            Some(basis) => {
-                let place: Vec<f64> = (0..basis.ncols()).map(|j| dot(basis.col_as_slice(j), &centred)).collect();
-                let outside = (dot(&centred, &centred) - dot(&place, &place)).max(0.0);
-                (place, outside)
-            }
-        };
-        let mut column = faer::MatMut::from_column_major_slice_mut(&mut place, self.factor.nrows(), 1);
-        solve_lower_triangular_in_place(self.factor.as_ref(), column.as_mut(), Par::Seq);
-        (place, outside / self.across)
     }
 
     /// Squared Mahalanobis distances `[n, classes]` of samples to class means, both means and covariance those of a fit

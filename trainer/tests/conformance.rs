@@ -10,7 +10,8 @@
 mod synthetic;
 
 use acclimate_trainer::{
-    Candidate, Feature, FitError, FitOptions, Head, Kind, LOG_LOSS_FLOOR, Samples, fit, log_loss, select, solve,
+    Candidate, EXACT, Feature, FitError, FitOptions, Form, Head, Kind, LANDMARKS, LOG_LOSS_FLOOR, Samples, fit,
+    log_loss, select, solve,
 };
 use ndarray::{Array2, Axis};
 use synthetic::Synthetic;
@@ -305,4 +306,26 @@ fn a_clearly_better_kind_is_selected() {
     }
     let candidates = fit(&case.samples(), &FitOptions::default()).unwrap();
     assert_ne!(candidates[select(&candidates)].head.kind, Kind::Prototype);
+}
+
+#[test]
+fn a_kernel_of_more_samples_than_are_kept_exactly_rests_on_landmarks() {
+    // Rings in the plane, turn by turn: nothing linear tells them apart.
+    let n = EXACT + 100;
+    let labels: Vec<usize> = (0..n).map(|i| i % 2).collect();
+    let x = Array2::from_shape_fn((n, 3), |(i, j)| {
+        let (angle, radius) = (i as f32 * 2.399_963, if labels[i] == 0 { 0.5 } else { 1.0 } + 0.02 * (i % 7) as f32);
+        [radius * angle.cos(), radius * angle.sin(), 0.3][j]
+    });
+    let groups: Vec<usize> = (0..n).map(|i| i / 2).collect();
+    let samples = Samples::new(x.view(), &labels, &groups, 2).unwrap();
+    let options = FitOptions { gamma: Some(4.0), ..FitOptions::default() };
+    let solution = solve(Kind::Kernel, &samples, Some(0.1), &options).unwrap();
+    let Form::Kernel(kernel) = &solution.form else { panic!("a kernel head has a kernel") };
+    assert_eq!(kernel.support.nrows(), LANDMARKS);
+    let right = labels.iter().enumerate().filter(|&(i, &c)| solution.scores[(i, c)] > solution.scores[(i, 1 - c)]);
+    assert!(right.count() as f64 > 0.99 * n as f64, "left out, rings are told apart");
+    let linear = solve(Kind::Ridge, &samples, Some(0.1), &FitOptions::default()).unwrap();
+    let right = labels.iter().enumerate().filter(|&(i, &c)| linear.scores[(i, c)] > linear.scores[(i, 1 - c)]);
+    assert!((right.count() as f64) < 0.7 * n as f64, "no line tells rings apart");
 }

@@ -329,3 +329,11 @@ fn a_kernel_of_more_samples_than_are_kept_exactly_rests_on_landmarks() {
     let right = labels.iter().enumerate().filter(|&(i, &c)| linear.scores[(i, c)] > linear.scores[(i, 1 - c)]);
     assert!((right.count() as f64) < 0.7 * n as f64, "no line tells rings apart");
 }
+
+#[test]
+fn five_hundred_classes_of_one_or_two_samples_are_fitted() {
+    let case = Synthetic::new(16, 550, 4, 500, 1, 2.0);
+    for kind in Kind::ALL {
+        assert_sound(kind, &case, "500 classes");
+    }
+}

@@ -15,8 +15,8 @@ use ndarray::{Array1, Array2, Axis, concatenate, s};
 use crate::{
     Form, Kind, Prior, Samples, Solution, calibration,
     centred::Centred,
-    leave_out::{LeaveOut, unseen},
-    penalised::IllConditioned,
+    leave_out::{LeaveOut, mark, unseen},
+    penalised::{FINE, IllConditioned, ROUGH},
     precision::Precision,
     prior::linear,
     ridge::{Problem, batches, choose, one_hot},
@@ -26,9 +26,6 @@ use crate::{
 const SCALES: [f64; 4] = [1.0, 0.25, 0.0625, 0.015_625];
 /// Losses closer than this are equal, and the larger scale wins.
 const TIE: f64 = 1e-9;
-/// Steps of refinement end below this share of the coefficients: to rank penalties, and for good.
-const ROUGH: f64 = 1e-3;
-const FINE: f64 = 1e-9;
 
 /// Solves at a penalty and the best scale for it, or where there is none at the best of the path, by leave-out log-loss.
 /// Besides the solution, gives scores `[n, classes]` with each sample's whole fold left out. The cost is that of ridge on
@@ -65,9 +62,7 @@ pub(crate) fn solve<T: Precision>(
         for &class in &kept {
             scores.column_mut(class).map_inplace(|score| *score += share);
         }
-        for &at in &unseen {
-            scores[at] = f64::NEG_INFINITY;
-        }
+        mark(&mut scores, &unseen);
         scores
     };
     // The best scale for some rows of leave-out predictions, and its loss.

@@ -153,8 +153,7 @@ pub fn fit_within(
     if options.kinds.is_empty() {
         return Err(FitError::NoKinds);
     }
-    check_penalty(options.lambda)?;
-    check_gamma(options.gamma)?;
+    check(options.lambda, options.gamma)?;
     let fitter = Fitter::new(samples, options);
     let novelty = Novelty::with_groups(samples, &fitter.leave_out, FALSE_UNKNOWN_RATE);
     let wanted = |kind: &Kind| match samples.classes() {
@@ -189,23 +188,18 @@ pub fn solve(
     if samples.classes() < 2 {
         return Err(FitError::OneClass);
     }
-    check_penalty(lambda)?;
-    check_gamma(options.gamma)?;
+    check(lambda, options.gamma)?;
     let fitter = Fitter::new(samples, options);
     fitter.solve(kind, lambda, fitter.even).map(|(solution, _)| solution)
 }
 
-fn check_gamma(gamma: Option<f64>) -> Result<(), FitError> {
-    match gamma.filter(|gamma| !(gamma.is_finite() && *gamma > 0.0)) {
-        Some(gamma) => Err(FitError::Gamma { gamma }),
-        None => Ok(()),
-    }
-}
-
-fn check_penalty(lambda: Option<f64>) -> Result<(), FitError> {
-    match lambda.filter(|lambda| !(lambda.is_finite() && *lambda > 0.0)) {
-        Some(lambda) => Err(FitError::Lambda { lambda }),
-        None => Ok(()),
+/// A penalty and a width that are given must be finite and above 0.
+fn check(lambda: Option<f64>, gamma: Option<f64>) -> Result<(), FitError> {
+    let wrong = |number: &f64| !(number.is_finite() && *number > 0.0);
+    match (lambda.filter(wrong), gamma.filter(wrong)) {
+        (Some(lambda), _) => Err(FitError::Lambda { lambda }),
+        (None, Some(gamma)) => Err(FitError::Gamma { gamma }),
+        (None, None) => Ok(()),
     }
 }
 

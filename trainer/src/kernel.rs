@@ -17,8 +17,8 @@ use crate::{
     centred::{System, products},
     dot::dot,
     factor::Factor,
-    leave_out::{LeaveOut, content_hash, unseen},
-    penalised::IllConditioned,
+    leave_out::{LeaveOut, content_hash, mark, unseen},
+    penalised::{FINE, IllConditioned, ROUGH},
     precision::Precision,
     ridge::{Problem, batches, one_hot},
     search::search,
@@ -36,9 +36,6 @@ const FIRST: usize = 2;
 const PATH: usize = 20;
 /// Where the search begins: at 10^0.
 const START: usize = 5;
-/// Steps of refinement end below this share of the coefficients: to rank penalties, and for good.
-const ROUGH: f64 = 1e-3;
-const FINE: f64 = 1e-9;
 /// Added to the diagonal of the landmarks' kernel matrix, which is 1: duplicates make it singular.
 const JITTER: f64 = 1e-8;
 /// Losses closer than this are equal.
@@ -57,11 +54,6 @@ pub(crate) fn solve<T: Precision>(
 ) -> Result<(Solution, Array2<f64>), IllConditioned> {
     let points = Points::new(samples);
     let (targets, batches, unseen) = (one_hot(samples), batches(leave_out, folds), unseen(samples));
-    let mark = |scores: &mut Array2<f64>| {
-        for &at in &unseen {
-            scores[at] = f64::NEG_INFINITY;
-        }
-    };
     let mut near = None;
     // The best penalty of a width, its index on the path, and its loss.
     let mut look = |gamma: f64, start: usize| {
@@ -69,7 +61,7 @@ pub(crate) fn solve<T: Precision>(
         let problem = Problem::new(targets.view(), space.system(weights, threads));
         let mut loss = |lambda: f64| {
             let (mut scores, _) = problem.at(lambda, ROUGH)?.left_out(&batches, false)?;
-            mark(&mut scores);
+            mark(&mut scores, &unseen);
             Ok(calibration::loss(scores.view(), samples.labels(), &mut near))
         };
         let at = |index: usize| space.mean_value * 10_f64.powf(1.5 - 0.3 * index as f64);
@@ -97,8 +89,8 @@ pub(crate) fn solve<T: Precision>(
     let problem = Problem::new(targets.view(), space.system(weights, threads));
     let fit = problem.at(lambda, FINE)?;
     let (mut scores, mut by_fold) = fit.left_out(&batches, true)?;
-    mark(&mut scores);
-    mark(&mut by_fold);
+    mark(&mut scores, &unseen);
+    mark(&mut by_fold, &unseen);
     let (coefficients, offset) = space.dual(fit.coefficients.as_ref(), weights);
     let form = Form::Kernel(Kernel {
         support: samples.features().select(Axis(0), &points.landmarks),

@@ -2,6 +2,8 @@
 //!
 //! Invariant: nothing here depends on the order of the samples, so neither does any head.
 
+use ndarray::Array2;
+
 use crate::Samples;
 
 /// Independent hashes of a feature's components.
@@ -101,6 +103,13 @@ impl LeaveOut {
 /// The (sample, class) pairs where nothing of the class is left without the sample's group.
 pub(crate) fn unseen(samples: &Samples<'_>) -> Vec<(usize, usize)> {
     single(samples.labels(), samples.classes())
+}
+
+/// Scores `-inf` where nothing of the class was left to score with.
+pub(crate) fn mark(scores: &mut Array2<f64>, unseen: &[(usize, usize)]) {
+    for &at in unseen {
+        scores[at] = f64::NEG_INFINITY;
+    }
 }
 
 /// [`unseen`] of labels.

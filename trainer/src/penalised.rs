@@ -19,6 +19,9 @@ use crate::{
     workers,
 };
 
+/// Steps of refinement end below this share of the coefficients: to rank penalties, and for good.
+pub(crate) const ROUGH: f64 = 1e-3;
+pub(crate) const FINE: f64 = 1e-9;
 /// Refinements at most.
 const REFINEMENTS: usize = 8;
 /// Penalties below this share of the trace are rounding in f64, and count as this.

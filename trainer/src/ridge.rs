@@ -9,8 +9,8 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use crate::{
     Form, Kind, Samples, Solution, calibration,
     centred::{Centred, System, times},
-    leave_out::{LeaveOut, unseen},
-    penalised::{Batch, IllConditioned, Penalised},
+    leave_out::{LeaveOut, mark, unseen},
+    penalised::{Batch, FINE, IllConditioned, Penalised, ROUGH},
     precision::Precision,
     search::search,
 };
@@ -23,9 +23,6 @@ const START: usize = 8;
 const THOROUGH: usize = 256;
 /// Samples that penalties are ranked on at least, in whole folds, where samples are more than components.
 const RANKED: usize = 500;
-/// Steps of refinement end below this share of the coefficients: to rank penalties, and for good.
-const ROUGH: f64 = 1e-3;
-const FINE: f64 = 1e-9;
 
 /// Solves at `lambda`, or where there is none at the best of the path. Besides the solution, gives scores `[n, classes]`
 /// with each sample's whole fold left out. O(order³) per penalty that is looked at and O(n·order²) once, with
@@ -41,7 +38,6 @@ pub(crate) fn solve<T: Precision>(
     let problem = Problem::new(one_hot(samples).view(), centred.system(threads));
     let batches = batches(leave_out, folds);
     let unseen = unseen(samples);
-    let mark = |scores: &mut Array2<f64>| unseen.iter().for_each(|&at| scores[at] = f64::NEG_INFINITY);
     let unit = centred.unit * centred.unit;
     // Where every class has a single sample no score is left to rank penalties by; this one is what few samples favour.
     let lambda = lambda.or_else(|| (unseen.len() == samples.rows()).then_some(centred.mean_value));
@@ -50,7 +46,7 @@ pub(crate) fn solve<T: Precision>(
         || {
             choose(centred, &batches, |lambda, ranked| {
                 let (mut scores, _) = problem.at(lambda / unit, ROUGH)?.left_out(ranked, false)?;
-                mark(&mut scores);
+                mark(&mut scores, &unseen);
                 let rows: Vec<usize> = ranked.iter().flat_map(|batch| batch.groups.concat()).collect();
                 let labels: Vec<usize> = rows.iter().map(|&row| samples.labels()[row]).collect();
                 Ok(calibration::loss(scores.select(Axis(0), &rows).view(), &labels, &mut near))
@@ -60,8 +56,8 @@ pub(crate) fn solve<T: Precision>(
     )?;
     let fit = problem.at(lambda / unit, FINE)?;
     let (mut scores, mut by_fold) = fit.left_out(&batches, true)?;
-    mark(&mut scores);
-    mark(&mut by_fold);
+    mark(&mut scores, &unseen);
+    mark(&mut by_fold, &unseen);
     let weights = centred.weights_of(fit.coefficients.as_ref());
     let weights = Array2::from_shape_fn((samples.classes(), samples.dim()), |(c, j)| weights[(j, c)]);
     let bias = &problem.mean - weights.dot(&Array1::from(centred.mean.clone()));

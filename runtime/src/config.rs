@@ -1,5 +1,5 @@
-//! The configuration file, as far as it concerns the command line: which device this is, which backbone runs on what,
-//! how long a fit may take.
+//! The configuration file: which device this is, which backbone runs on what, how heads are fitted, and what the daemon
+//! senses, learns and tells.
 //!
 //! Checked whole: an unknown key is an error with its line, never ignored.
 
@@ -17,6 +17,14 @@ pub struct Config {
     pub device: Device,
     /// Which backbone new tasks get, and what runs it.
     pub backbone: Backbone,
+    /// The page and its API.
+    pub http: Http,
+    /// What is told to whom.
+    pub sink: Vec<Sink>,
+    /// What is sensed.
+    pub source: Vec<Source>,
+    /// What is learnt.
+    pub task: Vec<Task>,
 }
 
 /// `[adapt]`.
@@ -25,6 +33,222 @@ pub struct Config {
 pub struct Adapt {
     /// Time for fitting; without it, all kinds of head are tried.
     pub budget_ms: Option<u64>,
+    /// New labels after which the daemon adapts by itself; never where absent.
+    pub after_labels: Option<usize>,
+    /// The least time between two adaptations that nobody asked for, e.g. `1min`.
+    pub at_most_every: Option<Interval>,
+    /// Whether drift, once labelled, asks for an adaptation.
+    pub on_drift: Option<bool>,
+}
+
+/// `[http]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Address and port; `127.0.0.1:7070` where absent. Beyond loopback a token is needed.
+    pub listen: Option<std::net::SocketAddr>,
+    /// A file that holds the token.
+    pub token_file: Option<PathBuf>,
+}
+
+/// `[[source]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Its name, `[a-z0-9-]{1,64}`.
+    pub name: String,
+    /// What kind it is.
+    pub kind: SourceKind,
+    /// Of `camera`: `auto`, `pi`, `csi`, `/dev/video0`, `rtsp://…`, `http://…`.
+    #[serde(default)]
+    pub device: Option<String>,
+    /// Of `folder` and `replay`: the folder.
+    #[serde(default)]
+    pub path: Option<PathBuf>,
+    /// Of `command`: the program and its arguments.
+    #[serde(default)]
+    pub argv: Vec<String>,
+    /// Of `command`: `mjpeg`, or `rgb` with `size`.
+    #[serde(default)]
+    pub format: Option<Format>,
+    /// Width and height: asked of a camera, told of raw pixels.
+    #[serde(default)]
+    pub size: Option<[u32; 2]>,
+    /// Of `folder`: what becomes of a file that was taken in.
+    #[serde(default)]
+    pub after: After,
+    /// Time between frames, e.g. `500ms`; as they come where absent.
+    #[serde(default)]
+    pub every: Option<Interval>,
+    /// Whether frames are taken only when asked for.
+    #[serde(default)]
+    pub trigger: Trigger,
+    /// Quarter turns clockwise, in degrees: 0, 90, 180, 270.
+    #[serde(default)]
+    pub rotate: u16,
+    /// Polygons that are blacked out before anything is stored, corners in fractions of the frame.
+    #[serde(default)]
+    pub mask: Vec<Vec<[f64; 2]>>,
+}
+
+/// Kinds of source.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceKind {
+    /// V4L2, or pictures over HTTP, or what a known command gives.
+    Camera,
+    /// A program's standard output.
+    Command,
+    /// Files that appear in a folder.
+    Folder,
+    /// Pictures that are posted.
+    Http,
+    /// The files of a folder, over and over.
+    Replay,
+}
+
+/// What a command writes.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// JPEG files, one after the other.
+    Mjpeg,
+    /// Raw pixels, 3 bytes each.
+    Rgb,
+}
+
+/// What becomes of a file that was taken in.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum After {
+    /// It is deleted.
+    Delete,
+    /// It stays.
+    #[default]
+    Keep,
+    /// It moves to the folder `done` beside it.
+    Move,
+}
+
+/// When frames are taken.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Trigger {
+    /// As time goes by.
+    #[default]
+    Interval,
+    /// When somebody asks.
+    Request,
+}
+
+/// `[[task]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// Its name, `[a-z0-9-]{1,64}`.
+    pub name: String,
+    /// Its backbone; `[backbone] name` where absent.
+    #[serde(default)]
+    pub backbone: Option<String>,
+    /// Classes known from the start; others are learnt from labels.
+    #[serde(default)]
+    pub classes: Vec<String>,
+    /// What it looks at; every source where absent.
+    #[serde(default)]
+    pub from: Vec<Look>,
+    /// What is kept.
+    #[serde(default)]
+    pub keep: Keep,
+    /// Bytes of payloads at most, in MiB.
+    #[serde(default)]
+    pub keep_mib: Option<u64>,
+    /// Equal answers in a row that make a stable one.
+    #[serde(default)]
+    pub agree: Option<usize>,
+}
+
+/// A region of a source.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Look {
+    /// The source.
+    pub source: String,
+    /// `[x, y, width, height]` in fractions of the frame.
+    #[serde(default)]
+    pub crop: Option<[f64; 4]>,
+}
+
+/// What is kept of what is sensed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// Whatever teaches: labelled samples, and unlabelled ones that are new and doubtful.
+    #[default]
+    All,
+    /// Features without payloads.
+    Features,
+    /// Labelled samples.
+    Labelled,
+}
+
+/// `[[sink]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sink {
+    /// The task whose stable answers it is told.
+    pub task: String,
+    /// What kind it is.
+    pub kind: SinkKind,
+    /// Of `command`: the program and its arguments; the payload is on its standard input.
+    #[serde(default)]
+    pub argv: Vec<String>,
+    /// Of `webhook`: where the payload is posted.
+    #[serde(default)]
+    pub url: Option<String>,
+}
+
+/// Kinds of sink.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum SinkKind {
+    /// A program is run.
+    Command,
+    /// A payload is posted.
+    Webhook,
+}
+
+/// A time as people write it: `500ms`, `2s`, `1min`, `1h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interval(pub std::time::Duration);
+
+impl<'de> Deserialize<'de> for Interval {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Not a time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no time: expected a number and ms, s, min or h, e.g. \"500ms\"")]
+pub struct NoInterval(String);
+
+impl std::str::FromStr for Interval {
+    type Err = NoInterval;
+    fn from_str(text: &str) -> Result<Self, NoInterval> {
+        let wrong = || NoInterval(text.to_owned());
+        let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+        let unit = match text[digits..].trim_start() {
+            "ms" => 1,
+            "s" => 1000,
+            "min" => 60_000,
+            "h" => 3_600_000,
+            _ => return Err(wrong()),
+        };
+        let milliseconds = number.checked_mul(unit).filter(|&all| all > 0).ok_or_else(wrong)?;
+        Ok(Self(std::time::Duration::from_millis(milliseconds)))
+    }
 }
 
 /// `[device]`.

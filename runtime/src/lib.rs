@@ -14,6 +14,7 @@
 //! | [`inputs`], [`place`], [`config`] | what the command line names, where things lie |
 //! | [`record`] | what is printed as JSON |
 //! | [`models_folder`] | where a user's model is kept |
+//! | [`source`], [`daemon`] | what is sensed; the daemon, as its doors see it |
 //! | [`comparison`] | other backbones on a task's own samples |
 //! | [`pull`] | the file of a model, from its address or a folder |
 //! | [`trial`] | unknown models, first tried in a child process |
@@ -26,6 +27,7 @@ pub mod attention;
 pub mod cbor;
 pub mod comparison;
 pub mod config;
+pub mod daemon;
 pub mod demo;
 pub mod drift;
 pub mod embedding;
@@ -41,6 +43,7 @@ pub mod place;
 pub mod pull;
 pub mod recompute;
 pub mod record;
+pub mod source;
 pub mod store;
 pub mod switch;
 pub mod trial;

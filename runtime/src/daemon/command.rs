@@ -1,0 +1,182 @@
+//! What may be asked of the daemon: one closed list for the page, the socket and, to come, MQTT. Knows nothing of who asks how.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::record::{AdaptationRecord, PredictionRecord};
+
+/// Something to do. Who asks travels beside it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Puts a generation in service: a person's decision.
+    Activate {
+        /// The task.
+        task: String,
+        /// The generation.
+        generation: u32,
+    },
+    /// One adaptation now.
+    Adapt {
+        /// The task.
+        task: String,
+        /// A person's word that the new labels are right.
+        #[serde(default)]
+        trust_labels: bool,
+    },
+    /// Classifies the newest frame of a source, or of the task's only one.
+    Classify {
+        /// The task.
+        task: String,
+        /// The source.
+        #[serde(default)]
+        source: Option<String>,
+    },
+    /// Makes a task.
+    CreateTask {
+        /// Its name, `[a-z0-9-]{1,64}`.
+        task: String,
+        /// Its backbone; the configured one, else the built-in one.
+        #[serde(default)]
+        backbone: Option<String>,
+        /// What it looks at.
+        #[serde(default)]
+        from: Vec<Look>,
+    },
+    /// Forgets samples, and every head that was fitted on them.
+    Forget {
+        /// The task.
+        task: String,
+        /// Ids of samples, whole or their beginnings.
+        samples: Vec<String>,
+    },
+    /// Says what samples are.
+    Label {
+        /// The task.
+        task: String,
+        /// Ids of samples, whole or their beginnings; `last` is the newest.
+        samples: Vec<String>,
+        /// The class; none takes the label back.
+        label: Option<String>,
+    },
+    /// Chooses what a task looks at.
+    Look {
+        /// The task.
+        task: String,
+        /// Its sources and regions.
+        from: Vec<Look>,
+    },
+    /// Goes back to the head before.
+    Rollback {
+        /// The task.
+        task: String,
+    },
+    /// Begins or ends holding a class: while it is held, what the source senses is labelled, as one group; at the end the
+    /// head is fitted again.
+    Teach {
+        /// The task.
+        task: String,
+        /// The source; the task's only one where absent.
+        #[serde(default)]
+        source: Option<String>,
+        /// The class that is shown.
+        class: String,
+        /// Begin or end.
+        hold: Hold,
+    },
+    /// Takes the last teaching or labelling back: its samples are forgotten or unlabelled, the head before is in service
+    /// again.
+    Undo {
+        /// The task.
+        task: String,
+    },
+}
+
+/// The two ends of holding a button.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// Pressed.
+    Begin,
+    /// Released.
+    End,
+}
+
+/// A region of a source that a task looks at.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Look {
+    /// The source.
+    pub source: String,
+    /// `[x, y, width, height]` in fractions of the frame; all of it where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<[f64; 4]>,
+}
+
+/// What came of a command.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Reply {
+    /// An adaptation ended.
+    Adapted {
+        /// Everything there is to say about it.
+        #[schema(value_type = Object)]
+        adaptation: Box<AdaptationRecord>,
+    },
+    /// A prediction.
+    Classified {
+        /// What `classify` prints.
+        #[schema(value_type = Object)]
+        prediction: Box<PredictionRecord>,
+    },
+    /// Done.
+    Done {
+        /// What was done, in words.
+        done: String,
+    },
+    /// A hold ended and was learnt.
+    Learnt {
+        /// Frames that were taken in.
+        frames: usize,
+        /// From release to the head in service.
+        milliseconds: f64,
+        /// The verdict.
+        #[schema(value_type = Object)]
+        adaptation: Box<AdaptationRecord>,
+        /// SHA-256 of the statistics before.
+        digest_before: String,
+        /// And after.
+        digest_after: String,
+    },
+    /// The last teaching was taken back.
+    Undone {
+        /// Samples that were forgotten or lost their label.
+        samples: usize,
+        /// The generation in service now.
+        generation: Option<u32>,
+        /// SHA-256 of the statistics before the undo.
+        digest_before: String,
+        /// And after: that from before the teaching.
+        digest_after: String,
+    },
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// It cannot be done now.
+    #[error("{0}")]
+    Conflict(String),
+    /// The daemon failed at it.
+    #[error("{0}")]
+    Failed(String),
+    /// It makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// There is no such task, source, sample or generation.
+    #[error("{0}")]
+    NotFound(String),
+    /// The daemon is ending, or too many commands wait.
+    #[error("{0}")]
+    Unavailable(String),
+}

@@ -1,0 +1,65 @@
+//! What the daemon announces: to the page's event stream, to sinks and, to come, to MQTT. The same payload everywhere.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Something worth telling.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Notice {
+    /// Numbered from 1 since the daemon began.
+    pub id: u64,
+    /// When, RFC 3339 UTC.
+    pub time: String,
+    /// What.
+    pub event: Event,
+    /// The task, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// The source, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// In words.
+    pub message: String,
+    /// The stable answer, of `changed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+}
+
+/// Kinds of notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A new head is in service.
+    Adapted,
+    /// A stable answer changed.
+    Changed,
+    /// What is sensed is no longer what the head was learnt on.
+    Drifted,
+    /// A label would help.
+    LabelWanted,
+    /// Something needs a person.
+    Problem,
+    /// A candidate was not better.
+    Rejected,
+    /// A source cannot be read.
+    SourceLost,
+}
+
+/// A stable answer of a task about a source.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct State {
+    /// The class.
+    pub class: String,
+    /// Its calibrated probability.
+    pub confidence: f64,
+    /// Unlike everything learnt.
+    pub unknown: bool,
+    /// Probability of each class.
+    pub scores: BTreeMap<String, f64>,
+    /// The head that answered.
+    pub generation: u32,
+    /// Since when it has been so, RFC 3339 UTC.
+    pub since: String,
+}

@@ -1,0 +1,124 @@
+//! One moment of the daemon, as the page and `status` show it. Immutable: a new moment is a new view.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::command::Look;
+use super::notice::State;
+
+/// The daemon at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct View {
+    /// When, RFC 3339 UTC.
+    pub time: String,
+    /// The device's id.
+    pub device: String,
+    /// The program's version.
+    pub version: String,
+    /// Since when it runs, RFC 3339 UTC.
+    pub started: String,
+    /// What does not work as it should, in words; empty when all is well.
+    pub degraded: Vec<String>,
+    /// Every source.
+    pub sources: Vec<SourceView>,
+    /// Every task.
+    pub tasks: Vec<TaskView>,
+}
+
+/// A source.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct SourceView {
+    /// Its name.
+    pub name: String,
+    /// `camera`, `folder`, `http`, `command` or `replay`.
+    pub kind: String,
+    /// `starting`, `running`, `lost` or `ended`.
+    pub health: String,
+    /// Why it is lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Frames since the daemon began.
+    pub frames: u64,
+    /// Width and height of the newest frame, pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<[u32; 2]>,
+    /// When the newest frame was sensed, RFC 3339 UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
+}
+
+/// A task.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct TaskView {
+    /// Its name.
+    pub name: String,
+    /// Its backbone.
+    pub backbone: String,
+    /// What really runs it: engine, version, provider, precision. None before the first frame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extractor: Option<String>,
+    /// Its classes, with how many samples each has.
+    pub classes: Vec<ClassView>,
+    /// What it looks at, and what it says.
+    pub looks: Vec<LookView>,
+    /// The head in service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u32>,
+    /// Accuracy on samples it was not fitted on, with its 95 % interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<[f64; 3]>,
+    /// Samples without a label.
+    pub unlabelled: usize,
+    /// Labels since the last adaptation.
+    pub new_labels: usize,
+    /// An adaptation is running.
+    pub adapting: bool,
+    /// The class that is being held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teaching: Option<Teaching>,
+    /// What can be undone, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo: Option<String>,
+    /// Whether what is sensed is no longer what the head was learnt on.
+    pub drifted: bool,
+    /// The last verdict: `activated`, `rejected` or `not_enough_samples`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<String>,
+    /// What to do next, in words.
+    pub next: Vec<String>,
+}
+
+/// A class of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ClassView {
+    /// Its name.
+    pub name: String,
+    /// Labelled samples.
+    pub samples: usize,
+}
+
+/// A region, and what is seen in it.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct LookView {
+    /// The region.
+    #[serde(flatten)]
+    pub look: Look,
+    /// The newest answer, stable or not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub now: Option<State>,
+    /// The stable one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stable: Option<State>,
+    /// From the frame to the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub milliseconds: Option<f64>,
+}
+
+/// A class that is being held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Teaching {
+    /// The class.
+    pub class: String,
+    /// Frames taken in so far.
+    pub frames: usize,
+}

@@ -1,0 +1,286 @@
+//! Sources: what a device senses, frame by frame. A source runs on a thread of its own and hands frames to a [`Feed`].
+//!
+//! Knows nothing of tasks, engines or heads. Invariant: a source ends only when told to; what fails is reported as lost, with
+//! the reason, and tried again with back-off.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+/// One thing sensed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The source's name.
+    pub source: Arc<str>,
+    /// When it was sensed.
+    pub taken: Timestamp,
+    /// What was sensed.
+    pub content: Content,
+}
+
+/// The content of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A picture's file as it came: JPEG, PNG, WebP or BMP.
+    File(Vec<u8>),
+    /// Pixels, 3 bytes each, row by row, `[height, width, 3]`.
+    Rgb {
+        /// Pixels of a row.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// `3 * width * height` bytes.
+        pixels: Vec<u8>,
+    },
+}
+
+/// How a source fares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Not yet opened.
+    Starting,
+    /// Frames come, or would if there were any.
+    Running,
+    /// It cannot be read now, and is tried again.
+    Lost {
+        /// What was attempted, what was found, what to do.
+        reason: String,
+    },
+    /// It has given all it had: a replay.
+    Ended,
+}
+
+/// What one source has to say next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sensed {
+    /// A frame.
+    Frame(Frame),
+    /// A change of its health.
+    Health {
+        /// The source's name.
+        source: Arc<str>,
+        /// How it fares now.
+        health: Health,
+    },
+}
+
+/// Something that senses.
+pub trait Source: Send {
+    /// Senses until told to stop.
+    fn run(&mut self, feed: &Feed, stop: &Stop);
+}
+
+/// Where a source puts frames. One frame waits at most: a newer one takes its place, and what is shed is counted, unless the
+/// source must not lose any ([`Feed::give`]).
+pub struct Feed {
+    source: Arc<str>,
+    slot: Arc<Slot>,
+}
+
+/// Where the daemon takes from. All feeds made from one outlet share it; each keeps a place of its own.
+pub struct Outlet {
+    slot: Arc<Slot>,
+}
+
+#[derive(Default)]
+struct Slot {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// By source, in the order in which they were put.
+    sensed: Vec<Sensed>,
+    shed: u64,
+    closed: bool,
+}
+
+impl Outlet {
+    /// With the place for a source's frames that the source is given.
+    pub fn new() -> Self {
+        Self { slot: Arc::new(Slot::default()) }
+    }
+
+    /// The place of one source.
+    pub fn feed(&self, source: &str) -> Feed {
+        Feed { source: source.into(), slot: Arc::clone(&self.slot) }
+    }
+
+    /// Waits for what is sensed next; `None` after [`Outlet::close`], or when nothing came within `wait`.
+    pub fn take(&self, wait: Duration) -> Option<Sensed> {
+        let until = Instant::now() + wait;
+        let mut waiting = self.slot.lock();
+        loop {
+            if !waiting.sensed.is_empty() {
+                let sensed = waiting.sensed.remove(0);
+                self.slot.changed.notify_all();
+                return Some(sensed);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if waiting.closed || left.is_zero() {
+                return None;
+            }
+            waiting = self.slot.changed.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Frames that newer ones took the place of.
+    pub fn shed(&self) -> u64 {
+        self.slot.lock().shed
+    }
+
+    /// Lets nobody wait any more.
+    pub fn close(&self) {
+        self.slot.lock().closed = true;
+        self.slot.changed.notify_all();
+    }
+}
+
+impl Default for Outlet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Feed {
+    /// The source's name.
+    pub fn source(&self) -> &Arc<str> {
+        &self.source
+    }
+
+    /// Puts a frame; one of this source that still waits is shed.
+    pub fn put(&self, taken: Timestamp, content: Content) {
+        let frame = Frame { source: Arc::clone(&self.source), taken, content };
+        let mut waiting = self.slot.lock();
+        let mine = |sensed: &Sensed| matches!(sensed, Sensed::Frame(frame) if frame.source == self.source);
+        if let Some(at) = waiting.sensed.iter().position(mine) {
+            waiting.sensed[at] = Sensed::Frame(frame);
+            waiting.shed += 1;
+        } else {
+            waiting.sensed.push(Sensed::Frame(frame));
+        }
+        self.slot.changed.notify_all();
+    }
+
+    /// Puts a frame that must not be shed: waits until the one before was taken. False once nobody takes any more, or when
+    /// told to stop.
+    pub fn give(&self, taken: Timestamp, content: Content, stop: &Stop) -> bool {
+        let mut waiting = self.slot.lock();
+        let mine = |sensed: &Sensed| matches!(sensed, Sensed::Frame(frame) if frame.source == self.source);
+        while waiting.sensed.iter().any(mine) {
+            if waiting.closed || stop.is_set() {
+                return false;
+            }
+            let patience = Duration::from_millis(100);
+            waiting = self.slot.changed.wait_timeout(waiting, patience).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        waiting.sensed.push(Sensed::Frame(Frame { source: Arc::clone(&self.source), taken, content }));
+        self.slot.changed.notify_all();
+        !waiting.closed
+    }
+
+    /// Says how the source fares; only the newest word of a source waits.
+    pub fn health(&self, health: Health) {
+        let mut waiting = self.slot.lock();
+        waiting.sensed.retain(|sensed| !matches!(sensed, Sensed::Health { source, .. } if *source == self.source));
+        waiting.sensed.push(Sensed::Health { source: Arc::clone(&self.source), health });
+        self.slot.changed.notify_all();
+    }
+}
+
+impl Slot {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells threads to stop, and is what they wait on.
+#[derive(Clone, Default)]
+pub struct Stop {
+    state: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Stop {
+    /// Not yet set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tells everybody.
+    pub fn set(&self) {
+        *self.state.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.state.1.notify_all();
+    }
+
+    /// Whether it was set.
+    pub fn is_set(&self) -> bool {
+        *self.state.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits so long, or until it is set; true where it is.
+    pub fn wait(&self, time: Duration) -> bool {
+        let set = self.state.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.state.1.wait_timeout_while(set, time, |set| !*set).unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    fn file(byte: u8) -> Content {
+        Content::File(vec![byte])
+    }
+
+    #[test]
+    fn the_newest_frame_of_each_source_waits_and_what_is_shed_is_counted() {
+        let outlet = Outlet::new();
+        let (a, b) = (outlet.feed("a"), outlet.feed("b"));
+        a.put(Timestamp::UNIX_EPOCH, file(1));
+        b.put(Timestamp::UNIX_EPOCH, file(2));
+        a.put(Timestamp::UNIX_EPOCH, file(3));
+        let contents: Vec<Content> = std::iter::from_fn(|| outlet.take(Duration::ZERO))
+            .map(|sensed| match sensed {
+                Sensed::Frame(frame) => frame.content,
+                Sensed::Health { .. } => unreachable!("nobody spoke of health"),
+            })
+            .collect();
+        assert_eq!(contents, [file(3), file(2)]);
+        assert_eq!(outlet.shed(), 1);
+    }
+
+    #[test]
+    fn what_is_given_is_never_shed() {
+        let (outlet, stop) = (Outlet::new(), Stop::new());
+        let feed = outlet.feed("replay");
+        let giver = std::thread::spawn(move || (0..50).all(|n| feed.give(Timestamp::UNIX_EPOCH, file(n), &stop)));
+        for n in 0..50 {
+            let Some(Sensed::Frame(frame)) = outlet.take(SOON) else { panic!("a frame was lost before {n}") };
+            assert_eq!(frame.content, file(n));
+        }
+        assert!(giver.join().unwrap());
+        assert_eq!(outlet.shed(), 0);
+    }
+
+    #[test]
+    fn closing_and_stopping_wake_who_waits() {
+        let (outlet, stop) = (Arc::new(Outlet::new()), Stop::new());
+        let taker = std::thread::spawn({
+            let outlet = Arc::clone(&outlet);
+            move || outlet.take(SOON)
+        });
+        outlet.close();
+        assert_eq!(taker.join().unwrap(), None);
+        let waiter = std::thread::spawn({
+            let stop = stop.clone();
+            move || stop.wait(SOON)
+        });
+        stop.set();
+        assert!(waiter.join().unwrap());
+    }
+}

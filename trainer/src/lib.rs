@@ -62,7 +62,7 @@ pub use comparison::{Comparison, GROUPS_TO_TEST};
 pub use conformal::{COVERAGES, Conformal, CoverageError};
 pub use cost::flops;
 pub use decision::{Answer, Decision, DecisionError, Outcomes};
-pub use evaluation::{Evaluation, EvaluationError};
+pub use evaluation::{Evaluation, EvaluationError, most_probable};
 pub use feature::{Feature, FeatureError};
 pub use form::{Form, Kernel, Linear};
 pub use head::{Head, Kind, KindError, LOG_LOSS_FLOOR, log_loss, softmax};

@@ -1,18 +1,15 @@
 //! `drift`: whether inputs without labels are like what a head was learnt on.
 
-use std::num::NonZeroUsize;
-
 use acclimate::drift;
-use acclimate::group::{GroupBy, GroupInput, groups};
+use acclimate::group::{GroupBy, groups};
 use acclimate::inputs::{self, Labels};
-use acclimate::loading::Loader;
 use acclimate::record::DriftRecord;
 use acclimate::store::Access;
 use acclimate_trainer::drift::Window;
-use acclimate_trainer::{Feature, GROUPS_TO_TEST, domain::LEVEL};
+use acclimate_trainer::{Feature, GROUPS_TO_TEST, domain::LEVEL, most_probable};
 use anyhow::{Context as _, bail};
 
-use super::classify::{Failures, embed, open};
+use super::classify::{Failures, Inputs, group_input, open};
 use super::{Context, Outcome, args};
 
 /// Runs `acclimate drift`.
@@ -22,29 +19,13 @@ pub fn run(context: &Context, args: &args::Drift) -> anyhow::Result<Outcome> {
     let input = backbone.manifest().input.clone();
     let found = inputs::find(&args.paths, &Labels::None, &input);
     let mut failures = Failures::new(context);
-    failures.of(&found)?;
-    let bar = context.progress(found.items.len(), "comparing");
-    let mut loader = Loader::new(&found.items, &input, args.stride.map(NonZeroUsize::get));
     let (mut features, mut grouped) = (Vec::<Feature>::new(), Vec::new());
-    while let Some(chunk) = loader.next() {
-        bar.set_position(loader.files());
-        for (item, input, embedded) in embed(&mut backbone, chunk) {
-            match embedded {
-                Ok(embedded) => {
-                    features.push(embedded.feature);
-                    grouped.push(GroupInput {
-                        seq: grouped.len() as i64,
-                        phash: Some(embedded.phash),
-                        source: input,
-                        taken: None,
-                        group_key: item.group.clone(),
-                    });
-                }
-                Err(reason) => bar.suspend(|| failures.one(&input, &reason))?,
-            }
-        }
-    }
-    bar.finish_and_clear();
+    let of = Inputs { found: &found, stride: args.stride, what: "comparing" };
+    of.each(context, &mut backbone, &mut failures, |_, item, name, embedded| {
+        features.push(embedded.feature);
+        grouped.push(group_input(grouped.len(), item, name, embedded.phash));
+        Ok(())
+    })?;
     let group_of = groups(&grouped, GroupBy::Column);
     // A burst is one moment: what is of one group comes one after the other.
     let mut order: Vec<usize> = (0..features.len()).collect();
@@ -52,8 +33,7 @@ pub fn run(context: &Context, args: &args::Drift) -> anyhow::Result<Outcome> {
     let mut window = Window::default();
     for row in order {
         let p = stored.file.head.probabilities(&features[row]);
-        let class = (0..p.len()).fold(0, |best, class| if p[class] > p[best] { class } else { best });
-        window.observe(&reference, features[row].as_slice(), class, group_of[row]);
+        window.observe(&reference, features[row].as_slice(), most_probable((&p).into()), group_of[row]);
     }
     window.close();
     let words = inputs::files_word(&input);

@@ -7,6 +7,7 @@ mod audit;
 mod bench;
 mod choose;
 mod classify;
+mod config;
 mod demo;
 mod doctor;
 mod drift;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use acclimate::adaptation::{Options, Rule};
 pub use acclimate::causes;
-use acclimate::config::{Config, EngineName};
+use acclimate::config::{Config, EngineName, From as ConfigFrom};
 use acclimate::embedding::Opener;
 use acclimate::extractor::{self, Checked};
 use acclimate::head_file::Fixed;
@@ -81,7 +82,11 @@ pub struct Context {
 /// Runs one command.
 pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let global = cli.global.clone();
-    let config = Config::load(global.config.as_deref())?;
+    // It speaks about a wrong configuration, which nothing else runs with.
+    if let Command::Config(command) = &cli.command {
+        return config::run(&global, command);
+    }
+    let config = Config::load(&ConfigFrom::of_process(global.config.as_deref()))?.config;
     let environment = Environment::of_process();
     let data_dir = environment.data_dir(global.data_dir.as_deref());
     let library = Library::new(environment.model_dirs(&global.models, &data_dir));
@@ -99,6 +104,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             std::io::stdout().write_all(&script)?;
             Ok(Outcome::Done)
         }
+        // Answered above.
+        Command::Config(command) => config::run(&context.global, command),
         Command::Demo(args) => demo::run(&context, args),
         Command::Doctor(args) => doctor::run(&context, args),
         Command::Drift(args) => drift::run(&context, args),

@@ -9,7 +9,6 @@ use acclimate_trainer::Feature;
 use acclimate_trainer::drift::Reference;
 use jiff::Timestamp;
 use ndarray::Array2;
-use sha2::{Digest as _, Sha256};
 
 use crate::config::SourceKind;
 use crate::daemon::command::{Command, CommandError, Hold, Look, Reply};
@@ -86,7 +85,7 @@ impl Store {
     pub(super) fn digest(&self) -> String {
         let mut labelled: Vec<_> = self.samples.iter().filter_map(|s| Some((s.id, s.label.clone()?))).collect();
         labelled.sort();
-        format!("{:x}", Sha256::digest(format!("{labelled:?}")))
+        crate::store::Digest::of(format!("{labelled:?}").as_bytes()).to_string()
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -515,7 +514,7 @@ fn feature(seed: u64, class: usize, shift: f32) -> Feature {
     let mut raw: Vec<f32> = (0..DIM).map(|j| 0.1 * noise(j)).collect();
     raw[class] += 1.0;
     raw[2] += shift;
-    Feature::from_raw(raw).unwrap()
+    Feature::from_raw(&raw).unwrap()
 }
 
 fn reference() -> Reference {

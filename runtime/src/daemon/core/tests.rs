@@ -143,8 +143,10 @@ fn new_labels_have_it_adapt_but_not_too_often_and_not_while_it_is_hot() {
 fn labels_that_were_not_enough_are_not_tried_again_and_again() {
     let mut world = World::new(setup());
     world.store.enough = false;
+    world.busy_scene = true;
     world.run(600 * SECOND);
     let ids = world.store.ids(6);
+    assert_eq!(ids.len(), 6);
     let _labelled = world.ask(label(&ids, Some("open")));
     world.run(3600 * SECOND);
     assert_eq!(world.fits, 1);

@@ -359,8 +359,9 @@ impl World {
     }
 
     fn tell(&mut self, event: Event) {
+        let effects = self.core.handle(event, at(self.now));
         let hot = self.core.heat.is_some();
-        for effect in self.core.handle(event, at(self.now)) {
+        for effect in effects {
             match effect {
                 Effect::Announce(notice) => {
                     assert_eq!(notice.id as usize, self.notices.len() + 1);

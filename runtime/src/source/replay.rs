@@ -11,6 +11,8 @@ use super::session::keep_open;
 use super::{Content, Feed, Health, Source, Stop};
 use crate::{config, inputs};
 
+/// Time between two pictures, unless the configuration says otherwise.
+const USUAL: Duration = Duration::from_millis(500);
 /// No picture's file is larger.
 const LARGEST: u64 = 64 << 20;
 
@@ -24,7 +26,7 @@ pub(super) struct Replay {
 impl Replay {
     pub(super) fn new(config: &config::Source) -> Self {
         let path = config.path.clone().unwrap_or_default();
-        Self { path, repeat: config.repeat, pace: Pace::new(config, None) }
+        Self { path, repeat: config.repeat, pace: Pace::new(config, Some(USUAL)) }
     }
 }
 
@@ -126,8 +128,8 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, [content]).unwrap();
         }
-        with(&config(folder.path(), ""), |outlet| assert_eq!(frames(outlet, 7), [1, 2, 3, 1, 2, 3, 1]));
-        with(&config(folder.path(), "repeat = false"), |outlet| {
+        with(&config(folder.path(), "every = \"1ms\""), |outlet| assert_eq!(frames(outlet, 7), [1, 2, 3, 1, 2, 3, 1]));
+        with(&config(folder.path(), "every = \"1ms\"\nrepeat = false"), |outlet| {
             assert_eq!(frames(outlet, 3), [1, 2, 3]);
             while let Some(sensed) = outlet.take(SOON) {
                 if matches!(sensed, Sensed::Health { health: Health::Ended, .. }) {
@@ -143,7 +145,7 @@ mod tests {
     fn a_folder_that_is_not_there_yet_is_named_and_found_later() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("later");
-        with(&config(&folder, ""), |outlet| {
+        with(&config(&folder, "every = \"1ms\""), |outlet| {
             let lost = std::iter::from_fn(|| outlet.take(SOON)).find_map(|sensed| match sensed {
                 Sensed::Health { health: Health::Lost { reason }, .. } => Some(reason),
                 _ => None,

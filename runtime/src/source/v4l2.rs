@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use super::command::PATIENCE;
 use super::pace::{Ask, Pace};
 use super::session::{Session, keep_open, words};
-use super::{Content, Feed, Source, Stop, pixels};
+use super::{Content, Feed, Source, Stop, yuyv};
 use crate::config;
 
 /// What is asked for first, unless the configuration says otherwise.
@@ -90,7 +90,7 @@ impl V4l2 {
             session.works();
             let Some(bytes) = bytes else { continue };
             let content = if format == PixelFormat::YUYV {
-                match pixels::yuyv(width, height, stride, &bytes) {
+                match yuyv::rgb(width, height, stride, &bytes) {
                     Some(pixels) => Content::Rgb { width, height, pixels },
                     // The first after opening may be cut off.
                     None => continue,

@@ -8,10 +8,13 @@ use std::path::{Path, PathBuf};
 
 use acclimate_backbone::Input;
 
+/// Endings of files that are taken for pictures.
+const PICTURES: &[&str] = &["bmp", "jpeg", "jpg", "png", "webp"];
+
 /// Endings of a folder's files that are taken for samples; a file named on the command line is always tried.
 fn endings(input: &Input) -> &'static [&'static str] {
     match input {
-        Input::Image(_) => &["bmp", "jpeg", "jpg", "png", "webp"],
+        Input::Image(_) => PICTURES,
         Input::Signal(_) => &["csv", "npy", "tsv", "txt"],
     }
 }
@@ -114,6 +117,23 @@ pub fn find(paths: &[PathBuf], labels: &Labels, input: &Input) -> Found {
     walk.found
 }
 
+/// Lists the pictures below a folder.
+pub fn pictures(folder: &Path) -> Found {
+    let mut walk = Walk { found: Found::default(), visited: HashSet::new(), labels: &Labels::None, endings: PICTURES };
+    walk.folder(folder);
+    walk.found
+}
+
+/// Whether a file is named like a picture.
+pub fn is_named_like_a_picture(path: &Path) -> bool {
+    ends_with(path, PICTURES)
+}
+
+fn ends_with(path: &Path, endings: &[&str]) -> bool {
+    let ending = path.extension().and_then(std::ffi::OsStr::to_str).map(str::to_ascii_lowercase);
+    ending.is_some_and(|ending| endings.contains(&ending.as_str()))
+}
+
 struct Walk<'a> {
     found: Found,
     /// Canonical names of folders seen: a link back to a parent ends here.
@@ -162,8 +182,7 @@ impl Walk<'_> {
     }
 
     fn named_like_a_sample(&self, path: &Path) -> bool {
-        let ending = path.extension().and_then(std::ffi::OsStr::to_str).map(str::to_ascii_lowercase);
-        ending.is_some_and(|ending| self.endings.contains(&ending.as_str()))
+        ends_with(path, self.endings)
     }
 }
 

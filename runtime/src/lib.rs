@@ -14,7 +14,7 @@
 //! | [`inputs`], [`place`], [`config`] | what the command line names, where things lie |
 //! | [`record`] | what is printed as JSON |
 //! | [`models_folder`] | where a user's model is kept |
-//! | [`source`], [`daemon`] | what is sensed; the daemon, as its doors see it |
+//! | [`source`], [`sink`], [`daemon`] | what is sensed, who is told; the daemon, as its doors see it |
 //! | [`comparison`] | other backbones on a task's own samples |
 //! | [`pull`] | the file of a model, from its address or a folder |
 //! | [`trial`] | unknown models, first tried in a child process |
@@ -25,6 +25,7 @@
 pub mod adaptation;
 pub mod attention;
 pub mod cbor;
+mod child;
 pub mod comparison;
 pub mod config;
 pub mod daemon;
@@ -33,6 +34,8 @@ pub mod drift;
 pub mod embedding;
 pub mod export;
 pub mod extractor;
+#[cfg(test)]
+mod fake;
 pub mod group;
 pub mod head_file;
 pub mod inputs;
@@ -43,6 +46,7 @@ pub mod place;
 pub mod pull;
 pub mod recompute;
 pub mod record;
+pub mod sink;
 pub mod source;
 pub mod store;
 pub mod switch;

@@ -6,6 +6,7 @@
 mod adaptation;
 mod backbone;
 mod bench;
+mod config;
 mod decision;
 mod drift;
 mod evaluation;
@@ -17,6 +18,7 @@ mod task;
 pub use adaptation::{AdaptationRecord, CandidateRecord, ComparisonRecord, DemoRecord, Seconds, TuneRecord};
 pub use backbone::BackboneRecord;
 pub use bench::{BenchFitRecord, BenchRecord, FitCaseRecord, FitMemoryRecord, FitTimeRecord, SpreadRecord};
+pub use config::{ConfigCheckRecord, ConfigShowRecord};
 pub use decision::{DecidedRecord, DecisionRecord};
 pub use drift::DriftRecord;
 pub use evaluation::{ConfusionRecord, EvaluateRecord, EvaluationRecord};

@@ -3,10 +3,30 @@
 //! Knows nothing of tasks, engines or heads. Invariant: a source ends only when told to; what fails is reported as lost, with
 //! the reason, and tried again with back-off.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+pub mod address;
+mod camera;
+mod command;
+mod folder;
+pub(crate) mod http;
+mod mjpeg;
+mod pace;
+mod posted;
+mod replay;
+mod session;
+mod v4l2;
+mod yuyv;
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+
+use crate::config;
+
+pub use self::camera::{Seen, list};
+pub use self::mjpeg::Splitter;
+pub use self::pace::Ask;
+pub use self::posted::{Inbox, posted};
 
 /// One thing sensed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +89,27 @@ pub enum Sensed {
 pub trait Source: Send {
     /// Senses until told to stop.
     fn run(&mut self, feed: &Feed, stop: &Stop);
+
+    /// What asks it for a frame now.
+    fn ask(&self) -> Option<Ask> {
+        None
+    }
+
+    /// Where pictures are handed to it, if it takes some.
+    fn inbox(&self) -> Option<Inbox> {
+        None
+    }
+}
+
+/// Makes a source of what the configuration says; touches no device before it runs.
+pub fn open(config: &config::Source) -> Box<dyn Source> {
+    match config.kind {
+        config::SourceKind::Camera => camera::open(config),
+        config::SourceKind::Command => Box::new(command::Command::new(config)),
+        config::SourceKind::Folder => Box::new(folder::Folder::new(config)),
+        config::SourceKind::Http => Box::new(posted::Posted::new()),
+        config::SourceKind::Replay => Box::new(replay::Replay::new(config)),
+    }
 }
 
 /// Where a source puts frames. One frame waits at most: a newer one takes its place, and what is shed is counted, unless the
@@ -95,6 +136,8 @@ struct Waiting {
     sensed: Vec<Sensed>,
     shed: u64,
     closed: bool,
+    /// Somebody wants who takes to look up.
+    knocked: bool,
 }
 
 impl Outlet {
@@ -108,11 +151,15 @@ impl Outlet {
         Feed { source: source.into(), slot: Arc::clone(&self.slot) }
     }
 
-    /// Waits for what is sensed next; `None` after [`Outlet::close`], or when nothing came within `wait`.
+    /// Waits for what is sensed next; `None` after [`Outlet::close`], once after [`Outlet::knock`], or when nothing came within
+    /// `wait`.
     pub fn take(&self, wait: Duration) -> Option<Sensed> {
         let until = Instant::now() + wait;
         let mut waiting = self.slot.lock();
         loop {
+            if std::mem::take(&mut waiting.knocked) {
+                return None;
+            }
             if !waiting.sensed.is_empty() {
                 let sensed = waiting.sensed.remove(0);
                 self.slot.changed.notify_all();
@@ -129,6 +176,12 @@ impl Outlet {
     /// Frames that newer ones took the place of.
     pub fn shed(&self) -> u64 {
         self.slot.lock().shed
+    }
+
+    /// Has who waits look up, or who waits next: there is something else to do.
+    pub fn knock(&self) {
+        self.slot.lock().knocked = true;
+        self.slot.changed.notify_all();
     }
 
     /// Lets nobody wait any more.
@@ -199,7 +252,22 @@ impl Slot {
 /// Tells threads to stop, and is what they wait on.
 #[derive(Clone, Default)]
 pub struct Stop {
-    state: Arc<(Mutex<bool>, Condvar)>,
+    state: Arc<Stopping>,
+}
+
+#[derive(Default)]
+struct Stopping {
+    set: Mutex<bool>,
+    changed: Condvar,
+    wakers: Mutex<Vec<Weak<Wake>>>,
+}
+
+type Wake = dyn Fn() + Send + Sync;
+
+/// Holds a call that [`Stop::on_set`] was given; it is not made once this is gone.
+#[must_use = "the call is not made once this is dropped"]
+pub struct Waker {
+    _wake: Arc<Wake>,
 }
 
 impl Stop {
@@ -210,22 +278,43 @@ impl Stop {
 
     /// Tells everybody.
     pub fn set(&self) {
-        *self.state.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.state.1.notify_all();
+        *self.state.set.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.state.changed.notify_all();
+        let wakers = std::mem::take(&mut *self.state.wakers.lock().unwrap_or_else(PoisonError::into_inner));
+        for wake in wakers.iter().filter_map(Weak::upgrade) {
+            wake();
+        }
     }
 
     /// Whether it was set.
     pub fn is_set(&self) -> bool {
-        *self.state.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.state.set.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits so long, or until it is set; true where it is.
     pub fn wait(&self, time: Duration) -> bool {
-        let set = self.state.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *self.state.1.wait_timeout_while(set, time, |set| !*set).unwrap_or_else(PoisonError::into_inner).0
+        let set = self.state.set.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.state.changed.wait_timeout_while(set, time, |set| !*set).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Calls `wake` when it is set, or now if it is: for who waits on something else.
+    pub fn on_set(&self, wake: impl Fn() + Send + Sync + 'static) -> Waker {
+        let wake: Arc<Wake> = Arc::new(wake);
+        {
+            let mut wakers = self.state.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+            wakers.retain(|waker| waker.strong_count() > 0);
+            wakers.push(Arc::downgrade(&wake));
+        }
+        // Set meanwhile: then `set` may have missed it. Twice does no harm.
+        if self.is_set() {
+            wake();
+        }
+        Waker { _wake: wake }
     }
 }
 
+#[cfg(test)]
+mod cameras;
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
@@ -268,6 +357,15 @@ mod tests {
     }
 
     #[test]
+    fn a_knock_is_heard_once_and_loses_nothing() {
+        let outlet = Outlet::new();
+        outlet.feed("a").put(Timestamp::UNIX_EPOCH, file(1));
+        outlet.knock();
+        assert_eq!(outlet.take(SOON), None);
+        assert!(matches!(outlet.take(SOON), Some(Sensed::Frame(_))));
+    }
+
+    #[test]
     fn closing_and_stopping_wake_who_waits() {
         let (outlet, stop) = (Arc::new(Outlet::new()), Stop::new());
         let taker = std::thread::spawn({
@@ -280,7 +378,18 @@ mod tests {
             let stop = stop.clone();
             move || stop.wait(SOON)
         });
+        let woken = Arc::new(Mutex::new(0));
+        let count = |woken: &Arc<Mutex<usize>>| {
+            let woken = Arc::clone(woken);
+            move || *woken.lock().unwrap() += 1
+        };
+        let held = stop.on_set(count(&woken));
+        drop(stop.on_set(count(&woken)));
         stop.set();
         assert!(waiter.join().unwrap());
+        assert_eq!(*woken.lock().unwrap(), 1, "one is held, the other is gone");
+        drop(held);
+        let _late = stop.on_set(count(&woken));
+        assert_eq!(*woken.lock().unwrap(), 2, "set already");
     }
 }

@@ -30,7 +30,7 @@ pub struct Global {
     /// Where tasks, samples and heads live [default: $STATE_DIRECTORY, else the XDG data directory]
     #[arg(long, global = true, env = "ACCLIMATE_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Configuration file (TOML)
+    /// Configuration file (TOML) [default: /etc/acclimate/acclimate.toml for a service and root, else the XDG one]
     #[arg(long, global = true, env = "ACCLIMATE_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Folder with models, searched first [also: $ACCLIMATE_MODELS]
@@ -104,10 +104,17 @@ pub enum Command {
     Model(Model),
     /// Search wider for a head than adapt does (more penalties, both weightings), then judge it like any other
     Tune(Tune),
+    /// Watch the sources, answer, learn: the daemon, until it is told to end (SIGTERM)
+    Run,
+    /// What the running daemon sees, says and lacks
+    Status,
     /// Check what works here and say what to do about what does not
     Doctor(Doctor),
     /// Measure this machine: load, latency, throughput, fit, memory
     Bench(Bench),
+    /// Check the configuration, print one to start from, its JSON Schema, and what holds with where it comes from
+    #[command(subcommand)]
+    Config(Config),
     /// Print a completion script
     Completions {
         /// The shell to complete for
@@ -118,6 +125,22 @@ pub enum Command {
     /// Load and run the models named on standard input: what a trial runs in a process of its own
     #[command(hide = true)]
     Trial,
+}
+
+/// `acclimate config`.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Say everything that is wrong, with its line; exit code 1 where something is
+    Check {
+        /// The file [default: --config, else the system's or the user's]
+        file: Option<PathBuf>,
+    },
+    /// Print a file to start from: every key with its default, commented out
+    Default,
+    /// Print the JSON Schema of the file, for editors
+    Schema,
+    /// Print what holds: every setting, and the file, variable, default or store that it comes from
+    Show,
 }
 
 /// `acclimate demo`.

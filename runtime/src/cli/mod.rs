@@ -7,6 +7,7 @@ mod audit;
 mod bench;
 mod choose;
 mod classify;
+mod config;
 mod demo;
 mod doctor;
 mod drift;
@@ -14,7 +15,9 @@ mod forget;
 mod head;
 mod manifest;
 mod model;
+mod run;
 mod sample;
+mod status;
 mod task;
 mod tune;
 
@@ -25,7 +28,8 @@ use std::time::Duration;
 
 use acclimate::adaptation::{Options, Rule};
 pub use acclimate::causes;
-use acclimate::config::{Config, EngineName};
+use acclimate::config::{Config, EngineName, From as ConfigFrom};
+use acclimate::daemon::client::Daemon;
 use acclimate::embedding::Opener;
 use acclimate::extractor::{self, Checked};
 use acclimate::head_file::Fixed;
@@ -81,7 +85,11 @@ pub struct Context {
 /// Runs one command.
 pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let global = cli.global.clone();
-    let config = Config::load(global.config.as_deref())?;
+    // It speaks about a wrong configuration, which nothing else runs with.
+    if let Command::Config(command) = &cli.command {
+        return config::run(&global, command);
+    }
+    let config = Config::load(&ConfigFrom::of_process(global.config.as_deref()))?.config;
     let environment = Environment::of_process();
     let data_dir = environment.data_dir(global.data_dir.as_deref());
     let library = Library::new(environment.model_dirs(&global.models, &data_dir));
@@ -99,6 +107,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             std::io::stdout().write_all(&script)?;
             Ok(Outcome::Done)
         }
+        // Answered above.
+        Command::Config(command) => config::run(&context.global, command),
         Command::Demo(args) => demo::run(&context, args),
         Command::Doctor(args) => doctor::run(&context, args),
         Command::Drift(args) => drift::run(&context, args),
@@ -112,7 +122,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             Ok(Outcome::Done)
         }
         Command::Model(command) => model::run(&context, command),
+        Command::Run => run::run(&context),
         Command::Sample(command) => sample::run(&context, command),
+        Command::Status => status::run(&context),
         Command::Task(command) => task::run(&context, command),
         Command::Tune(args) => tune::run(&context, args),
         Command::Trial => {
@@ -126,6 +138,13 @@ impl Context {
     /// Opens the store, as its one writer or to read.
     pub fn tasks(&self, access: &Access) -> anyhow::Result<Tasks> {
         Ok(Tasks::open(&self.data_dir, access)?)
+    }
+
+    /// The daemon that holds the store, if one runs: then what changes the store goes through it, and that is said.
+    pub fn daemon(&self) -> Option<Daemon> {
+        let daemon = Daemon::of(&self.data_dir, self.global.data_dir.is_some())?;
+        tracing::warn!("acting on the store of the daemon at {}", daemon.path.display());
+        Some(daemon)
     }
 
     /// Opens the store as its one writer; a second one is told that this command holds it.
@@ -257,9 +276,11 @@ pub fn who() -> String {
 }
 
 /// Sends logs to stderr, at the level asked for.
-pub fn log(global: &Global) {
+pub fn log(global: &Global, daemon: bool) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => "error",
+        // A daemon says what it does.
+        (false, 0) if daemon => "info,tract=warn,ort=warn",
         (false, 0) => "warn",
         (false, 1) => "info,tract=warn,ort=warn",
         (false, _) => "debug",

@@ -1,0 +1,267 @@
+//! `[[source]]`: what is sensed. Which kind knows which keys stands here, in `read`.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+
+use super::document::{Kind, Value};
+use super::interval::Interval;
+use super::section::{Section, number};
+
+/// `[[source]]`.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Source {
+    /// Its name, `[a-z0-9-]{1,64}`.
+    pub name: String,
+    /// What kind it is.
+    pub kind: SourceKind,
+    /// Of `camera`: `auto`, `pi`, `csi`, `/dev/video0`, `rtsp://…`, `http://…`.
+    #[schemars(default)]
+    pub device: Option<String>,
+    /// Of `folder` and `replay`: the folder.
+    #[schemars(default)]
+    pub path: Option<PathBuf>,
+    /// Of `command`: the program and its arguments.
+    #[schemars(default)]
+    pub argv: Vec<String>,
+    /// Of `command`: `mjpeg`, or `rgb` with `size`.
+    #[schemars(default)]
+    pub format: Option<Format>,
+    /// Width and height: asked of a camera, told of raw pixels.
+    #[schemars(default)]
+    pub size: Option<[u32; 2]>,
+    /// Of `folder`: what becomes of a file that was taken in.
+    #[schemars(default)]
+    pub after: After,
+    /// Of `replay`: over and over, unless false.
+    #[schemars(default = "yes")]
+    pub repeat: bool,
+    /// Time between frames, e.g. `500ms`; as they come where absent.
+    #[schemars(default)]
+    pub every: Option<Interval>,
+    /// Of `camera` and `command`: a source that gave nothing for so long is lost; `10s` where absent.
+    #[schemars(default)]
+    pub patience: Option<Interval>,
+    /// Whether frames are taken only when asked for.
+    #[schemars(default)]
+    pub trigger: Trigger,
+    /// Quarter turns clockwise, in degrees: 0, 90, 180, 270.
+    #[schemars(default)]
+    pub rotate: u16,
+    /// Polygons that are blacked out before anything is stored, corners in fractions of the frame, after rotation.
+    #[schemars(default)]
+    pub mask: Vec<Vec<[f64; 2]>>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Kinds of source.
+#[derive(Clone, Copy, Debug, JsonSchema, PartialEq, Eq)]
+#[schemars(rename_all = "lowercase")]
+pub enum SourceKind {
+    /// V4L2, or pictures over HTTP, or what a known command gives.
+    Camera,
+    /// A program's standard output.
+    Command,
+    /// Files that appear in a folder.
+    Folder,
+    /// Pictures that are posted.
+    Http,
+    /// The files of a folder, over and over.
+    Replay,
+}
+
+/// What a command writes.
+#[derive(Clone, Copy, Debug, JsonSchema, PartialEq, Eq)]
+#[schemars(rename_all = "lowercase")]
+pub enum Format {
+    /// JPEG files, one after the other.
+    Mjpeg,
+    /// Raw pixels, 3 bytes each.
+    Rgb,
+}
+
+/// What becomes of a file that was taken in.
+#[derive(Clone, Copy, Debug, Default, JsonSchema, PartialEq, Eq)]
+#[schemars(rename_all = "lowercase")]
+pub enum After {
+    /// It is deleted.
+    Delete,
+    /// It stays.
+    #[default]
+    Keep,
+    /// It moves to the folder `done` in the folder.
+    Move,
+}
+
+/// When frames are taken.
+#[derive(Clone, Copy, Debug, Default, JsonSchema, PartialEq, Eq)]
+#[schemars(rename_all = "lowercase")]
+pub enum Trigger {
+    /// As time goes by.
+    #[default]
+    Interval,
+    /// When somebody asks.
+    Request,
+}
+
+/// What a kind may still become.
+#[derive(Clone, Copy)]
+enum Written {
+    Known(SourceKind),
+    Later,
+}
+
+const KINDS: [(&str, Written); 7] = [
+    ("camera", Written::Known(SourceKind::Camera)),
+    ("command", Written::Known(SourceKind::Command)),
+    ("folder", Written::Known(SourceKind::Folder)),
+    ("http", Written::Known(SourceKind::Http)),
+    ("replay", Written::Known(SourceKind::Replay)),
+    ("mqtt", Written::Later),
+    ("serial", Written::Later),
+];
+
+/// Keys that some kinds know, with which.
+const ELSEWHERE: [(&str, &str); 9] = [
+    ("device", "is a key of kind \"camera\""),
+    ("path", "is a key of kinds \"folder\" and \"replay\""),
+    ("argv", "is a key of kind \"command\""),
+    ("format", "is a key of kind \"command\""),
+    ("size", "is a key of kinds \"camera\" and \"command\""),
+    ("after", "is a key of kind \"folder\""),
+    ("repeat", "is a key of kind \"replay\""),
+    ("every", "is a key of kinds \"camera\", \"command\" and \"replay\""),
+    ("patience", "is a key of kinds \"camera\" and \"command\""),
+];
+
+const LARGEST: u64 = 16_384;
+
+pub(super) fn read(mut section: Section<'_>) -> Option<Source> {
+    let name = section.name("name");
+    let name = section.needs("name", name, "1 to 64 of a-z, 0-9 and -");
+    let kind = section.choice("kind", &KINDS);
+    let kind = section.needs("kind", kind, "\"camera\", \"command\", \"folder\", \"http\" or \"replay\"");
+    let kind = match kind {
+        Some(Written::Known(kind)) => Some(kind),
+        Some(Written::Later) => {
+            let message = "sources of kind \"mqtt\" and \"serial\" are not in this version".to_owned();
+            section.refuse("kind", message, "\"camera\", \"command\", \"folder\", \"http\" or \"replay\"");
+            // Its keys are not known either.
+            return None;
+        }
+        None => None,
+    };
+    let mut source = Source {
+        name: name.clone().unwrap_or_default(),
+        kind: kind.unwrap_or(SourceKind::Camera),
+        device: None,
+        path: None,
+        argv: Vec::new(),
+        format: None,
+        size: None,
+        after: After::default(),
+        repeat: true,
+        every: None,
+        patience: None,
+        trigger: Trigger::default(),
+        rotate: rotate(&mut section),
+        mask: mask(&mut section),
+    };
+    let triggers = [("interval", Trigger::Interval), ("request", Trigger::Request)];
+    source.trigger = section.choice("trigger", &triggers).unwrap_or_default();
+    // A source of an unknown kind may have any key that some kind has.
+    let is = |kinds: &[SourceKind]| kind.is_none_or(|kind| kinds.contains(&kind));
+    if is(&[SourceKind::Camera]) {
+        source.device = device(&mut section);
+    }
+    if is(&[SourceKind::Folder, SourceKind::Replay]) {
+        source.path = section.text("path", "the path of a folder").map(PathBuf::from);
+        if kind.is_some() {
+            let _ = section.needs("path", source.path.as_ref(), "the folder with the pictures");
+        }
+    }
+    if is(&[SourceKind::Folder]) {
+        let afters = [("delete", After::Delete), ("keep", After::Keep), ("move", After::Move)];
+        source.after = section.choice("after", &afters).unwrap_or_default();
+    }
+    if is(&[SourceKind::Replay]) {
+        source.repeat = section.flag("repeat").unwrap_or(true);
+    }
+    if is(&[SourceKind::Camera, SourceKind::Command, SourceKind::Replay]) {
+        source.every = section.interval("every");
+    }
+    if is(&[SourceKind::Camera, SourceKind::Command]) {
+        source.patience = section.interval("patience");
+        source.size = section.read("size", "[width, height] in pixels, each from 1 to 16384", size);
+    }
+    if is(&[SourceKind::Command]) {
+        source.argv = super::argv(&mut section, kind.is_some());
+        source.format = section.choice("format", &[("mjpeg", Format::Mjpeg), ("rgb", Format::Rgb)]);
+        if source.format == Some(Format::Rgb) {
+            let _ = section.needs("size", source.size, "[width, height] of the raw pixels");
+        }
+    }
+    section.finish(if kind.is_some() { &ELSEWHERE } else { &[] });
+    (name.is_some() && kind.is_some()).then_some(source)
+}
+
+fn rotate(section: &mut Section<'_>) -> u16 {
+    let degrees = section.read("rotate", "0, 90, 180 or 270", |value| match value.kind {
+        Kind::Integer(degrees @ (0 | 90 | 180 | 270)) => Some(degrees as u16),
+        _ => None,
+    });
+    degrees.unwrap_or(0)
+}
+
+fn device(section: &mut Section<'_>) -> Option<String> {
+    let expected = "\"auto\", \"pi\", \"csi\", a path such as \"/dev/video0\", or an address with http://, https://, rtsp:// or rtsps://";
+    section.read("device", expected, |value| {
+        let device = super::section::text(value)?;
+        let known = matches!(device, "auto" | "pi" | "csi")
+            || device.starts_with("/dev/")
+            || crate::source::address::is_one(device, &["http", "https", "rtsp", "rtsps"]);
+        known.then(|| device.to_owned())
+    })
+}
+
+fn size(value: &Value) -> Option<[u32; 2]> {
+    let Kind::List(list) = &value.kind else { return None };
+    let pixels = |value: &Value| match value.kind {
+        Kind::Integer(pixels) => {
+            u64::try_from(pixels).ok().filter(|pixels| (1..=LARGEST).contains(pixels)).map(|pixels| pixels as u32)
+        }
+        _ => None,
+    };
+    match list.as_slice() {
+        [width, height] => Some([pixels(width)?, pixels(height)?]),
+        _ => None,
+    }
+}
+
+fn mask(section: &mut Section<'_>) -> Vec<Vec<[f64; 2]>> {
+    let expected =
+        "polygons of 3 to 64 corners [x, y] in fractions of the frame, 0 to 1: [[[0, 0], [0.3, 0], [0, 0.3]]]";
+    let polygons = section.read("mask", expected, |value| {
+        let Kind::List(polygons) = &value.kind else { return None };
+        polygons.iter().map(polygon).collect::<Option<Vec<_>>>().filter(|polygons| polygons.len() <= 64)
+    });
+    polygons.unwrap_or_default()
+}
+
+fn polygon(value: &Value) -> Option<Vec<[f64; 2]>> {
+    let Kind::List(corners) = &value.kind else { return None };
+    let corner = |value: &Value| {
+        let Kind::List(pair) = &value.kind else { return None };
+        let [x, y] = pair.as_slice() else { return None };
+        Some([fraction(x)?, fraction(y)?])
+    };
+    corners.iter().map(corner).collect::<Option<Vec<_>>>().filter(|corners| (3..=64).contains(&corners.len()))
+}
+
+pub(super) fn fraction(value: &Value) -> Option<f64> {
+    number(value).filter(|number| (0.0..=1.0).contains(number))
+}

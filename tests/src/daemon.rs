@@ -50,7 +50,8 @@ impl Socket {
 
     /// Hands a sample to the task `parts`.
     pub fn add(&mut self, source: &str, label: &str, bytes: &[u8]) -> Option<Value> {
-        let sample = json!({ "task": "parts", "source": source, "group_key": null, "label": label, "bytes": bytes.len() });
+        let sample =
+            json!({ "task": "parts", "source": source, "group_key": null, "label": label, "bytes": bytes.len() });
         self.exchange(&json!({ "add": { "who": "test", "sample": sample } }), bytes)
     }
 

@@ -69,7 +69,8 @@ fn a_daemon_is_taught_two_classes_answers_goes_back_and_goes_on_after_a_restart(
     let added = device.run(["add".as_ref(), "parts".as_ref(), more.as_os_str(), "--labels-from-folders".as_ref()]);
     let added = added.expect(0);
     assert!(added.stdout.contains("parts: 4 added") && added.stderr.contains("acclimate.sock"), "{added:?}");
-    let sample = device.json(["sample", "list", "parts", "--class", "stripes"])[0]["sample"].as_str().unwrap().to_owned();
+    let sample =
+        device.json(["sample", "list", "parts", "--class", "stripes"])[0]["sample"].as_str().unwrap().to_owned();
     let before = device.digest();
     let labelled = device.run(["label", "parts", &sample, "disc"]).expect(0);
     assert!(labelled.stderr.contains("acclimate.sock"));
@@ -81,12 +82,20 @@ fn a_daemon_is_taught_two_classes_answers_goes_back_and_goes_on_after_a_restart(
     let undo = json!({ "do": "undo", "task": "parts" });
     assert_eq!(daemon.ask(&undo)["digest_after"], before.as_str());
     let ids = device.json(["sample", "list", "parts"]);
-    let added_ids: Vec<&str> =
-        ids.as_array().unwrap().iter().filter(|s| s["source"].as_str().unwrap().contains("more")).map(|s| s["sample"].as_str().unwrap()).collect();
+    let added_ids: Vec<&str> = ids
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|s| s["source"].as_str().unwrap().contains("more"))
+        .map(|s| s["sample"].as_str().unwrap())
+        .collect();
     daemon.ask(&json!({ "do": "forget", "task": "parts", "samples": added_ids }));
     assert_eq!(device.digest(), two_classes);
     let undone = daemon.ask(&undo);
-    assert_eq!((undone["digest_before"].as_str(), undone["digest_after"].as_str()), (Some(&*two_classes), Some(&*one_class)));
+    assert_eq!(
+        (undone["digest_before"].as_str(), undone["digest_after"].as_str()),
+        (Some(&*two_classes), Some(&*one_class))
+    );
     assert_eq!(undone["generation"], Value::Null);
     assert!(device.in_service().is_empty());
     assert_eq!(daemon.ask(&undo)["digest_after"], empty.as_str());

@@ -15,6 +15,7 @@
 //! | [`record`] | what is printed as JSON |
 //! | [`models_folder`] | where a user's model is kept |
 //! | [`source`], [`sink`], [`daemon`] | what is sensed, who is told; the daemon, as its doors see it |
+//! | [`door`], [`page`] | the API, metrics and the page over HTTP |
 //! | [`comparison`] | other backbones on a task's own samples |
 //! | [`pull`] | the file of a model, from its address or a folder |
 //! | [`trial`] | unknown models, first tried in a child process |
@@ -30,6 +31,7 @@ pub mod comparison;
 pub mod config;
 pub mod daemon;
 pub mod demo;
+pub mod door;
 pub mod drift;
 pub mod embedding;
 pub mod export;
@@ -42,6 +44,7 @@ pub mod inputs;
 pub mod loading;
 pub mod models_folder;
 pub mod npz;
+pub mod page;
 pub mod place;
 pub mod pull;
 pub mod recompute;

@@ -65,6 +65,8 @@ pub struct Http {
     pub listen: Option<SocketAddr>,
     /// A file that holds the token.
     pub token_file: Option<PathBuf>,
+    /// Other names by which the page is reached, `host` or `host:port`: those of a reverse proxy.
+    pub names: Vec<String>,
 }
 
 pub(super) fn adapt(mut section: Section<'_>) -> Adapt {
@@ -115,8 +117,10 @@ pub(super) fn http(mut section: Section<'_>) -> Http {
         let message = format!("`listen` in [http] lets others in ({listen}), and there is no `token_file`");
         section.refuse("listen", message, "an address of this machine alone, or token_file = \"…\" beside it");
     }
+    let names = section.texts("names", "a list of names, such as [\"panel.example\"]").unwrap_or_default();
     section.default("listen", LISTEN);
     section.default("token_file", serde_json::Value::Null);
+    section.default("names", serde_json::json!([]));
     section.finish(&[]);
-    Http { listen, token_file }
+    Http { listen, token_file, names }
 }

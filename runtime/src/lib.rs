@@ -15,6 +15,7 @@
 //! | [`record`] | what is printed as JSON |
 //! | [`models_folder`] | where a user's model is kept |
 //! | [`source`], [`daemon`] | what is sensed; the daemon, as its doors see it |
+//! | [`page`] | the files of the page on which a person teaches the device |
 //! | [`comparison`] | other backbones on a task's own samples |
 //! | [`pull`] | the file of a model, from its address or a folder |
 //! | [`trial`] | unknown models, first tried in a child process |
@@ -39,6 +40,7 @@ pub mod inputs;
 pub mod loading;
 pub mod models_folder;
 pub mod npz;
+pub mod page;
 pub mod place;
 pub mod pull;
 pub mod recompute;

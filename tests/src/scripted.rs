@@ -33,7 +33,7 @@ pub struct Shown {
     /// Nobody is answered, and every stream is broken off.
     pub down: bool,
     /// Counts changes.
-    round: u64,
+    pub round: u64,
 }
 
 /// An answer to a command: a reply, or a status with a code and a message.

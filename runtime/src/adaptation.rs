@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use acclimate_trainer::{EvaluationError, FitError, JudgeError, Kind, Outcome, SamplesError};
 use jiff::Timestamp;
+use ndarray::Array2;
 
 pub use self::audit::audit;
 use self::budget::Budget;
@@ -24,7 +25,7 @@ pub use self::tune::{Progress, tune};
 use crate::group::GroupBy;
 use crate::head_file::{Fixed, HeadFile, Provenance};
 use crate::record::{AdaptationRecord, Seconds};
-use crate::store::{Forget, NewAdaptation, NewHead, Receipt, Refitted, StoreError, Tasks};
+use crate::store::{Digest, Forget, NewAdaptation, NewHead, Receipt, Refitted, Snapshot, StoreError, Tasks};
 
 /// What a caller may choose.
 #[derive(Clone, Debug)]
@@ -95,6 +96,23 @@ pub struct Adapted {
     pub group_sizes: Vec<usize>,
 }
 
+/// A fit with its verdict, not yet written down. Until it is, nothing has changed.
+#[derive(Debug)]
+#[must_use = "a verdict that is not recorded is lost"]
+pub struct Fitted {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Everything there is to say about it, but the number of its head.
+    pub record: AdaptationRecord,
+    /// SHA-256 of the statistics that it was fitted on.
+    pub digest: Digest,
+    snapshot: Snapshot,
+    head: Option<(HeadFile, Array2<f64>)>,
+    group_sizes: Vec<usize>,
+    who: String,
+    start: Instant,
+}
+
 /// Runs one adaptation of a task and records its verdict.
 ///
 /// # Errors
@@ -114,6 +132,15 @@ pub fn adapt_on(
     backbone: Option<&[u8; 32]>,
     options: &Options,
 ) -> Result<Adapted, AdaptError> {
+    fit_on(tasks, task, backbone, options)?.write_down(tasks)
+}
+
+/// The first half of [`adapt_on`], which only reads: fits and judges. Nobody may move the pointer to the head in service, or
+/// forget, before the second half, [`Fitted::write_down`].
+///
+/// # Errors
+/// As [`adapt_on`].
+pub fn fit_on(tasks: &Tasks, task: &str, backbone: Option<&[u8; 32]>, options: &Options) -> Result<Fitted, AdaptError> {
     let start = Instant::now();
     let in_use = tasks.task(task)?.backbone_id;
     let backbone_id = backbone.copied().unwrap_or(in_use);
@@ -143,7 +170,7 @@ pub fn adapt_on(
     record.skip(proposal.as_ref().map_or(&[], |proposal| &proposal.skipped), budget.skipped);
     record.seconds = Seconds { load, fit: start.elapsed().as_secs_f64() - load, total: start.elapsed().as_secs_f64() };
 
-    let file = proposal.as_ref().map(|proposal| -> Result<HeadFile, AdaptError> {
+    let head = proposal.as_ref().map(|proposal| -> Result<_, AdaptError> {
         let before = service.as_ref().map(|service| &service.head.file);
         let (decision, precision) = problem.decide(&options.rule, before, proposal.selected())?;
         let provenance = Provenance {
@@ -158,23 +185,37 @@ pub fn adapt_on(
             unproved: verdict.unproved,
         };
         let (classes, head) = (problem.names.clone(), proposal.selected().head.clone());
-        Ok(HeadFile { task: task.to_owned(), backbone_id, classes, head, decision, provenance })
+        let file = HeadFile { task: task.to_owned(), backbone_id, classes, head, decision, provenance };
+        Ok((file, proposal.selected().leave_out.clone()))
     });
-    let file = file.transpose()?;
-    let json = serde_json::to_string(&record)?;
-    let new = NewAdaptation {
-        outcome: &record.verdict,
-        record: &json,
-        head: file
-            .as_ref()
-            .zip(proposal.as_ref())
-            .map(|(file, proposal)| NewHead { file, leave_out: proposal.selected().leave_out.view() }),
-        activate: verdict.outcome == Outcome::Activated,
-        who: &options.who,
-    };
-    record.generation = tasks.record_adaptation(&snapshot, &new, Timestamp::now())?.map(|generation| generation.0);
-    record.seconds.total = start.elapsed().as_secs_f64();
-    Ok(Adapted { outcome: verdict.outcome, record, group_sizes: problem.group_sizes() })
+    let head = head.transpose()?;
+    let kept = head.as_ref().and_then(|(file, _)| file.provenance.statistics).map(Digest);
+    let digest = kept.unwrap_or_else(|| snapshot.digest());
+    let group_sizes = problem.group_sizes();
+    drop((proposal, problem));
+    let who = options.who.clone();
+    Ok(Fitted { outcome: verdict.outcome, record, digest, snapshot, head, group_sizes, who, start })
+}
+
+impl Fitted {
+    /// The second half of [`adapt_on`]: the verdict, the head and the move of the pointer, in one transaction.
+    ///
+    /// # Errors
+    /// When the store fails, or something was forgotten since the fit began.
+    pub fn write_down(mut self, tasks: &mut Tasks) -> Result<Adapted, AdaptError> {
+        let json = serde_json::to_string(&self.record)?;
+        let new = NewAdaptation {
+            outcome: &self.record.verdict,
+            record: &json,
+            head: self.head.as_ref().map(|(file, leave_out)| NewHead { file, leave_out: leave_out.view() }),
+            activate: self.outcome == Outcome::Activated,
+            who: &self.who,
+        };
+        let generation = tasks.record_adaptation(&self.snapshot, &new, Timestamp::now())?;
+        self.record.generation = generation.map(|generation| generation.0);
+        self.record.seconds.total = self.start.elapsed().as_secs_f64();
+        Ok(Adapted { outcome: self.outcome, record: self.record, group_sizes: self.group_sizes })
+    }
 }
 
 /// Forgets samples or a class. If the head in service was fitted on any of it, one of the same kind, fitted on what

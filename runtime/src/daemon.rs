@@ -1,4 +1,4 @@
-//! The daemon, as its doors see it: what can be asked of it, what it shows, what it announces.
+//! The daemon: what can be asked of it, what it shows and announces, and the threads behind.
 //!
 //! | file | what |
 //! |---|---|
@@ -6,10 +6,30 @@
 //! | [`view`] | one moment of the daemon, immutable |
 //! | [`notice`] | what it announces |
 //! | [`handle`] | how the page, the socket and the network reach it |
+//! | `core` | every decision: synchronous, pure, simulated |
+//! | `shell` | the threads, started and ended |
+//! | `inference`, `writer`, `fit` | what the threads do |
+//! | `stage`, `heat`, [`signals`] | what is stuck, what is too hot, what the system tells |
+//! | [`socket`], [`client`] | the two ends of the Unix socket |
+//! | [`replay`] | the files of a folder, over and over |
 //!
-//! Knows nothing of HTTP, MQTT or pages.
+//! Knows nothing of HTTP, MQTT or pages. Read `core` first.
 
+pub mod client;
 pub mod command;
+mod core;
+mod fit;
 pub mod handle;
+mod heat;
+mod inbox;
+mod inference;
 pub mod notice;
+pub mod replay;
+mod shell;
+pub mod signals;
+pub mod socket;
+mod stage;
 pub mod view;
+mod writer;
+
+pub use self::shell::{OpenSource, Running, Start, StartError, start};

@@ -21,6 +21,9 @@ use jiff::Timestamp;
 /// Bits of 64 in which the perceptual hashes of two pictures of one group may differ.
 pub const NEAR: u32 = 4;
 
+/// A group key that begins so names one hold of a button, which is one recording whatever its gaps, and no part of another.
+pub const HOLD: &str = "hold:";
+
 /// Samples of one source with a gap below this are one recording.
 pub const GAP_MICROS: u64 = 2_000_000;
 
@@ -125,6 +128,7 @@ fn units<'a>(samples: &'a [GroupInput], order: &[usize], by: GroupBy) -> Vec<Uni
     let mut units = Vec::with_capacity(order.len());
     // By source: its latest time, and where its running recording is in `units`.
     let mut running: HashMap<&str, (Timestamp, usize)> = HashMap::new();
+    let mut holds: HashMap<&str, usize> = HashMap::new();
     for &i in order {
         let sample = &samples[i];
         let key = match by {
@@ -137,6 +141,14 @@ fn units<'a>(samples: &'a [GroupInput], order: &[usize], by: GroupBy) -> Vec<Uni
         };
         if let Some(key) = key {
             units.push(Unit::Keyed(i, key));
+            continue;
+        }
+        if let Some(hold) = sample.group_key.as_deref().filter(|key| key.starts_with(HOLD)) {
+            let at = *holds.entry(hold).or_insert(units.len());
+            match units.get_mut(at) {
+                Some(Unit::Recording(members)) => members.push(i),
+                _ => units.push(Unit::Recording(vec![i])),
+            }
             continue;
         }
         let Some(taken) = sample.taken else {

@@ -214,7 +214,7 @@ fn start_of_sum(bytes: &[u8]) -> u64 {
 }
 
 /// Media type by the first bytes; what no picture starts with is refused when it is decoded.
-fn picture_media(payload: &[u8]) -> &'static str {
+pub(crate) fn picture_media(payload: &[u8]) -> &'static str {
     match payload {
         [0xff, 0xd8, ..] => "image/jpeg",
         [0x89, b'P', b'N', b'G', ..] => "image/png",

@@ -12,7 +12,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = cli::args::Cli::parse();
-    cli::log(&cli.global);
+    cli::log(&cli.global, matches!(cli.command, cli::args::Command::Run));
     match cli::run(&cli) {
         Ok(outcome) => outcome.into(),
         // The reader of our output went away (`acclimate … | head`): nothing is wrong.

@@ -95,6 +95,8 @@ struct Waiting {
     sensed: Vec<Sensed>,
     shed: u64,
     closed: bool,
+    /// Somebody wants who takes to look up.
+    knocked: bool,
 }
 
 impl Outlet {
@@ -108,11 +110,15 @@ impl Outlet {
         Feed { source: source.into(), slot: Arc::clone(&self.slot) }
     }
 
-    /// Waits for what is sensed next; `None` after [`Outlet::close`], or when nothing came within `wait`.
+    /// Waits for what is sensed next; `None` after [`Outlet::close`], once after [`Outlet::knock`], or when nothing came within
+    /// `wait`.
     pub fn take(&self, wait: Duration) -> Option<Sensed> {
         let until = Instant::now() + wait;
         let mut waiting = self.slot.lock();
         loop {
+            if std::mem::take(&mut waiting.knocked) {
+                return None;
+            }
             if !waiting.sensed.is_empty() {
                 let sensed = waiting.sensed.remove(0);
                 self.slot.changed.notify_all();
@@ -129,6 +135,12 @@ impl Outlet {
     /// Frames that newer ones took the place of.
     pub fn shed(&self) -> u64 {
         self.slot.lock().shed
+    }
+
+    /// Has who waits look up, or who waits next: there is something else to do.
+    pub fn knock(&self) {
+        self.slot.lock().knocked = true;
+        self.slot.changed.notify_all();
     }
 
     /// Lets nobody wait any more.
@@ -265,6 +277,15 @@ mod tests {
         }
         assert!(giver.join().unwrap());
         assert_eq!(outlet.shed(), 0);
+    }
+
+    #[test]
+    fn a_knock_is_heard_once_and_loses_nothing() {
+        let outlet = Outlet::new();
+        outlet.feed("a").put(Timestamp::UNIX_EPOCH, file(1));
+        outlet.knock();
+        assert_eq!(outlet.take(SOON), None);
+        assert!(matches!(outlet.take(SOON), Some(Sensed::Frame(_))));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! A test that lacks something calls [`skip::skip`], so that a run says what it did not check.
 
 pub mod browser;
+pub mod daemon;
 pub mod device;
 pub mod draws;
 pub mod features;

@@ -7,6 +7,7 @@ mod accuracy;
 mod add_model;
 mod bad_folder;
 mod check_us;
+mod daemon;
 mod deciding;
 mod drift;
 mod exit_codes;

@@ -28,7 +28,14 @@ const SOAKS: &[Soak] = &[
         about: "kill -9 at 1,000 moments of `add`, `adapt` and `task set-backbone`",
         package: "acclimate-tests",
         target: "main",
-        filter: "kill",
+        filter: "kill::",
+    },
+    Soak {
+        name: "kill-daemon",
+        about: "kill -9 at 500 moments of a daemon that is taught, labels, adapts and is handed samples",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "kill_daemon",
     },
     Soak {
         name: "models",

@@ -4,15 +4,20 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use acclimate::adaptation::{self, Adapted, Costs, Options, Rule};
+use acclimate::daemon::client::Daemon;
+use acclimate::daemon::command::Command;
 use acclimate::head_file::Fixed;
 use acclimate::record::AdaptationRecord;
 use acclimate_trainer::{Kind, Outcome as Verdict, Weighting};
 use anyhow::{Context as _, ensure};
 
-use super::{Context, Outcome, args};
+use super::{Context, Outcome, args, who};
 
 /// Runs `acclimate adapt`.
 pub fn run(context: &Context, args: &args::Adapt) -> anyhow::Result<Outcome> {
+    if let Some(mut daemon) = context.daemon() {
+        return through(context, args, &mut daemon);
+    }
     let mut tasks = context.tasks_to_write("adapt")?;
     let mut options = Options {
         trust_labels: args.trust_labels,
@@ -49,6 +54,32 @@ pub fn run(context: &Context, args: &args::Adapt) -> anyhow::Result<Outcome> {
         words
     })?;
     Ok(outcome(adapted.outcome))
+}
+
+/// Has the daemon adapt, as its configuration says.
+fn through(context: &Context, args: &args::Adapt, daemon: &mut Daemon) -> anyhow::Result<Outcome> {
+    let plain = args.head.is_empty()
+        && args.budget_ms.is_none()
+        && args.group_by.is_none()
+        && matches!(args.weighting, args::Weighting::Auto)
+        && args.cost.is_none()
+        && args.precision.is_none()
+        && args.threshold.is_empty()
+        && !args.explain;
+    ensure!(
+        plain,
+        "the daemon at {} adapts as its configuration says: only --trust-labels can be asked of it; stop it to fit otherwise",
+        daemon.path.display()
+    );
+    let command = Command::Adapt { task: args.task.clone(), trust_labels: args.trust_labels };
+    let reply = daemon.ask(command, &who())?;
+    let record: AdaptationRecord = daemon.part(reply, "adaptation")?;
+    context.print(&record, || verdict(&record))?;
+    Ok(match record.verdict.as_str() {
+        "activated" => Outcome::Done,
+        "rejected" => Outcome::Rejected,
+        _ => Outcome::NotEnoughSamples,
+    })
 }
 
 /// How the new head is to answer.

@@ -1,5 +1,7 @@
 //! `add`: samples in, features computed, every sample acknowledged once it is safe on the disk.
 
+mod running;
+
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 
@@ -16,6 +18,9 @@ use super::{Context, Outcome, args, line, who};
 
 /// Runs `acclimate add`.
 pub fn run(context: &Context, args: &args::Add) -> anyhow::Result<Outcome> {
+    if let Some(mut daemon) = context.daemon() {
+        return running::run(context, args, &mut daemon);
+    }
     let mut tasks = context.tasks_to_write("add")?;
     let task = tasks.task(&args.task)?;
     let mut backbone = context.backbone(&task)?;
@@ -138,15 +143,7 @@ impl Arrival<'_> {
         embedded: &Embedded,
     ) -> Result<Result<Added, String>, StoreError> {
         let encoded = self.task.quantisation.encode(&embedded.feature);
-        // A file is known by its whole path, and its folder may be its group; what comes on stdin has neither.
-        let file = (item.path.as_os_str() != "-").then(|| absolute(&item.path));
-        let source = file.as_ref().map_or_else(
-            || name.to_owned(),
-            // Which readings of the file a window is stands behind its name.
-            |file| format!("{}{}", file.display(), name.strip_prefix(&item.name()).unwrap_or_default()),
-        );
-        let folder = file.as_ref().and_then(|file| file.parent()).map(|folder| folder.display().to_string());
-        let group_key = item.group.clone().or(folder);
+        let (source, group_key) = place(item, name);
         let new = NewSample {
             payload: &embedded.payload.bytes,
             media: embedded.payload.media,
@@ -163,6 +160,19 @@ impl Arrival<'_> {
         };
         this_samples(batch.add_sample(&self.task.name, &new, Timestamp::now()))
     }
+}
+
+/// Where a sample comes from, and what it may be grouped by: a file is known by its whole path, and its folder may be its
+/// group; what comes on stdin has neither.
+fn place(item: &Item, name: &str) -> (String, Option<String>) {
+    let file = (item.path.as_os_str() != "-").then(|| absolute(&item.path));
+    let source = file.as_ref().map_or_else(
+        || name.to_owned(),
+        // Which readings of the file a window is stands behind its name.
+        |file| format!("{}{}", file.display(), name.strip_prefix(&item.name()).unwrap_or_default()),
+    );
+    let folder = file.as_ref().and_then(|file| file.parent()).map(|folder| folder.display().to_string());
+    (source, item.group.clone().or(folder))
 }
 
 /// A class name that cannot be used is wrong with one sample, not with the import.
@@ -189,6 +199,15 @@ impl Count {
             Added::Known(_) => self.known += 1,
             Added::New(_) => self.added += 1,
             Added::Relabelled { .. } => self.relabelled += 1,
+        }
+    }
+
+    /// As the daemon says it.
+    fn take_status(&mut self, status: &str) {
+        match status {
+            "added" => self.added += 1,
+            "relabelled" => self.relabelled += 1,
+            _ => self.known += 1,
         }
     }
 

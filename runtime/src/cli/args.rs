@@ -104,6 +104,10 @@ pub enum Command {
     Model(Model),
     /// Search wider for a head than adapt does (more penalties, both weightings), then judge it like any other
     Tune(Tune),
+    /// Watch the sources, answer, learn: the daemon, until it is told to end (SIGTERM)
+    Run,
+    /// What the running daemon sees, says and lacks
+    Status,
     /// Check what works here and say what to do about what does not
     Doctor(Doctor),
     /// Measure this machine: load, latency, throughput, fit, memory

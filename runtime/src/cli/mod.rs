@@ -14,7 +14,9 @@ mod forget;
 mod head;
 mod manifest;
 mod model;
+mod run;
 mod sample;
+mod status;
 mod task;
 mod tune;
 
@@ -26,6 +28,7 @@ use std::time::Duration;
 use acclimate::adaptation::{Options, Rule};
 pub use acclimate::causes;
 use acclimate::config::{Config, EngineName};
+use acclimate::daemon::client::Daemon;
 use acclimate::embedding::Opener;
 use acclimate::extractor::{self, Checked};
 use acclimate::head_file::Fixed;
@@ -112,7 +115,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             Ok(Outcome::Done)
         }
         Command::Model(command) => model::run(&context, command),
+        Command::Run => run::run(&context),
         Command::Sample(command) => sample::run(&context, command),
+        Command::Status => status::run(&context),
         Command::Task(command) => task::run(&context, command),
         Command::Tune(args) => tune::run(&context, args),
         Command::Trial => {
@@ -126,6 +131,13 @@ impl Context {
     /// Opens the store, as its one writer or to read.
     pub fn tasks(&self, access: &Access) -> anyhow::Result<Tasks> {
         Ok(Tasks::open(&self.data_dir, access)?)
+    }
+
+    /// The daemon that holds the store, if one runs: then what changes the store goes through it, and that is said.
+    pub fn daemon(&self) -> Option<Daemon> {
+        let daemon = Daemon::of(&self.data_dir, self.global.data_dir.is_some())?;
+        tracing::warn!("acting on the store of the daemon at {}", daemon.path.display());
+        Some(daemon)
     }
 
     /// Opens the store as its one writer; a second one is told that this command holds it.
@@ -257,9 +269,11 @@ pub fn who() -> String {
 }
 
 /// Sends logs to stderr, at the level asked for.
-pub fn log(global: &Global) {
+pub fn log(global: &Global, daemon: bool) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => "error",
+        // A daemon says what it does.
+        (false, 0) if daemon => "info,tract=warn,ort=warn",
         (false, 0) => "warn",
         (false, 1) => "info,tract=warn,ort=warn",
         (false, _) => "debug",

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use acclimate::attention::{suspect_labels, worth_a_label};
+use acclimate::daemon::command::Command;
 use acclimate::export::{self, write_whole};
 use acclimate::record::{
     ClaimRecord, SampleDetailRecord, SampleExportRecord, SampleRecord, SuspectRecord, UsefulRecord,
@@ -16,6 +17,12 @@ use super::{Context, Outcome, args, who};
 
 /// Runs `acclimate label`.
 pub fn label(context: &Context, args: &args::Label) -> anyhow::Result<Outcome> {
+    if let Some(mut daemon) = context.daemon() {
+        let (task, samples, label) = (args.task.clone(), vec![args.sample.clone()], args.class.clone());
+        let reply = daemon.ask(Command::Label { task, samples, label }, &who())?;
+        context.print(&reply, || reply["done"].as_str().unwrap_or("done").to_owned())?;
+        return Ok(Outcome::Done);
+    }
     let mut tasks = context.tasks_to_write("label")?;
     let id = tasks.sample(&args.task, &args.sample)?.id;
     let before = match &args.class {

@@ -41,6 +41,13 @@ pub struct Handle {
     pub data_dir: PathBuf,
 }
 
+/// An answer that is to come.
+type Answer = oneshot::Receiver<Result<Reply, CommandError>>;
+
+fn ending() -> CommandError {
+    CommandError::Unavailable("the daemon is ending".to_owned())
+}
+
 /// The newest frame of each source.
 #[derive(Clone, Default)]
 pub struct Newest {
@@ -59,12 +66,24 @@ impl Handle {
     /// # Errors
     /// When it is not carried out.
     pub async fn ask(&self, command: Command, who: &str) -> Result<Reply, CommandError> {
+        self.send(command, who)?.await.unwrap_or_else(|_| Err(ending()))
+    }
+
+    /// As [`Handle::ask`], for threads that may wait.
+    ///
+    /// # Errors
+    /// When it is not carried out.
+    pub fn ask_and_wait(&self, command: Command, who: &str) -> Result<Reply, CommandError> {
+        self.send(command, who)?.blocking_recv().unwrap_or_else(|_| Err(ending()))
+    }
+
+    fn send(&self, command: Command, who: &str) -> Result<Answer, CommandError> {
         let (answer, answered) = oneshot::channel();
         self.asked.try_send(Asked { command, who: who.to_owned(), answer }).map_err(|error| match error {
-            TrySendError::Disconnected(_) => CommandError::Unavailable("the daemon is ending".to_owned()),
+            TrySendError::Disconnected(_) => ending(),
             TrySendError::Full(_) => CommandError::Unavailable("too many commands wait: try again".to_owned()),
         })?;
-        answered.await.unwrap_or_else(|_| Err(CommandError::Unavailable("the daemon is ending".to_owned())))
+        Ok(answered)
     }
 
     /// Reads the store beside its writer. Blocks: call it where that is allowed.

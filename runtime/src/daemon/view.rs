@@ -1,13 +1,13 @@
 //! One moment of the daemon, as the page and `status` show it. Immutable: a new moment is a new view.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::command::Look;
 use super::notice::State;
 
 /// The daemon at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
 pub struct View {
     /// When, RFC 3339 UTC.
     pub time: String,
@@ -26,7 +26,7 @@ pub struct View {
 }
 
 /// A source.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
 pub struct SourceView {
     /// Its name.
     pub name: String,
@@ -48,7 +48,7 @@ pub struct SourceView {
 }
 
 /// A task.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
 pub struct TaskView {
     /// Its name.
     pub name: String,
@@ -89,7 +89,7 @@ pub struct TaskView {
 }
 
 /// A class of a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct ClassView {
     /// Its name.
     pub name: String,
@@ -98,7 +98,7 @@ pub struct ClassView {
 }
 
 /// A region, and what is seen in it.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
 pub struct LookView {
     /// The region.
     #[serde(flatten)]
@@ -115,7 +115,7 @@ pub struct LookView {
 }
 
 /// A class that is being held.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct Teaching {
     /// The class.
     pub class: String,

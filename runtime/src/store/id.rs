@@ -65,7 +65,7 @@ impl FromStr for Generation {
 
 /// A point in the order of labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Watermark(pub(super) i64);
+pub struct Watermark(pub(crate) i64);
 
 impl Watermark {
     /// Whether a claim with this sequence number came later.

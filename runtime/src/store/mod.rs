@@ -24,15 +24,16 @@ mod schema;
 mod service;
 mod snapshot;
 mod tasks;
+mod watching;
 
 pub use error::StoreError;
 pub use forget::Refitted;
 pub use id::{Digest, Generation, SampleId, Watermark};
 pub use pool::Pool;
 pub use record::{
-    Access, Adaptation, Added, Change, Filter, Forget, ForgetPlan, Holder, Label, LeaveOut, Model, NewAdaptation,
-    NewBackbone, NewFeature, NewHead, NewSample, NewTask, Origin, Receipt, Sample, Scrub, Service, StoredFeature,
-    StoredHead, Task,
+    Access, Adaptation, Added, Change, Evicted, Filter, Forget, ForgetPlan, Holder, Label, LeaveOut, Model,
+    NewAdaptation, NewBackbone, NewFeature, NewHead, NewSample, NewTask, Origin, Receipt, Region, Sample, Scrub,
+    Service, StoredFeature, StoredHead, Task,
 };
 pub use samples::Batch;
 pub use snapshot::Snapshot;

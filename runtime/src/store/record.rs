@@ -419,6 +419,26 @@ pub struct Scrub {
     pub pending: bool,
 }
 
+/// A region of a source that a task looks at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Region {
+    /// The source.
+    pub source: String,
+    /// `[x, y, width, height]` in fractions of the frame; all of it where absent.
+    pub crop: Option<[f64; 4]>,
+}
+
+/// What went to make room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evicted {
+    /// Samples without a label.
+    pub samples: usize,
+    /// Payloads of labelled samples, whose features stay.
+    pub payloads: usize,
+    /// Bytes of payloads.
+    pub bytes: u64,
+}
+
 pub(super) fn micros(time: Timestamp) -> i64 {
     time.as_microsecond()
 }

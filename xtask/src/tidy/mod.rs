@@ -51,7 +51,11 @@ const BANS: &[Ban] = &[
     },
     Ban {
         under: EVERYWHERE,
-        except: &["runtime/src/daemon/handle.rs"],
+        except: &[
+            "runtime/src/daemon/handle.rs",
+            "runtime/src/daemon/shell.rs", // the channels of the handle
+            "runtime/src/daemon/signals.rs",
+        ],
         words: &["async", ".await", "tokio"],
         tests_may: false,
         advice: "deciding is synchronous: only doors to the network wait; add such a file here, and the reason to ARCHITECTURE.md",

@@ -1,0 +1,75 @@
+//! `run`: the daemon, until the system tells it to end.
+
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
+use acclimate::config::Config;
+use acclimate::daemon::signals::{self, Signal};
+use acclimate::daemon::{Running, Start, replay, socket, start};
+use anyhow::Context as _;
+use sd_notify::NotifyState;
+
+use super::{Context, Outcome};
+
+/// How often what is stuck is looked for, where systemd does not say.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Runs `acclimate run`.
+pub fn run(context: &Context) -> anyhow::Result<Outcome> {
+    let signals = signals::listen().context("could not listen to the system's signals")?;
+    let starting = Start {
+        config: context.config.clone(),
+        data_dir: context.data_dir.clone(),
+        opener: context.opener(),
+        options: context.adapt_options(),
+    };
+    let running = start(starting, replay::open)?;
+    let socket = socket::open(&running);
+    if let Err(error) = &socket {
+        tracing::warn!(
+            "the command line cannot reach this daemon: could not open {}: {error}",
+            socket::path(&context.data_dir).display()
+        );
+    }
+    tell(&[NotifyState::Ready]);
+    tracing::info!("running on the store in {}", context.data_dir.display());
+    let watchdog = sd_notify::watchdog_enabled();
+    let every = watchdog.map_or(LOOK_EVERY, |limit| limit / 3);
+    loop {
+        match signals.recv_timeout(every) {
+            Ok(Signal::End) | Err(RecvTimeoutError::Disconnected) => break,
+            Ok(Signal::Reload) => reload(context, &running),
+            Err(RecvTimeoutError::Timeout) => match running.stuck() {
+                Some(stage) => tracing::error!("the thread `{stage}` has been at one thing for too long"),
+                None if watchdog.is_some() => tell(&[NotifyState::Watchdog]),
+                None => {}
+            },
+        }
+    }
+    tell(&[NotifyState::Stopping]);
+    drop(socket);
+    running.end();
+    Ok(Outcome::Done)
+}
+
+/// Reads the configuration again; one that is wrong changes nothing, and what needs a restart is said.
+fn reload(context: &Context, running: &Running) {
+    match Config::load(context.global.config.as_deref()) {
+        Ok(config) => {
+            let restart = running.reload(&context.config, &config);
+            if restart.is_empty() {
+                tracing::info!("read the configuration again");
+            } else {
+                tracing::warn!("read the configuration again; a change of {} needs a restart", restart.join(", "));
+            }
+        }
+        Err(error) => tracing::error!("the configuration stays as it was: {}", super::causes(&error)),
+    }
+}
+
+/// Without systemd nobody listens.
+fn tell(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!("systemd was not told: {error}");
+    }
+}

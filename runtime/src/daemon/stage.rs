@@ -1,0 +1,53 @@
+//! The threads of the daemon, as the watchdog sees them: at rest, or at work since when. Knows nothing of what they do.
+//!
+//! Invariant: a stage that is at work for longer than its patience is stuck; a stage at rest never is.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// One thread, cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Stage {
+    pub(super) name: &'static str,
+    patience: Duration,
+    at_work: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Stage {
+    /// At rest.
+    pub(super) fn new(name: &'static str, patience: Duration) -> Self {
+        Self { name, patience, at_work: Arc::default() }
+    }
+
+    /// It begins something, or got on.
+    pub(super) fn works(&self) {
+        *self.at_work.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// It waits for something to do.
+    pub(super) fn rests(&self) {
+        *self.at_work.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether it has been at one thing for too long.
+    pub(super) fn is_stuck(&self, now: Instant) -> bool {
+        let at_work = *self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        at_work.is_some_and(|since| now.saturating_duration_since(since) > self.patience)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rests_is_never_stuck_and_what_gets_on_is_not_either() {
+        let stage = Stage::new("inference", Duration::from_secs(30));
+        let later = |seconds| Instant::now() + Duration::from_secs(seconds);
+        assert!(!stage.is_stuck(later(1000)));
+        stage.works();
+        assert!(!stage.is_stuck(later(20)) && stage.is_stuck(later(40)));
+        stage.rests();
+        assert!(!stage.is_stuck(later(40)));
+    }
+}

@@ -1,6 +1,8 @@
 //! Which samples deserve a person's attention: labels that look wrong, and samples worth a label. The choosing is the
 //! trainer's; this file carries numbers from the store to it. Knows nothing about how the answer is printed.
 
+use std::collections::HashMap;
+
 use acclimate_trainer::{FEW_LABELS, Suspect, Useful, most_useful, suspects};
 use ndarray::{Array2, ArrayView1, Axis};
 
@@ -27,15 +29,7 @@ pub fn suspect_labels(tasks: &Tasks, task: &str) -> Result<Option<Vec<SuspectLab
     let Some(head) = tasks.in_service(task)? else { return Ok(None) };
     let pool = tasks.pool(task, &head.file.backbone_id)?;
     let classes = &head.file.classes;
-    let mut probabilities = answers(&head, &pool);
-    for kept in tasks.leave_out(task, head.generation)? {
-        if let Some(row) = pool.ids.iter().position(|id| *id == kept.sample)
-            && kept.probabilities.len() == classes.len()
-        {
-            let kept: Vec<f64> = kept.probabilities.iter().map(|&p| f64::from(p)).collect();
-            probabilities.row_mut(row).assign(&ArrayView1::from(&kept));
-        }
-    }
+    let probabilities = out_of_sample(tasks, task, &head, &pool)?;
     let place = |label: &Option<String>| label.as_ref().and_then(|l| classes.iter().position(|class| class == l));
     let (rows, labels): (Vec<usize>, Vec<usize>) =
         pool.labels.iter().enumerate().filter_map(|(row, label)| Some((row, place(label)?))).unzip();
@@ -67,6 +61,25 @@ pub fn worth_a_label(tasks: &Tasks, task: &str, count: usize) -> Result<Vec<(Sam
     let probabilities = probabilities.as_ref().map(|probabilities| probabilities.view());
     let found = most_useful(pool.features().view(), &pool.groups(), &labelled, probabilities, count);
     Ok(found.into_iter().map(|useful| (pool.ids[useful.row], useful)).collect())
+}
+
+/// What a head says of samples, `[n, classes]`, without having been fitted on them: its kept leave-out probabilities, or its
+/// answer where it was not fitted on the sample.
+///
+/// # Errors
+/// There is no such task or generation, or the store fails.
+pub fn out_of_sample(tasks: &Tasks, task: &str, head: &StoredHead, pool: &Pool) -> Result<Array2<f64>, StoreError> {
+    let rows: HashMap<SampleId, usize> = pool.ids.iter().enumerate().map(|(row, &id)| (id, row)).collect();
+    let mut probabilities = answers(head, pool);
+    for kept in tasks.leave_out(task, head.generation)? {
+        if let Some(&row) = rows.get(&kept.sample)
+            && kept.probabilities.len() == head.file.classes.len()
+        {
+            let kept: Vec<f64> = kept.probabilities.iter().map(|&p| f64::from(p)).collect();
+            probabilities.row_mut(row).assign(&ArrayView1::from(&kept));
+        }
+    }
+    Ok(probabilities)
 }
 
 /// The head's plain probabilities, `[n, classes]`.

@@ -49,6 +49,8 @@ pub struct Http {
     pub listen: Option<std::net::SocketAddr>,
     /// A file that holds the token.
     pub token_file: Option<PathBuf>,
+    /// Other names by which the page is reached, `host` or `host:port`: those of a reverse proxy.
+    pub names: Vec<String>,
 }
 
 /// `[[source]]`.

@@ -15,6 +15,7 @@
 //! | [`record`] | what is printed as JSON |
 //! | [`models_folder`] | where a user's model is kept |
 //! | [`source`], [`daemon`] | what is sensed; the daemon, as its doors see it |
+//! | [`door`] | the API and metrics over HTTP |
 //! | [`page`] | the files of the page on which a person teaches the device |
 //! | [`comparison`] | other backbones on a task's own samples |
 //! | [`pull`] | the file of a model, from its address or a folder |
@@ -30,6 +31,7 @@ pub mod comparison;
 pub mod config;
 pub mod daemon;
 pub mod demo;
+pub mod door;
 pub mod drift;
 pub mod embedding;
 pub mod export;

@@ -120,13 +120,11 @@ pub enum Reply {
     /// An adaptation ended.
     Adapted {
         /// Everything there is to say about it.
-        #[schema(value_type = Object)]
         adaptation: Box<AdaptationRecord>,
     },
     /// A prediction.
     Classified {
         /// What `classify` prints.
-        #[schema(value_type = Object)]
         prediction: Box<PredictionRecord>,
     },
     /// Done.
@@ -141,7 +139,6 @@ pub enum Reply {
         /// From release to the head in service.
         milliseconds: f64,
         /// The verdict.
-        #[schema(value_type = Object)]
         adaptation: Box<AdaptationRecord>,
         /// SHA-256 of the statistics before.
         digest_before: String,

@@ -2,11 +2,12 @@
 
 use acclimate_trainer::{Candidate, Comparison, Kind};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::EvaluationRecord;
 
 /// What `adapt` prints.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
 pub struct AdaptationRecord {
     /// The task.
     pub task: String,
@@ -50,7 +51,7 @@ pub struct AdaptationRecord {
 }
 
 /// The paired comparison of a candidate with the head in service.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
 pub struct ComparisonRecord {
     /// Samples compared.
     pub samples: usize,
@@ -86,7 +87,7 @@ impl From<Comparison> for ComparisonRecord {
 }
 
 /// A head that was tried, or that there was no time for.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
 pub struct CandidateRecord {
     /// Kind of head.
     pub head: String,
@@ -175,7 +176,7 @@ pub struct TuneRecord {
 }
 
 /// Where an adaptation's time went.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize, ToSchema)]
 pub struct Seconds {
     /// Reading the samples.
     pub load: f64,

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use acclimate_trainer::Evaluation;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::DecidedRecord;
 
 /// How good a head is, from out-of-sample predictions or from a labelled folder.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
 pub struct EvaluationRecord {
     /// Samples scored.
     pub samples: usize,
@@ -33,7 +34,7 @@ pub struct EvaluationRecord {
 }
 
 /// A confusion matrix: rows are labels, columns predictions.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ConfusionRecord {
     /// Names of rows and columns.
     pub classes: Vec<String>,

@@ -2,12 +2,13 @@
 
 use acclimate_trainer::{CoverageError, Feature};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{DecisionRecord, EvaluationRecord};
 use crate::store::{Generation, StoredHead};
 
 /// What `classify` prints for one picture.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
 pub struct PredictionRecord {
     /// The file.
     pub input: String,
@@ -41,7 +42,7 @@ pub enum SetError {
 }
 
 /// A generation, as `head` prints it.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
 pub struct HeadRecord {
     /// Its number.
     pub generation: u32,

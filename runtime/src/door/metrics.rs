@@ -1,0 +1,150 @@
+//! `/metrics`: a view as OpenMetrics text, in base units. Pure; knows nothing of who reads it.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+
+use jiff::Timestamp;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use crate::daemon::view::{SourceView, TaskView, View};
+
+/// The media type of the text.
+pub(super) const MEDIA: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Whatever the health of a source can be.
+const HEALTH: [&str; 4] = ["starting", "running", "lost", "ended"];
+
+type Labels = Vec<(&'static str, String)>;
+type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
+
+/// The text.
+pub(super) fn text(view: &View) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("acclimate");
+    let build = Info::new(vec![("version", view.version.clone())]);
+    registry.register("build", "The program", build);
+    let seconds = |time: &str| time.parse::<Timestamp>().map(|time| time.as_millisecond() as f64 / 1000.0).ok();
+    let mut one = |name: &str, help: &str, value: Option<f64>| {
+        let gauge = Gauge::<f64, AtomicU64>::default();
+        if let Some(value) = value {
+            gauge.set(value);
+            registry.register(name, help, gauge);
+        }
+    };
+    one("start_time_seconds", "When the daemon began, seconds since 1970", seconds(&view.started));
+    one("degraded_reasons", "Things that do not work as they should", Some(view.degraded.len() as f64));
+    sources(&mut registry, &view.sources, seconds);
+    tasks(&mut registry, &view.tasks);
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+fn gauges(registry: &mut Registry, name: &str, help: &str) -> Gauges {
+    let family = Gauges::default();
+    registry.register(name, help, family.clone());
+    family
+}
+
+fn sources(registry: &mut Registry, sources: &[SourceView], seconds: impl Fn(&str) -> Option<f64>) {
+    let frames = Family::<Labels, Counter>::default();
+    registry.register("source_frames", "Frames that a source has given", frames.clone());
+    let health = gauges(registry, "source_health", "1 for the health that a source has");
+    let last = gauges(registry, "source_last_frame_timestamp_seconds", "When the newest frame was sensed");
+    for source in sources {
+        let labels = vec![("source", source.name.clone()), ("kind", source.kind.clone())];
+        frames.get_or_create(&labels).inc_by(source.frames);
+        for word in HEALTH {
+            let labels = vec![("source", source.name.clone()), ("health", word.to_owned())];
+            health.get_or_create(&labels).set(f64::from(source.health == word));
+        }
+        if let Some(taken) = source.last.as_deref().and_then(&seconds) {
+            last.get_or_create(&labels).set(taken);
+        }
+    }
+}
+
+fn tasks(registry: &mut Registry, tasks: &[TaskView]) {
+    let mut family = |name: &str, help: &str| gauges(registry, name, help);
+    let generation = family("task_generation", "The head in service");
+    let accuracy = family("task_accuracy_ratio", "Accuracy on samples that the head was not fitted on");
+    let low = family("task_accuracy_low_ratio", "Lower end of the accuracy's 95 % interval");
+    let high = family("task_accuracy_high_ratio", "Upper end of the accuracy's 95 % interval");
+    let samples = family("task_samples", "Labelled samples of a class");
+    let unlabelled = family("task_unlabelled_samples", "Samples without a label");
+    let new_labels = family("task_new_labels", "Labels since the last adaptation");
+    let adapting = family("task_adapting", "1 while an adaptation runs");
+    let drifted = family("task_drifted", "1 where what is sensed is no longer what the head was learnt on");
+    let answer = family("task_answer_seconds", "From the newest frame to its answer");
+    let extractors = Family::<Labels, Gauge>::default();
+    registry.register("task_extractor_info", "What really runs the backbone of a task", extractors.clone());
+    for task in tasks {
+        let name = vec![("task", task.name.clone())];
+        let set = |family: &Gauges, value: f64| {
+            family.get_or_create(&name).set(value);
+        };
+        if let Some(number) = task.generation {
+            set(&generation, number.into());
+        }
+        for (family, value) in [&accuracy, &low, &high].into_iter().zip(task.accuracy.iter().flatten()) {
+            set(family, *value);
+        }
+        for class in &task.classes {
+            let labels = vec![("task", task.name.clone()), ("class", class.name.clone())];
+            samples.get_or_create(&labels).set(class.samples as f64);
+        }
+        set(&unlabelled, task.unlabelled as f64);
+        set(&new_labels, task.new_labels as f64);
+        set(&adapting, task.adapting.into());
+        set(&drifted, task.drifted.into());
+        for look in &task.looks {
+            if let Some(milliseconds) = look.milliseconds {
+                let labels = vec![("task", task.name.clone()), ("source", look.look.source.clone())];
+                answer.get_or_create(&labels).set(milliseconds / 1000.0);
+            }
+        }
+        if let Some(extractor) = &task.extractor {
+            let labels = vec![
+                ("task", task.name.clone()),
+                ("backbone", task.backbone.clone()),
+                ("extractor", extractor.clone()),
+            ];
+            extractors.get_or_create(&labels).set(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+    use crate::door::tests::view;
+
+    #[test]
+    fn what_the_view_says_is_there_in_base_units() {
+        let mut view = view();
+        view.tasks[0].classes[0].name = "a \"quoted\"\nname".to_owned();
+        let text = text(&view).unwrap();
+        for line in [
+            "acclimate_build_info{version=\"0.1.0\"} 1",
+            "acclimate_start_time_seconds 1795946400.0",
+            "acclimate_degraded_reasons 0.0",
+            "acclimate_source_frames_total{source=\"yard\",kind=\"camera\"} 812",
+            "acclimate_source_health{source=\"yard\",health=\"running\"} 1.0",
+            "acclimate_source_health{source=\"yard\",health=\"lost\"} 0.0",
+            "acclimate_task_generation{task=\"gate\"} 3.0",
+            "acclimate_task_accuracy_ratio{task=\"gate\"} 0.93",
+            "acclimate_task_accuracy_low_ratio{task=\"gate\"} 0.86",
+            "acclimate_task_samples{task=\"gate\",class=\"a \\\"quoted\\\"\\nname\"} 41.0",
+            "acclimate_task_answer_seconds{task=\"gate\",source=\"yard\"} 0.0234",
+            "acclimate_task_extractor_info{task=\"gate\",backbone=\"builtin-picture-1\",extractor=\"ort 1.31.1 (cpu, f32)\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

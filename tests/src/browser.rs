@@ -51,7 +51,8 @@ impl Browser {
             let mut line = String::new();
             let read = lines.read_line(&mut line).expect("chromedriver can be read");
             assert!(read > 0, "chromedriver ended before it said its port");
-            if let Some((_, port)) = line.trim_end().trim_end_matches('.').rsplit_once("started successfully on port ") {
+            if let Some((_, port)) = line.trim_end().trim_end_matches('.').rsplit_once("started successfully on port ")
+            {
                 break port.to_owned();
             }
         };

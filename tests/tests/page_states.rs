@@ -48,6 +48,7 @@ fn taught() -> Shown {
     let mut evaluation = golden("evaluate");
     evaluation["evaluation"]["confusion"] =
         json!({"classes": ["open", "closed", MARKUP], "counts": [[39, 2, 0], [1, 36, 0], [3, 0, 9]]});
+    evaluation["unproved"] = json!(true);
     evaluation["reliability"] = json!([{"confidence": 0.6, "accuracy": 0.5, "samples": 8}, {"confidence": 0.95, "accuracy": 0.97, "samples": 60}]);
     let sample = |id: u32, label: Value, guess: &str| {
         json!({"id": format!("{id:032x}"), "label": label, "source": "yard", "taken": "2026-11-29T11:00:00Z", "guess": guess,
@@ -263,6 +264,7 @@ fn what_does_not_work_is_said_and_a_name_is_only_a_name() {
     browser.until_says("#live", "23 ms from picture to answer");
     browser.until_says("#live", "generation 3 · builtin-picture-1 on ort 1.31.1 (cpu, f32)");
     browser.until_says("#sources", "lost: no answer within 5 s: is it on?");
+    browser.until_says("#honest", "not yet proved");
     browser.until_says("#history", "Not put in service: the new labels contradict the older ones");
     browser.until_says("#history", "in service");
     browser.until("document.querySelector('#live .frame').naturalWidth === 96");
@@ -440,6 +442,9 @@ fn a_person_with_nothing_is_led_to_a_first_hold() {
     let mut empty = taught();
     empty.view["tasks"] = json!([]);
     empty.view["degraded"] = json!([]);
+    for what in ["heads", "adaptations", "samples"] {
+        empty.answers.insert(format!("tasks/yard/{what}"), json!([]));
+    }
     let daemon = Scripted::start(empty, |command, shown| {
         if command["do"] == "create_task" {
             shown.view["tasks"] = json!([{

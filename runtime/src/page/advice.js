@@ -4,7 +4,7 @@ import { pictureOf } from "./api.js";
 import { each, h, mark, say, shaped } from "./dom.js";
 import { guessWords } from "./gallery.js";
 import * as queue from "./queue.js";
-import { count, percent, sentence } from "./words.js";
+import { count, sentence } from "./words.js";
 
 const SHOWN = 12;
 const MOST_SUSPECTS = 6;
@@ -184,7 +184,7 @@ export function advice(root, page) {
       h("img", { src: pictureOf(task.name, sample.id), alt: `labelled ${sample.label}, looks like ${sample.guess}`, loading: "lazy" }),
       h("figcaption", null,
         h("span", null, "labelled ", h("b", null, sample.label)),
-        h("span", { class: "small" }, `looks like ${sample.guess}`, typeof sample.confidence === "number" ? `, ${percent(sample.confidence)}` : "", sample.why ? ` · ${sample.why}` : ""),
+        h("span", { class: "small" }, sample.why ?? `looks like ${sample.guess}`),
         h("div", { class: "row" },
           sample.guess ? h("button", { type: "button", onclick: () => put(sample.guess, `Now labelled ${sample.guess}`) }, `It is ${sample.guess}`) : null,
           h("button", { type: "button", class: "quiet", onclick: () => put(sample.label, `Stays ${sample.label}`) }, `Stays ${sample.label}`))));
@@ -200,9 +200,9 @@ export function advice(root, page) {
         task.drifted ? "What it sees is no longer what it learnt from: label a few of the newest pictures below." : null,
         ...task.next.map(sentence),
       ].filter(Boolean);
-      const all = lines.length > 0 ? lines : ["Nothing: it has what it needs."];
+      const all = lines.length > 0 ? lines : [task.generation === undefined ? "Teach it two classes: hold each button while the camera sees it." : "Nothing: it has what it needs."];
       each(next, all, String, (line) => h("li", null, line));
-      mark(next, "data-quiet", lines.length === 0);
+      mark(next, "data-quiet", lines.length === 0 && task.generation !== undefined);
       mark(adapt, "hidden", task.new_labels === 0 && !task.adapting);
       say(adapt, task.adapting ? "Learning…" : `Learn from ${count(task.new_labels, "new label")}`);
       mark(adapt, "disabled", task.adapting);

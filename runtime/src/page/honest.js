@@ -30,7 +30,8 @@ export function honest(root, page) {
       body.replaceChildren(
         h("div", { class: "figure" },
           h("p", { class: "big" }, percent(evaluation.accuracy)),
-          h("p", null, "right, ", h("b", null, between(evaluation.accuracy_interval)), " with 95 % certainty.", h("br"), h("span", { class: "small" }, basis))),
+          h("p", null, "right, ", h("b", null, between(evaluation.accuracy_interval)), " with 95 % certainty.", h("br"), h("span", { class: "small" }, basis),
+            found.unproved ? h("span", { class: "block" }, h("span", { class: "badge", "data-tone": "fair" }, "not yet proved"), " some class has too few groups: hold it again at another moment") : null)),
         confusion(page, task, evaluation.confusion),
         h("div", { class: "charts" },
           chart("Over generations", overGenerations(heads ?? [], task.generation)),

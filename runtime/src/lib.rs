@@ -15,7 +15,8 @@
 //! | [`record`] | what is printed as JSON |
 //! | [`models_folder`] | where a user's model is kept |
 //! | [`source`], [`sink`], [`daemon`] | what is sensed, who is told; the daemon, as its doors see it |
-//! | [`door`], [`page`] | the API, metrics and the page over HTTP |
+//! | [`door`] | the API and metrics over HTTP |
+//! | [`page`] | the files of the page on which a person teaches the device |
 //! | [`comparison`] | other backbones on a task's own samples |
 //! | [`pull`] | the file of a model, from its address or a folder |
 //! | [`trial`] | unknown models, first tried in a child process |

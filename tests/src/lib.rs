@@ -3,6 +3,7 @@
 //!
 //! A test that lacks something calls [`skip::skip`], so that a run says what it did not check.
 
+pub mod browser;
 pub mod daemon;
 pub mod device;
 pub mod draws;
@@ -14,6 +15,7 @@ pub mod picture;
 pub mod program;
 pub mod python;
 pub mod reference;
+pub mod scripted;
 pub mod server;
 pub mod shifted;
 pub mod signals;

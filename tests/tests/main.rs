@@ -17,6 +17,7 @@ mod forget;
 mod json_golden;
 mod kill;
 mod models;
+mod page_states;
 mod pull;
 mod set_backbone;
 mod shipped;

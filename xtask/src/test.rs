@@ -31,6 +31,7 @@ const STEPS: &[(&str, &str, Run)] = &[
     ("build", "everything that the tests run", build),
     ("ort", "the ONNX Runtime library", ort),
     ("python", "scikit-learn and onnxruntime, which some tests compare with", python),
+    ("chromium", "Debian's Chromium and its driver, for the page", chromium),
     ("aarch64", "the binary for 64-bit ARM, to be run under qemu-user", aarch64),
     ("tests", "cargo test, the whole workspace", tests),
 ];
@@ -162,6 +163,17 @@ fn python(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
             Ok(Outcome::Done)
         }
         Err(why) => Ok(Outcome::Skipped { what: "python".into(), why: format!("{why:#}") }),
+    }
+}
+
+/// What drives the page.
+const BROWSER: [(&str, &str); 2] = [("/usr/bin/chromium", "chromium"), ("/usr/bin/chromedriver", "chromium-driver")];
+
+#[expect(clippy::unnecessary_wraps, reason = "a row of STEPS")]
+fn chromium(_: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
+    match tools::debian(&BROWSER) {
+        Ok(()) => Ok(Outcome::Done),
+        Err(why) => Ok(Outcome::Skipped { what: "chromium".into(), why: format!("{why:#}") }),
     }
 }
 

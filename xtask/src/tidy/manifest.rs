@@ -24,7 +24,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("faer", &["trainer"]),
     ("rusqlite", &["runtime", "tests"]),
     ("clap", &["runtime"]),
-    ("ureq", &["runtime"]),
+    ("ureq", &["runtime", "tests"]),
     ("rustls", &["runtime"]),
     ("tokio", &[]),
 ];

@@ -6,6 +6,7 @@
 mod adaptation;
 mod backbone;
 mod bench;
+mod camera;
 mod config;
 mod decision;
 mod drift;
@@ -18,6 +19,7 @@ mod task;
 pub use adaptation::{AdaptationRecord, CandidateRecord, ComparisonRecord, DemoRecord, Seconds, TuneRecord};
 pub use backbone::BackboneRecord;
 pub use bench::{BenchFitRecord, BenchRecord, FitCaseRecord, FitMemoryRecord, FitTimeRecord, SpreadRecord};
+pub use camera::CameraListRecord;
 pub use config::{ConfigCheckRecord, ConfigShowRecord};
 pub use decision::{DecidedRecord, DecisionRecord};
 pub use drift::DriftRecord;

@@ -99,6 +99,13 @@ fn every_json_output_is_like_its_example() {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/builtin/builtin-picture-1.onnx");
     golden.check(&device, 0, "model-inspect", &["model", "inspect", model.to_str().unwrap()]);
     golden.check(&device, 0, "doctor", &["doctor", "--checksums"]);
+    golden.check(&device, 0, "camera-list", &["camera", "list"]);
+    let right = device.file("acclimate.toml", b"[device]\nid = \"press-7\"\n");
+    let right = right.to_str().unwrap();
+    golden.check(&device, 0, "config-check", &["config", "check", right]);
+    let wrong = device.file("wrong.toml", b"[htp]\n[[source]]\nname = \"yard\"\nkind = \"kamera\"\n");
+    golden.check(&device, 1, "config-check-wrong", &["config", "check", wrong.to_str().unwrap()]);
+    golden.check(&device, 0, "config-show", &["--config", right, "config", "show"]);
     golden.check(&device, 0, "bench", &["bench", "--pictures", "10"]);
     let cases = ["--head", "ridge", "--samples", "50", "--samples", "60", "--dim", "160", "--classes", "2"];
     golden.check(&device, 0, "bench-fit", &[&["bench", "fit", "--alone"], &cases[..]].concat());

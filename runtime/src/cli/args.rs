@@ -118,6 +118,9 @@ pub enum Command {
     Doctor(Doctor),
     /// Measure this machine: load, latency, throughput, fit, memory
     Bench(Bench),
+    /// List the cameras of this machine
+    #[command(subcommand)]
+    Camera(Camera),
     /// Check the configuration, print one to start from, its JSON Schema, and what holds with where it comes from
     #[command(subcommand)]
     Config(Config),
@@ -131,6 +134,13 @@ pub enum Command {
     /// Load and run the models named on standard input: what a trial runs in a process of its own
     #[command(hide = true)]
     Trial,
+}
+
+/// `acclimate camera`.
+#[derive(Debug, Subcommand)]
+pub enum Camera {
+    /// Say which cameras there are, what each can do, and why one cannot be opened
+    List,
 }
 
 /// `acclimate config`.

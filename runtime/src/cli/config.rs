@@ -66,7 +66,7 @@ fn show(global: &Global) -> anyhow::Result<Outcome> {
     }
     line(&format!("# {}", files(&from, &record.files)))?;
     for setting in &record.settings {
-        line(&format!("{} = {}  # {}", setting.key, setting.value, setting.origin))?;
+        line(&format!("{} = {}  # {}", setting.key, setting.value, setting.from))?;
     }
     Ok(Outcome::Done)
 }
@@ -89,7 +89,7 @@ fn in_store(data_dir: &Path) -> anyhow::Result<Vec<Setting>> {
     let setting = |task: acclimate::store::Task| Setting {
         key: format!("task.{}.backbone", task.name),
         value: task.backbone.into(),
-        origin: "store".to_owned(),
+        from: "store".to_owned(),
     };
     Ok(tasks.into_iter().map(setting).collect())
 }

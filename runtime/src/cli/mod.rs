@@ -5,6 +5,7 @@ mod add;
 pub mod args;
 mod audit;
 mod bench;
+mod camera;
 mod choose;
 mod classify;
 mod config;
@@ -100,6 +101,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Add(args) => add::run(&context, args),
         Command::Audit { task } => audit::run(&context, task),
         Command::Bench(args) => bench::run(&context, args),
+        Command::Camera(command) => camera::run(&context, command),
         Command::Classify(args) => classify::classify(&context, args),
         Command::Completions { shell } => {
             // Into memory first: the generator panics when its reader goes away.

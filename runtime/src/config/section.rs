@@ -19,8 +19,8 @@ pub struct Setting {
     pub key: String,
     /// Its value.
     pub value: serde_json::Value,
-    /// `default`, a file with its line, the name of a variable, or `store`.
-    pub origin: String,
+    /// Where it comes from: `default`, a file with its line, the name of a variable, or `store`.
+    pub from: String,
 }
 
 impl Reading {
@@ -71,7 +71,7 @@ impl<'a> Section<'a> {
         let setting = Setting {
             key: format!("{}.{key}", self.path),
             value: shown(value),
-            origin: self.reading.origin(value.place),
+            from: self.reading.origin(value.place),
         };
         self.reading.settings.push(setting);
         Some(value)
@@ -101,7 +101,7 @@ impl<'a> Section<'a> {
     pub(super) fn default(&mut self, key: &'static str, value: impl Into<serde_json::Value>) {
         if !self.entries.iter().any(|entry| entry.key == key) {
             let key = format!("{}.{key}", self.path);
-            self.reading.settings.push(Setting { key, value: value.into(), origin: "default".to_owned() });
+            self.reading.settings.push(Setting { key, value: value.into(), from: "default".to_owned() });
         }
     }
 
@@ -214,6 +214,11 @@ impl<'a> Section<'a> {
         if let Some(place) = written.or(self.place) {
             self.reading.wrong(place, format!("{}.{key}", self.path), message, format!("expected {expected}"));
         }
+    }
+
+    /// The text that a key has, whether or not it is right.
+    pub(super) fn written(&self, key: &str) -> Option<&'a str> {
+        self.entries.iter().rev().find(|entry| entry.key == key).and_then(|entry| text(&entry.value))
     }
 
     /// Where a key's value stands.

@@ -108,21 +108,12 @@ pub enum Trigger {
     Request,
 }
 
-/// What a kind may still become.
-#[derive(Clone, Copy)]
-enum Written {
-    Known(SourceKind),
-    Later,
-}
-
-const KINDS: [(&str, Written); 7] = [
-    ("camera", Written::Known(SourceKind::Camera)),
-    ("command", Written::Known(SourceKind::Command)),
-    ("folder", Written::Known(SourceKind::Folder)),
-    ("http", Written::Known(SourceKind::Http)),
-    ("replay", Written::Known(SourceKind::Replay)),
-    ("mqtt", Written::Later),
-    ("serial", Written::Later),
+const KINDS: [(&str, SourceKind); 5] = [
+    ("camera", SourceKind::Camera),
+    ("command", SourceKind::Command),
+    ("folder", SourceKind::Folder),
+    ("http", SourceKind::Http),
+    ("replay", SourceKind::Replay),
 ];
 
 /// Keys that some kinds know, with which.
@@ -143,18 +134,15 @@ const LARGEST: u64 = 16_384;
 pub(super) fn read(mut section: Section<'_>) -> Option<Source> {
     let name = section.name("name");
     let name = section.needs("name", name, "1 to 64 of a-z, 0-9 and -");
+    let kinds = "\"camera\", \"command\", \"folder\", \"http\" or \"replay\"";
+    if let Some(later @ ("mqtt" | "serial")) = section.written("kind") {
+        let message = format!("sources of kind \"{later}\" are not in this version");
+        section.refuse("kind", message, kinds);
+        // Its keys are not known either.
+        return None;
+    }
     let kind = section.choice("kind", &KINDS);
-    let kind = section.needs("kind", kind, "\"camera\", \"command\", \"folder\", \"http\" or \"replay\"");
-    let kind = match kind {
-        Some(Written::Known(kind)) => Some(kind),
-        Some(Written::Later) => {
-            let message = "sources of kind \"mqtt\" and \"serial\" are not in this version".to_owned();
-            section.refuse("kind", message, "\"camera\", \"command\", \"folder\", \"http\" or \"replay\"");
-            // Its keys are not known either.
-            return None;
-        }
-        None => None,
-    };
+    let kind = section.needs("kind", kind, kinds);
     let mut source = Source {
         name: name.clone().unwrap_or_default(),
         kind: kind.unwrap_or(SourceKind::Camera),

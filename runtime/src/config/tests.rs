@@ -286,7 +286,7 @@ fn files_and_variables_come_one_after_the_other_and_origins_are_kept() {
     assert_eq!(loaded.config.source.iter().map(|source| source.name.as_str()).collect::<Vec<_>>(), ["yard", "b"]);
     let origin = |key: &str| {
         let setting = loaded.settings.iter().find(|setting| setting.key == key).unwrap_or_else(|| panic!("{key}"));
-        (setting.value.clone(), setting.origin.replace(&folder.path().display().to_string(), ""))
+        (setting.value.clone(), setting.from.replace(&folder.path().display().to_string(), ""))
     };
     assert_eq!(origin("device.id"), ("second".into(), "/conf.d/20-b.toml:2".to_owned()));
     assert_eq!(origin("http.listen"), ("127.0.0.1:2".into(), "ACCLIMATE_HTTP_LISTEN".to_owned()));

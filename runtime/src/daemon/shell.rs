@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use tokio::sync::{broadcast, oneshot, watch};
 
 use super::command::{CommandError, Look, Reply};
-use super::core::{AGREE, Core, Declared, Effect, Event, Keeping, Now, Offer, Policy, Request as Asking, Setup};
+use super::core::{AGREE, Core, Declared, Effect, Event, Facts, Keeping, Now, Offer, Policy, Request as Asking, Setup};
 use super::fit::{Fit, Given, new_task};
 use super::handle::{Asked, Handle, Newest};
 use super::heat::heat;
@@ -25,7 +25,7 @@ use super::inbox::Inbox;
 use super::inference::{Inference, Lens, Request, Served};
 use super::stage::Stage;
 use super::view::View;
-use super::writer::{Work, Writer};
+use super::writer::{Work, Writer, facts};
 use crate::adaptation::Options;
 use crate::config::{self, Config};
 use crate::embedding::Opener;
@@ -137,6 +137,7 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
     let (outlet, stop) = (Arc::new(Outlet::new()), Stop::new());
     let (newest, served) = (Newest::default(), Served::default());
 
+    let first = names.iter().map(|name| facts(&tasks, name, &served)).collect::<Result<Vec<_>, _>>()?;
     let stage = |name, seconds| Stage::new(name, Duration::from_secs(seconds));
     let stages = vec![stage("core", 30), stage("inference", 60), stage("writer", 300), stage("fit", 3600)];
 
@@ -172,7 +173,7 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
         backbones: HashMap::new(),
     };
     let origin = Instant::now();
-    let core = CoreThread {
+    let mut core = CoreThread {
         core: Core::new(setup(&config, &options), Now { since: Duration::ZERO, time: Timestamp::now() }),
         origin,
         events,
@@ -186,14 +187,11 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
         stage: stages[0].clone(),
     };
     let waiting = core.waiting.clone();
+    // Whoever asks from now on sees every task.
+    core.begin(first);
 
     let core = spawn("core", move || core.run())?;
-    let writer = spawn("writer", move || {
-        for name in &names {
-            writer.tell_facts(name);
-        }
-        writer.run();
-    })?;
+    let writer = spawn("writer", move || writer.run())?;
     spawn("fit", move || fit.run())?;
     let inference = spawn("inference", move || inference.run())?;
     spawn("asked", {
@@ -411,10 +409,19 @@ impl CoreThread {
         Now { since: self.origin.elapsed(), time: Timestamp::now() }
     }
 
+    /// Takes in the tasks that there are.
+    fn begin(&mut self, facts: Vec<Facts>) {
+        for facts in facts {
+            for effect in self.core.handle(Event::Facts(Box::new(facts)), self.now()) {
+                self.carry_out(effect);
+            }
+        }
+        self.show();
+    }
+
     /// Until it has finished.
     fn run(mut self) {
         let mut shown = Duration::ZERO;
-        self.show();
         let mut stale = false;
         loop {
             let now = self.now().since;

@@ -97,7 +97,7 @@ impl Writer {
     }
 
     /// Swaps the head in service if it is another one, and tells how the task stands.
-    pub(super) fn tell_facts(&self, task: &Arc<str>) {
+    fn tell_facts(&self, task: &Arc<str>) {
         match facts(&self.tasks, task, &self.served) {
             Ok(facts) => {
                 self.inbox.tell(Event::Facts(Box::new(facts)));

@@ -55,7 +55,7 @@ pub struct Start {
 }
 
 /// Makes a source of what the configuration says of it.
-pub type OpenSource = fn(&config::Source) -> Box<dyn Source>;
+pub type OpenSource<'a> = &'a dyn Fn(&config::Source) -> Box<dyn Source>;
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -120,7 +120,7 @@ impl Offers {
 ///
 /// # Errors
 /// When another process writes the store, or a declared task cannot be made.
-pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
+pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> {
     let Start { config, data_dir, opener, options } = start;
     let mut tasks = Tasks::open(&data_dir, &Access::Write { command: "acclimate run".to_owned() })?;
     make_declared(&mut tasks, &config, &opener)?;
@@ -263,23 +263,21 @@ impl Running {
     /// Takes over what of a configuration can be changed while it runs; says what needs a restart.
     pub fn reload(&self, before: &Config, config: &Config) -> Vec<&'static str> {
         let _it_ends = self.requests.send(Request::Lenses(lenses(config)));
-        let differs = |part: fn(&Config) -> String| part(before) != part(config);
-        let mut restart = Vec::new();
         let sources = |config: &Config| {
             let plain = |source: &config::Source| config::Source { rotate: 0, mask: Vec::new(), ..source.clone() };
             format!("{:?}", config.source.iter().map(plain).collect::<Vec<_>>())
         };
-        let parts: [(&str, fn(&Config) -> String); 7] = [
-            ("[adapt]", |config| format!("{:?}", config.adapt)),
-            ("[backbone]", |config| format!("{:?}", config.backbone)),
-            ("[device]", |config| format!("{:?}", config.device)),
-            ("[http]", |config| format!("{:?}", config.http)),
-            ("[[sink]]", |config| format!("{:?}", config.sink)),
-            ("[[source]]", sources),
-            ("[[task]]", |config| format!("{:?}", config.task)),
+        let text = |part: &dyn std::fmt::Debug| format!("{part:?}");
+        let parts = [
+            ("[adapt]", text(&before.adapt) != text(&config.adapt)),
+            ("[backbone]", text(&before.backbone) != text(&config.backbone)),
+            ("[device]", text(&before.device) != text(&config.device)),
+            ("[http]", text(&before.http) != text(&config.http)),
+            ("[[sink]]", text(&before.sink) != text(&config.sink)),
+            ("[[source]]", sources(before) != sources(config)),
+            ("[[task]]", text(&before.task) != text(&config.task)),
         ];
-        restart.extend(parts.into_iter().filter(|(_, part)| differs(*part)).map(|(name, _)| name));
-        restart
+        parts.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
     }
 
     /// Ends it: nothing new is begun, what was acknowledged or is on its way to the disk is finished, then every thread but
@@ -427,7 +425,7 @@ impl CoreThread {
             let now = self.now().since;
             let view = stale.then(|| shown + VIEW_EVERY);
             let until = self.core.deadline().into_iter().chain(view).min();
-            let wait = until.map_or(Duration::from_secs(60), |until| until.saturating_sub(now));
+            let wait = until.map_or(Duration::from_mins(1), |until| until.saturating_sub(now));
             self.stage.rests();
             let event = match self.events.recv_timeout(wait) {
                 Ok(event) => event,

@@ -24,7 +24,7 @@ use crate::store::{
 /// Jobs that are done together at most.
 const TOGETHER: usize = 32;
 /// Bytes that must be free before writing is tried again.
-const FREE_BYTES: u64 = 8 << 20;
+const FREE_BYTES: u64 = 1 << 20;
 
 /// What the thread is given.
 #[derive(Debug)]

@@ -171,7 +171,7 @@ struct Opened {
     view: watch::Sender<Arc<View>>,
     notices: broadcast::Sender<Arc<Notice>>,
     newest: Newest,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Opened {
@@ -218,7 +218,7 @@ impl Opened {
         let (listen, stop) = (SocketAddr::from(([127, 0, 0, 1], 0)), Stop::new());
         let door = serve(handle, Options { listen, token, names, limits }, stop.clone()).unwrap();
         let address = door.address();
-        Self { address, door, stop, commands, handed, view, notices, newest, _dir: dir }
+        Self { address, door, stop, commands, handed, view, notices, newest, dir }
     }
 
     /// Asks one thing on a connection of its own. `head` is the first line without `HTTP/1.1`, and more header lines.
@@ -260,8 +260,10 @@ fn answers(command: &Command) -> Result<Reply, CommandError> {
         }
         Command::Rollback { task } => Err(CommandError::NotFound(format!("there is no task `{task}`"))),
         Command::Undo { .. } => Err(CommandError::Conflict("there is nothing to undo".to_owned())),
-        Command::Forget { .. } => Err(CommandError::Failed("the disk is full".to_owned())),
-        Command::Classify { .. } => Err(CommandError::Unavailable("the daemon is ending".to_owned())),
+        Command::Adapt { task, .. } if task == "broken" => Err(CommandError::Failed("the disk is full".to_owned())),
+        Command::Classify { task, .. } if task == "broken" => {
+            Err(CommandError::Unavailable("the daemon is ending".to_owned()))
+        }
         _ => Err(CommandError::Invalid("the script knows no such thing".to_owned())),
     }
 }

@@ -217,6 +217,7 @@ fn tests(workspace: &Workspace, session: &mut Session) -> anyhow::Result<Outcome
     onnxruntime::announce(workspace, &mut command);
     announce_aarch64(workspace, &mut command);
     tools::announce(tools::python(workspace), &mut command);
+    tools::announce_fuzzer(workspace, &mut command);
     let result = run(&mut command).and_then(|()| run(&mut workspace.cargo(["test", "--quiet", "--package", "xtask"])));
     let skipped = fs::read_to_string(&skips).with_context(|| format!("reading {}", skips.display()))?;
     for line in skipped.lines() {

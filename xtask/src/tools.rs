@@ -30,6 +30,9 @@ const PEERS: &[&str] =
 /// What the recipes of `report rivals` are written in. The wheel of torch brings CUDA along: 3 GB to fetch, 5 GB on the disk.
 const RIVALS: &[&str] = &["numpy==2.4.6", "onnxruntime==1.31.1", "pillow==13.0.0", "torch==2.15.0"];
 
+/// What is let loose on the description of the API.
+const FUZZER: &[&str] = &["schemathesis==4.32.5"];
+
 /// The folder with `cargo-zigbuild`, which links for other machines and older C libraries.
 pub(crate) fn zigbuild(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     environment(workspace, "zigbuild", ZIGBUILD)
@@ -43,6 +46,21 @@ pub(crate) fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
 /// A Python with torch and onnxruntime.
 pub(crate) fn python_of_rivals(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     python_with(workspace, "rivals", RIVALS)
+}
+
+/// Tells a program where the API's fuzzer is: the one that `ACCLIMATE_SCHEMATHESIS` names, else one of an environment made here;
+/// says so where there is none.
+pub(crate) fn announce_fuzzer(workspace: &Workspace, command: &mut Command) {
+    const NAME: &str = "ACCLIMATE_SCHEMATHESIS";
+    if env::var_os(NAME).is_some_and(|path| !path.is_empty()) {
+        return;
+    }
+    match environment(workspace, "fuzzer", FUZZER) {
+        Ok(bin) => {
+            command.env(NAME, bin.join("schemathesis"));
+        }
+        Err(error) => eprintln!("skipped: schemathesis: {error:#}"),
+    }
 }
 
 /// The Python that `ACCLIMATE_PYTHON` names, else one of an environment made here.

@@ -31,15 +31,14 @@ pub fn run(context: &Context, lan: bool) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Done);
     }
     let file = http.token_file.clone().unwrap_or_else(|| door::token_file(&context.data_dir));
-    let token = match Token::read_if_there(&file)? {
-        Some(token) => token,
-        None => {
-            std::fs::create_dir_all(&context.data_dir)
-                .with_context(|| format!("could not make the data directory {}", context.data_dir.display()))?;
-            let token = Token::random()?;
-            token.write_new(&file)?;
-            token
-        }
+    let token = if let Some(token) = Token::read_if_there(&file)? {
+        token
+    } else {
+        std::fs::create_dir_all(&context.data_dir)
+            .with_context(|| format!("could not make the data directory {}", context.data_dir.display()))?;
+        let token = Token::random()?;
+        token.write_new(&file)?;
+        token
     };
     let host = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
     let name = format!("{}.local", host.split('.').next().unwrap_or_default());
@@ -65,7 +64,8 @@ pub fn run(context: &Context, lan: bool) -> anyhow::Result<Outcome> {
     let at_home =
         SocketAddr::new(if listen.ip().is_unspecified() { door::LISTEN.ip() } else { listen.ip() }, listen.port());
     let running = TcpStream::connect_timeout(&at_home, Duration::from_secs(1)).is_ok();
-    let token_line = http.token_file.as_ref().map_or_else(String::new, |file| format!("\ntoken_file = {file:?}"));
+    let token_line =
+        http.token_file.as_ref().map_or_else(String::new, |file| format!("\ntoken_file = \"{}\"", file.display()));
     line(&advice(&Found { listen, running, token_line }))?;
     Ok(Outcome::Done)
 }
@@ -82,10 +82,10 @@ fn advice(found: &Found) -> String {
              the configuration\n\n[http]\nlisten = \"0.0.0.0:{}\"{token_line}\n\n",
             listen.port()
         );
-        words += &if *running {
-            format!("and restart the daemon, which answers on {listen} only: {restart}")
+        let _ = if *running {
+            write!(words, "and restart the daemon, which answers on {listen} only: {restart}")
         } else {
-            "and start the daemon with it: `acclimate run --config FILE`".to_owned()
+            write!(words, "and start the daemon with it: `acclimate run --config FILE`")
         };
     } else if *running {
         let _ =

@@ -1,4 +1,4 @@
-//! The description of the API, OpenAPI 3.1, from the handlers' own words and the types that they take and give. Knows nothing
+//! The description of the API, `OpenAPI` 3.1, from the handlers' own words and the types that they take and give. Knows nothing
 //! of what they do.
 
 use serde_json::{Value, json};

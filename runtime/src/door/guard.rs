@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn another_sites_page_changes_nothing_and_reads_nothing_but_may_link_to_the_page() {
         let guard = guard(None);
-        let with = |origin, site, safe, need| guard.judge(&Facts { origin, site, safe, need, ..from_here() });
+        let with = |origin, site, safe, need| guard.judge(&Facts { need, safe, origin, site, ..from_here() });
         for (origin, site) in [
             (Some("http://evil.example"), None),
             (Some("null"), None),

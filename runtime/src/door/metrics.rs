@@ -1,4 +1,4 @@
-//! `/metrics`: a view as OpenMetrics text, in base units. Pure; knows nothing of who reads it.
+//! `/metrics`: a view as `OpenMetrics` text, in base units. Pure; knows nothing of who reads it.
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;

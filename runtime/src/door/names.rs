@@ -28,7 +28,7 @@ pub(super) struct Host {
     /// With the port if there is one.
     authority: String,
     /// Without the port.
-    host: String,
+    bare: String,
     /// If it is an address.
     address: Option<IpAddr>,
 }
@@ -45,12 +45,12 @@ impl Host {
             return None;
         }
         let address = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
-        Some(Self { authority: text.to_ascii_lowercase(), host, address })
+        Some(Self { authority: text.to_ascii_lowercase(), bare: host, address })
     }
 
     /// Whether it can only mean the machine that the client runs on.
     pub(super) fn is_loopback(&self) -> bool {
-        self.host == "localhost" || self.address.is_some_and(|address| address.to_canonical().is_loopback())
+        self.bare == "localhost" || self.address.is_some_and(|address| address.to_canonical().is_loopback())
     }
 }
 
@@ -75,8 +75,8 @@ impl Names {
     pub(super) fn know(&self, host: &Host, local: IpAddr) -> bool {
         host.is_loopback()
             || host.address.is_some_and(|address| address.to_canonical() == local.to_canonical())
-            || (host.address.is_none() && self.own.contains(&host.host))
-            || self.configured.iter().any(|Name(name)| Host::new(name).is_some_and(|known| known.host == host.host))
+            || (host.address.is_none() && self.own.contains(&host.bare))
+            || self.configured.iter().any(|Name(name)| Host::new(name).is_some_and(|known| known.bare == host.bare))
     }
 
     /// Whether an `Origin` is the page of this device, reached by `host`. Another port of the same host is another page.

@@ -8,6 +8,7 @@ mod fuzzing;
 mod reading;
 mod streams;
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, mpsc};
@@ -31,7 +32,7 @@ use crate::source::{Content, Frame};
 use crate::store::{Access, Model, NewBackbone, NewSample, NewTask, SampleId, Tasks};
 
 /// Nothing here takes so long unless it is broken.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -171,7 +172,7 @@ struct Opened {
     view: watch::Sender<Arc<View>>,
     notices: broadcast::Sender<Arc<Notice>>,
     newest: Newest,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Opened {
@@ -218,7 +219,7 @@ impl Opened {
         let (listen, stop) = (SocketAddr::from(([127, 0, 0, 1], 0)), Stop::new());
         let door = serve(handle, Options { listen, token, names, limits }, stop.clone()).unwrap();
         let address = door.address();
-        Self { address, door, stop, commands, handed, view, notices, newest, _dir: dir }
+        Self { address, door, stop, commands, handed, view, notices, newest, dir }
     }
 
     /// Asks one thing on a connection of its own. `head` is the first line without `HTTP/1.1`, and more header lines.
@@ -260,8 +261,10 @@ fn answers(command: &Command) -> Result<Reply, CommandError> {
         }
         Command::Rollback { task } => Err(CommandError::NotFound(format!("there is no task `{task}`"))),
         Command::Undo { .. } => Err(CommandError::Conflict("there is nothing to undo".to_owned())),
-        Command::Forget { .. } => Err(CommandError::Failed("the disk is full".to_owned())),
-        Command::Classify { .. } => Err(CommandError::Unavailable("the daemon is ending".to_owned())),
+        Command::Adapt { task, .. } if task == "broken" => Err(CommandError::Failed("the disk is full".to_owned())),
+        Command::Classify { task, .. } if task == "broken" => {
+            Err(CommandError::Unavailable("the daemon is ending".to_owned()))
+        }
         _ => Err(CommandError::Invalid("the script knows no such thing".to_owned())),
     }
 }
@@ -271,13 +274,13 @@ fn send(stream: &mut TcpStream, head: &str, address: SocketAddr, body: &[u8]) {
     let (line, more) = head.split_once("\r\n").unwrap_or((head, ""));
     let mut text = format!("{line} HTTP/1.1\r\n");
     if !more.contains("Host:") {
-        text += &format!("Host: {address}\r\n");
+        write!(text, "Host: {address}\r\n").unwrap();
     }
     if !more.is_empty() {
-        text += &format!("{more}\r\n");
+        write!(text, "{more}\r\n").unwrap();
     }
     if !body.is_empty() && !more.contains("Content-Length:") {
-        text += &format!("Content-Length: {}\r\n", body.len());
+        write!(text, "Content-Length: {}\r\n", body.len()).unwrap();
     }
     stream.write_all(format!("{text}Connection: close\r\n\r\n").as_bytes()).unwrap();
     // The other side may have heard enough.

@@ -108,8 +108,8 @@ fn refusals_have_one_shape_and_the_status_of_their_code() {
     let wrong = |body: &str| opened.command("", body);
     assert!(wrong(r#"{"do":"rollback","task":"x"}"#).refused(404, "not_found").contains("no task `x`"));
     wrong(r#"{"do":"undo","task":"gate"}"#).refused(409, "conflict");
-    wrong(r#"{"do":"forget","task":"gate","samples":[]}"#).refused(500, "failed");
-    wrong(r#"{"do":"classify","task":"gate"}"#).refused(503, "unavailable");
+    wrong(r#"{"do":"adapt","task":"broken"}"#).refused(500, "failed");
+    wrong(r#"{"do":"classify","task":"broken"}"#).refused(503, "unavailable");
     wrong(r#"{"do":"adapt","task":"gate"}"#).refused(400, "invalid");
     for body in ["", "{", "[]", r#"{"do":"explode"}"#, r#"{"do":"undo","task":"gate","now":true}"#, "\u{0}"] {
         wrong(body).refused(400, "invalid");

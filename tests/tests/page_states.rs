@@ -8,7 +8,7 @@ use acclimate_tests::scripted::{Answered, Scripted, Shown};
 use acclimate_tests::{checkout, picture};
 use serde_json::{Value, json};
 
-/// WebDriver's code points of keys.
+/// `WebDriver`'s code points of keys.
 const SHIFT: char = '\u{E008}';
 const RIGHT: char = '\u{E014}';
 

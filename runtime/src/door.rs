@@ -149,6 +149,13 @@ pub fn token_file(data_dir: &Path) -> PathBuf {
     data_dir.join("token")
 }
 
+/// A door whose address is taken, and that does not answer yet.
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+    options: Options,
+}
+
 /// An open door.
 #[must_use = "a door that is not joined may still be answering when the program ends"]
 pub struct Door {
@@ -156,21 +163,40 @@ pub struct Door {
     thread: JoinHandle<()>,
 }
 
-/// Opens the door. Afterwards the address is taken and requests are answered, until `stop` is set.
+/// Takes the address, so that one that cannot be had is known before anything else begins.
 ///
 /// # Errors
 /// When the address cannot be had, or is beyond loopback without a token.
-pub fn serve(handle: Handle, options: Options, stop: Stop) -> Result<Door, DoorError> {
+pub fn bind(options: Options) -> Result<Bound, DoorError> {
     let listen = options.listen;
     if !listen.ip().is_loopback() && options.token.is_none() {
         return Err(DoorError::TokenNeeded { listen });
     }
-    let bind = |source| DoorError::Bind { listen, source };
-    let listener = TcpListener::bind(listen).map_err(bind)?;
-    let address = listener.local_addr().map_err(bind)?;
-    let server = server::Server::new(listener, handle, options).map_err(DoorError::Threads)?;
-    let thread = thread::Builder::new().name("door".to_owned()).spawn(move || server.run(&stop));
-    Ok(Door { address, thread: thread.map_err(DoorError::Threads)? })
+    let failed = |source| DoorError::Bind { listen, source };
+    let listener = TcpListener::bind(listen).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok(Bound { listener, address, options })
+}
+
+/// Opens the door. Afterwards the address is taken and requests are answered, until `stop` is set.
+///
+/// # Errors
+/// As [`bind`] and [`Bound::serve`].
+pub fn serve(handle: Handle, options: Options, stop: Stop) -> Result<Door, DoorError> {
+    bind(options)?.serve(handle, stop)
+}
+
+impl Bound {
+    /// Answers requests from now on, until `stop` is set.
+    ///
+    /// # Errors
+    /// When threads cannot be started.
+    pub fn serve(self, handle: Handle, stop: Stop) -> Result<Door, DoorError> {
+        let Self { listener, address, options } = self;
+        let server = server::Server::new(listener, handle, options).map_err(DoorError::Threads)?;
+        let thread = thread::Builder::new().name("door".to_owned()).spawn(move || server.run(&stop));
+        Ok(Door { address, thread: thread.map_err(DoorError::Threads)? })
+    }
 }
 
 impl Door {

@@ -108,6 +108,12 @@ pub enum Command {
     Run,
     /// What the running daemon sees, says and lacks
     Status,
+    /// Say where the page is; with --lan, make a token and show how to open the page on a phone
+    Page {
+        /// Open it to the local network
+        #[arg(long)]
+        lan: bool,
+    },
     /// Check what works here and say what to do about what does not
     Doctor(Doctor),
     /// Measure this machine: load, latency, throughput, fit, memory

@@ -14,6 +14,7 @@ mod forget;
 mod head;
 mod manifest;
 mod model;
+mod page;
 mod run;
 mod sample;
 mod status;
@@ -115,6 +116,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             Ok(Outcome::Done)
         }
         Command::Model(command) => model::run(&context, command),
+        Command::Page { lan } => page::run(&context, *lan),
         Command::Run => run::run(&context),
         Command::Sample(command) => sample::run(&context, command),
         Command::Status => status::run(&context),

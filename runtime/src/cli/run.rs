@@ -6,6 +6,8 @@ use std::time::Duration;
 use acclimate::config::Config;
 use acclimate::daemon::signals::{self, Signal};
 use acclimate::daemon::{Running, Start, replay, socket, start};
+use acclimate::door;
+use acclimate::source::Stop;
 use anyhow::Context as _;
 use sd_notify::NotifyState;
 
@@ -17,6 +19,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Runs `acclimate run`.
 pub fn run(context: &Context) -> anyhow::Result<Outcome> {
     let signals = signals::listen().context("could not listen to the system's signals")?;
+    // An address that is taken is known before anything begins.
+    let door = door::bind(door::Options::new(&context.config.http, &context.data_dir)?)?;
     let starting = Start {
         config: context.config.clone(),
         data_dir: context.data_dir.clone(),
@@ -31,6 +35,9 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
             socket::path(&context.data_dir).display()
         );
     }
+    let closing = Stop::new();
+    let door = door.serve(running.handle().clone(), closing.clone())?;
+    tracing::info!("the page is at http://{}/", door.address());
     tell(&[NotifyState::Ready]);
     tracing::info!("running on the store in {}", context.data_dir.display());
     let watchdog = sd_notify::watchdog_enabled();
@@ -48,6 +55,8 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
     }
     tell(&[NotifyState::Stopping]);
     drop(socket);
+    closing.set();
+    door.join();
     running.end();
     Ok(Outcome::Done)
 }

@@ -17,7 +17,7 @@ pub(super) async fn index() -> Result<Response, Refusal> {
 }
 
 /// A file of the page.
-#[utoipa::path(get, path = "/{file}", tag = "page", params(("file" = String, Path, description = "Its name")),
+#[utoipa::path(get, path = "/{file}", tag = "page", params(("file" = String, Path, description = "Its name", example = "index.html")),
     responses((status = 200, description = "The file",
         content((String = "text/html"), (String = "text/css"), (String = "text/javascript"), (String = "image/svg+xml")))))]
 pub(super) async fn file(name: Result<Path<String>, PathRejection>) -> Result<Response, Refusal> {

@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 
 use super::guard::{COOKIE, Need};
 use super::refusal::Refused;
-use super::{assets, commands, events, frames, routes, session, shown};
+use super::{assets, commands, events, frames, routes, samples, session, shown};
 use crate::daemon::notice::Notice;
 
 #[derive(OpenApi)]
@@ -31,7 +31,7 @@ use crate::daemon::notice::Notice;
         shown::adaptations,
         shown::evaluation
     ),
-    components(schemas(Notice, Refused))
+    components(schemas(Notice, Refused, samples::Kind))
 )]
 struct Api;
 

@@ -32,7 +32,7 @@ pub(super) fn media(file: &[u8]) -> Option<&'static str> {
 
 /// The newest frame of a source.
 #[utoipa::path(get, path = "/api/v1/sources/{name}/frame", tag = "sources",
-    params(("name" = String, Path, description = "The source"),
+    params(("name" = String, Path, description = "The source", example = "yard"),
         ("If-None-Match" = Option<String>, Header, description = "The ETag of the frame that is known")),
     responses((status = 200, description = "A picture",
             content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"), (Vec<u8> = "image/bmp")),
@@ -61,7 +61,7 @@ pub(super) async fn newest(
 
 /// Hands a picture to a source of kind `http`.
 #[utoipa::path(post, path = "/api/v1/sources/{name}/frame", tag = "sources",
-    params(("name" = String, Path, description = "The source")),
+    params(("name" = String, Path, description = "The source", example = "yard")),
     request_body(description = "A JPEG, PNG, WebP or BMP file", content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"),
         (Vec<u8> = "image/webp"), (Vec<u8> = "image/bmp"), (Vec<u8> = "application/octet-stream"))),
     responses((status = 200, description = "It was taken in", body = Reply)))]

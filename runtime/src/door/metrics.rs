@@ -127,6 +127,7 @@ mod tests {
     #[test]
     fn what_the_view_says_is_there_in_base_units() {
         let mut view = view();
+        view.tasks[0].looks[0].milliseconds = Some(25.0);
         view.tasks[0].classes[0].name = "a \"quoted\"\nname".to_owned();
         let text = text(&view).unwrap();
         for line in [
@@ -140,7 +141,7 @@ mod tests {
             "acclimate_task_accuracy_ratio{task=\"gate\"} 0.93",
             "acclimate_task_accuracy_low_ratio{task=\"gate\"} 0.86",
             "acclimate_task_samples{task=\"gate\",class=\"a \\\"quoted\\\"\\nname\"} 41.0",
-            "acclimate_task_answer_seconds{task=\"gate\",source=\"yard\"} 0.0234",
+            "acclimate_task_answer_seconds{task=\"gate\",source=\"yard\"} 0.025",
             "acclimate_task_extractor_info{task=\"gate\",backbone=\"builtin-picture-1\",extractor=\"ort 1.31.1 (cpu, f32)\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");

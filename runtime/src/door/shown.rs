@@ -59,7 +59,7 @@ pub(super) async fn status(State(inside): State<Arc<Inside>>) -> Response {
 
 /// Samples of a task: to label, to review, to look at.
 #[utoipa::path(get, path = "/api/v1/tasks/{task}/samples", tag = "tasks",
-    params(("task" = String, Path, description = "The task"), Wanted),
+    params(("task" = String, Path, description = "The task", example = "gate"), Wanted),
     responses((status = 200, description = "Samples", body = Vec<Listed>)))]
 pub(super) async fn list(
     State(inside): State<Arc<Inside>>,
@@ -72,7 +72,7 @@ pub(super) async fn list(
 
 /// What a sample holds.
 #[utoipa::path(get, path = "/api/v1/tasks/{task}/samples/{id}/picture", tag = "tasks",
-    params(("task" = String, Path, description = "The task"), ("id" = String, Path, description = "The sample, or the beginning of its id")),
+    params(("task" = String, Path, description = "The task", example = "gate"), ("id" = String, Path, description = "The sample, or the beginning of its id")),
     responses((status = 200, description = "Its bytes", content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"),
         (Vec<u8> = "image/webp"), (Vec<u8> = "image/bmp"), (Vec<u8> = "application/octet-stream")))))]
 pub(super) async fn picture(
@@ -89,7 +89,7 @@ pub(super) async fn picture(
 
 /// Every head, oldest first.
 #[utoipa::path(get, path = "/api/v1/tasks/{task}/heads", tag = "tasks",
-    params(("task" = String, Path, description = "The task")),
+    params(("task" = String, Path, description = "The task", example = "gate")),
     responses((status = 200, description = "Heads", body = Vec<HeadRecord>)))]
 pub(super) async fn heads(
     State(inside): State<Arc<Inside>>,
@@ -101,7 +101,7 @@ pub(super) async fn heads(
 
 /// Every verdict, newest first.
 #[utoipa::path(get, path = "/api/v1/tasks/{task}/adaptations", tag = "tasks",
-    params(("task" = String, Path, description = "The task"), Newest),
+    params(("task" = String, Path, description = "The task", example = "gate"), Newest),
     responses((status = 200, description = "Verdicts", body = Vec<Dated>)))]
 pub(super) async fn adaptations(
     State(inside): State<Arc<Inside>>,
@@ -114,7 +114,7 @@ pub(super) async fn adaptations(
 
 /// How good the head in service is, on samples it was not fitted on.
 #[utoipa::path(get, path = "/api/v1/tasks/{task}/evaluation", tag = "tasks",
-    params(("task" = String, Path, description = "The task")),
+    params(("task" = String, Path, description = "The task", example = "gate")),
     responses((status = 200, description = "Of the head in service", body = Honesty)))]
 pub(super) async fn evaluation(
     State(inside): State<Arc<Inside>>,

@@ -55,6 +55,17 @@ const BANS: &[Ban] = &[
             "runtime/src/daemon/handle.rs",
             "runtime/src/daemon/shell.rs", // the channels of the handle
             "runtime/src/daemon/signals.rs",
+            "runtime/src/door/assets.rs",
+            "runtime/src/door/board.rs",
+            "runtime/src/door/commands.rs",
+            "runtime/src/door/events.rs",
+            "runtime/src/door/frames.rs",
+            "runtime/src/door/inside.rs",
+            "runtime/src/door/routes.rs",
+            "runtime/src/door/server.rs",
+            "runtime/src/door/session.rs",
+            "runtime/src/door/shown.rs",
+            "runtime/src/door/tests.rs", // the channels of the handle
         ],
         words: &["async", ".await", "tokio"],
         tests_may: false,

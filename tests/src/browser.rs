@@ -1,4 +1,4 @@
-//! Debian's Chromium, driven through its own driver by the WebDriver protocol: pointers and keys as a person has them.
+//! Debian's Chromium, driven through its own driver by the `WebDriver` protocol: pointers and keys as a person has them.
 //! Knows nothing of the page.
 //!
 //! Whatever is waited for is waited for inside the browser.
@@ -164,7 +164,7 @@ impl Browser {
         self.post(&format!("/element/{}/value", element.0), &json!({"text": text}));
     }
 
-    /// Presses and releases keys wherever the focus is. Named keys are WebDriver's code points.
+    /// Presses and releases keys wherever the focus is. Named keys are `WebDriver`'s code points.
     pub fn press(&self, keys: &str) {
         let strokes: Vec<Value> = keys
             .chars()

@@ -153,7 +153,7 @@ impl Inside {
     fn call(&self, stream: &mut TcpStream, method: &str, call: &str, headers: &HashMap<String, String>, body: &[u8]) {
         if let Some(token) = self.lock().token.clone() {
             if (method, call) == ("POST", "session") {
-                return if headers.get("authorization") == Some(&format!("Bearer {token}")) {
+                if headers.get("authorization") == Some(&format!("Bearer {token}")) {
                     answer(
                         stream,
                         "204 No Content\r\nSet-Cookie: session=yes; HttpOnly; SameSite=Strict; Path=/",
@@ -161,8 +161,9 @@ impl Inside {
                         b"",
                     );
                 } else {
-                    refuse(stream, 401, "unauthorized", "this is not the token")
-                };
+                    refuse(stream, 401, "unauthorized", "this is not the token");
+                }
+                return;
             }
             if headers.get("cookie").is_none_or(|cookie| !cookie.contains("session=yes")) {
                 return refuse(stream, 401, "unauthorized", "a token is required");

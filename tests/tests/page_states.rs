@@ -8,7 +8,7 @@ use acclimate_tests::scripted::{Answered, Scripted, Shown};
 use acclimate_tests::{checkout, picture};
 use serde_json::{Value, json};
 
-/// WebDriver's code points of keys.
+/// `WebDriver`'s code points of keys.
 const SHIFT: char = '\u{E008}';
 const RIGHT: char = '\u{E014}';
 
@@ -327,8 +327,7 @@ fn samples_are_labelled_by_keys_several_at_once_and_a_confusion_shows_its_sample
     browser.click(&browser.element(".confusion button[aria-label^='2 of open taken for closed']", "2"));
     browser.until_says("dialog.gallery", "open, taken for closed");
     browser.until("document.querySelector('dialog.gallery img').naturalWidth === 96");
-    let option = browser.element("dialog.gallery option", "closed");
-    browser.click(&option);
+    browser.write(&browser.element("dialog.gallery select", ""), "closed");
     labelled(&[98], "closed");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }

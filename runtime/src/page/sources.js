@@ -41,7 +41,7 @@ export function sources(root, page) {
       if (await page.send({ do: "look", task: task.name, from })) page.announce(words);
     }
     async function drawRegion() {
-      const found = await editor(source, image.currentSrc || image.src, mine()?.crop ?? region.WHOLE);
+      const found = await editor(source, image, mine()?.crop ?? region.WHOLE);
       if (!found) return;
       const crop = region.isWhole(found) ? {} : { crop: found };
       await look([...others(), { source, ...crop }], `${task.name} looks at ${region.words(found)} of ${source}`);
@@ -114,7 +114,7 @@ function regionEditor() {
   let value = region.WHOLE;
   let from = null;
   let answer = () => {};
-  const image = h("img", { class: "frame", alt: "", draggable: "false", onload: () => shaped(image) });
+  const image = h("img", { class: "frame", alt: "", draggable: "false" });
   const overlay = regionOverlay();
   const screen = h("div", { class: "screen drawing", tabindex: "0", role: "group" }, image, overlay.node);
   const words = h("p", { class: "meta", role: "status" });
@@ -181,11 +181,13 @@ function regionEditor() {
   });
   dialog.addEventListener("close", () => close(null));
 
-  return (source, address, start) =>
+  return (source, seen, start) =>
     new Promise((resolve) => {
       answer = resolve;
       title.textContent = `What to look at in ${source}`;
-      image.src = address;
+      image.src = seen.currentSrc || seen.src;
+      // Of its shape at once: what is drawn on must not move under the finger.
+      shaped(image, seen);
       set(start);
       dialog.showModal();
       screen.focus();

@@ -12,6 +12,7 @@ mod drift;
 mod exit_codes;
 mod exported;
 mod features;
+mod fit;
 mod forget;
 mod json_golden;
 mod kill;

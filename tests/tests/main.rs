@@ -5,6 +5,7 @@
 mod aarch64;
 mod accuracy;
 mod add_model;
+mod adjust;
 mod bad_folder;
 mod check_us;
 mod deciding;

@@ -69,8 +69,8 @@ fn judged(case: &Fuzzed) -> Result<usize, String> {
     };
     let fitted = match (fit_within(&samples, &case.options, &mut may_start), case.is_possible()) {
         (Err(_), false) => return Ok(0),
-        // A width at which all are alike to all digits, or none is like another.
-        (Err(FitError::Singular { .. }), true) if case.options.gamma.or(case.options.lambda).is_some() => return Ok(0),
+        // Means can be had of anything; what is solved for, not where all kinds asked for are singular to all digits.
+        (Err(FitError::Singular { .. }), true) if !case.options.kinds.contains(&Kind::Prototype) => return Ok(0),
         (Ok(fitted), true) => fitted.candidates,
         (Ok(_), false) => return Err("numbers that are none were taken".into()),
         (Err(error), true) => return Err(format!("not fitted: {error}")),

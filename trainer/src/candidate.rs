@@ -116,10 +116,9 @@ pub enum FitError {
     /// There is nothing to start from.
     #[error("no classifier to start from, or samples without the norms of their features: fit another kind of head")]
     NoPrior,
-    /// What was fixed leaves nothing that can be solved for.
+    /// There is nothing that can be solved for.
     #[error(
-        "{kind} head: the numbers are singular at the width or penalty that is fixed, to all digits: leave it to be chosen, or \
-         name another"
+        "{kind} head: the numbers are singular, to all digits: leave width and penalty to be chosen, or fit another kind of head"
     )]
     Singular {
         /// The kind of head.
@@ -170,16 +169,27 @@ pub fn fit_within(
         _ => options.kinds.contains(kind) && fitter.can_fit(*kind),
     };
     let mut fitted = Fitted { candidates: Vec::new(), skipped: Vec::new() };
-    let mut learnt = false;
+    let (mut learnt, mut singular) = (false, None);
     for kind in Kind::ALL.into_iter().filter(wanted) {
         if may_start(kind, fitter.flops(kind)) || !learnt {
-            fitted.candidates.push(fitter.candidate(kind, &novelty)?);
+            match fitter.candidate(kind, &novelty) {
+                Ok(candidate) => fitted.candidates.push(candidate),
+                // Others may be had.
+                Err(error @ FitError::Singular { .. }) => {
+                    singular.get_or_insert(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
             learnt |= !matches!(kind, Kind::Prototype | Kind::Shipped);
         } else {
             fitted.skipped.push(kind);
         }
     }
-    Ok(fitted)
+    match singular {
+        Some(error) if fitted.candidates.is_empty() => Err(error),
+        _ => Ok(fitted),
+    }
 }
 
 /// Solves one kind at one penalty (where the kind has one; chosen as in [`fit`] if `None`), in f64 and uncalibrated:
@@ -276,6 +286,9 @@ impl<'a, 'b> Fitter<'a, 'b> {
         let novelty = (solution.form.classes() == samples.classes()).then(|| novelty.clone());
         let importance = balance::weights(samples, self.even);
         let candidate = Candidate::new(solution, fold_losses, &labels, &self.leave_out, novelty);
+        if !candidate.head.form.is_finite() {
+            return Err(FitError::Singular { kind });
+        }
         Ok(Candidate { importance, balanced, ..candidate })
     }
 

@@ -9,9 +9,12 @@ use ndarray::ArrayView2;
 
 use crate::Quantisation;
 
-/// What weights, penalties and widths may be, and the largest component of all features, unless it is 0. Beyond that, sums
+/// What penalties and widths may be, and the largest component of all features, unless it is 0. Beyond that, sums
 /// and quotients leave what numbers can say.
 pub const SIZES: RangeInclusive<f64> = 1e-12..=1e12;
+
+/// What a weight may be: sums of larger and smaller ones would lose the smaller.
+pub const WEIGHTS: RangeInclusive<f64> = 1e-6..=1e6;
 
 /// Labelled features.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +82,7 @@ pub enum SamplesError {
         classes: usize,
     },
     /// A weight that is none.
-    #[error("weight of sample {row} is not a number from 1e-12 to 1e12")]
+    #[error("weight of sample {row} is not a number from 1e-6 to 1e6")]
     Weight {
         /// The sample.
         row: usize,
@@ -143,12 +146,12 @@ impl<'a> Samples<'a> {
     /// With a weight per sample, `[n]`: how much each counts in a fit, in any unit. Leave-out holds them fixed.
     ///
     /// # Errors
-    /// When there is not one per sample, or one is not within [`SIZES`].
+    /// When there is not one per sample, or one is not within [`WEIGHTS`].
     pub fn with_weights(self, weights: &'a [f64]) -> Result<Self, SamplesError> {
         if weights.len() != self.rows() {
             return Err(SamplesError::Weights { rows: self.rows(), weights: weights.len() });
         }
-        match weights.iter().position(|weight| !SIZES.contains(weight)) {
+        match weights.iter().position(|weight| !WEIGHTS.contains(weight)) {
             Some(row) => Err(SamplesError::Weight { row }),
             None => Ok(Self { weights: Some(weights), ..self }),
         }

@@ -1,7 +1,9 @@
 //! Cases for a fit that no site would send on purpose, each drawn from its seed. Knows nothing of what should come of them,
 //! but whether they may be fitted at all.
 
-use acclimate_trainer::{Feature, FitOptions, Kind, Prior, Quantisation, SIZES, Samples, SamplesError, Weighting};
+use acclimate_trainer::{
+    Feature, FitOptions, Kind, Prior, Quantisation, SIZES, Samples, SamplesError, WEIGHTS, Weighting,
+};
 use ndarray::{Array1, Array2, Axis, aview1};
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _};
@@ -87,7 +89,7 @@ impl Fuzzed {
             && self
                 .weights
                 .as_ref()
-                .is_none_or(|weights| weights.len() == n && weights.iter().all(|weight| SIZES.contains(weight)))
+                .is_none_or(|weights| weights.len() == n && weights.iter().all(|weight| WEIGHTS.contains(weight)))
     }
 
     /// Whether what is asked for makes sense.
@@ -194,9 +196,9 @@ fn groups(random: &mut ChaCha8Rng, labels: &[usize]) -> Vec<usize> {
 fn weights(random: &mut ChaCha8Rng, n: usize) -> Option<Vec<f64>> {
     let mut weights: Vec<f64> = match random.random_range(0..16) {
         0..3 => (0..n).map(|_| power(random, -2.0, 2.0)).collect(),
-        3..6 => (0..n).map(|_| power(random, -12.0, 12.0)).collect(),
-        6 => (0..n).map(|_| power(random, -14.0, 14.0)).collect(),
-        7 => vec![*[1e-300, 1e-12, 1e12, f64::MAX].choose(random).unwrap(); n],
+        3..6 => (0..n).map(|_| power(random, -6.0, 6.0)).collect(),
+        6 => (0..n).map(|_| power(random, -7.0, 7.0)).collect(),
+        7 => vec![*[1e-300, 1e-6, 1e6, f64::MAX].choose(random).unwrap(); n],
         _ => return None,
     };
     match random.random_range(0..40) {

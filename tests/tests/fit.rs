@@ -4,6 +4,8 @@
 //! be fitted is. *Right*: on random well-posed problems the heads and their leave-out predictions are scikit-learn's, refitted.
 //! Reduced here; `cargo xtask soak fit` draws 20,000 and 100. `ACCLIMATE_SEED=N` repeats one fuzzed case.
 
+#![allow(clippy::needless_pass_by_value, reason = "array views are handles and are passed by value")]
+
 mod differential;
 mod fuzzed;
 

@@ -85,7 +85,8 @@ fn store(numbers: impl IntoIterator<Item = usize>) -> (TempDir, Tasks) {
 /// Codes of a sample; at another site some lie off.
 fn codes(number: usize, off: u8) -> Vec<u8> {
     let noise = SampleId::of(&number.to_le_bytes()).0;
-    let code = |j: usize| noise[j] / 3 + if j % 3 == number % 3 { 70 } else { 20 } + if j % 3 == 0 { off } else { 0 };
+    let code =
+        |j: usize| noise[j] / 3 + if j % 3 == number % 3 { 70 } else { 20 } + if j.is_multiple_of(3) { off } else { 0 };
     (0..DIM).map(code).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Random well-posed problems, solved by scikit-learn and by us. The comparison and its tolerances are the trainer's own,
 //! which has committed cases; here others are drawn.
 
-#[allow(clippy::needless_pass_by_value, reason = "array views are handles")]
+#[allow(clippy::struct_field_names, reason = "the file's names")]
 #[path = "../../../trainer/tests/reference/case.rs"]
 mod case;
 

@@ -5,6 +5,7 @@
 //! or the new one. `ARCHITECTURE.md` draws the whole way; read `adaptation/problem.rs` next, then `trainer/src/judge.rs`
 //! for the rules.
 
+mod adjust;
 mod audit;
 mod budget;
 mod problem;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use acclimate_trainer::{EvaluationError, FitError, JudgeError, Kind, Outcome, SamplesError};
 use jiff::Timestamp;
 
+pub use self::adjust::{AdjustError, Unlabelled, adjust};
 pub use self::audit::audit;
 use self::budget::Budget;
 use self::problem::{Problem, Service};
@@ -134,12 +136,21 @@ pub fn adapt_on(
         }
         None => None,
     };
+    // Labels that speak against an adjustment to another site take it back, whatever becomes of the candidate.
+    let (mut service, mut taken_back) = (service, None);
+    if let Some(adjusted) = &service
+        && let Some(before) = adjust::contradicted(tasks, &problem, served.as_ref().unwrap_or(&snapshot), adjusted)?
+    {
+        taken_back = Some(adjusted.head.generation);
+        service = Some(before);
+    }
     let load = start.elapsed().as_secs_f64();
 
     let mut budget = Budget::new(options.budget);
     let proposal = problem.propose(options, shipped.as_ref(), &mut |kind, flops| budget.may_start(kind, flops))?;
     let verdict = problem.judge(proposal.as_ref(), service.as_ref(), options.trust_labels)?;
     let mut record = problem.record(task, &verdict, proposal.as_ref(), service.as_ref())?;
+    record.taken_back = taken_back.map(|generation| generation.0);
     record.skip(proposal.as_ref().map_or(&[], |proposal| &proposal.skipped), budget.skipped);
     record.seconds = Seconds { load, fit: start.elapsed().as_secs_f64() - load, total: start.elapsed().as_secs_f64() };
 
@@ -147,6 +158,7 @@ pub fn adapt_on(
         let before = service.as_ref().map(|service| &service.head.file);
         let (decision, precision) = problem.decide(&options.rule, before, proposal.selected())?;
         let provenance = Provenance {
+            adjusted: None,
             counts: problem.counts(),
             device: options.device.clone(),
             evaluation: problem.evaluate(proposal.selected())?,
@@ -170,6 +182,7 @@ pub fn adapt_on(
             .zip(proposal.as_ref())
             .map(|(file, proposal)| NewHead { file, leave_out: proposal.selected().leave_out.view() }),
         activate: verdict.outcome == Outcome::Activated,
+        take_back: taken_back.and(service.as_ref()).map(|service| service.head.generation),
         who: &options.who,
     };
     record.generation = tasks.record_adaptation(&snapshot, &new, Timestamp::now())?.map(|generation| generation.0);
@@ -196,6 +209,8 @@ pub fn forget(tasks: &mut Tasks, task: &str, what: &Forget, options: &Options) -
         let candidate = proposal.selected();
         let (decision, precision) = problem.decide(&options.rule, Some(&gone.file), candidate)?;
         let provenance = Provenance {
+            // What it was adjusted by was measured against what goes, too.
+            adjusted: None,
             counts: problem.counts(),
             device: options.device,
             evaluation: problem.evaluate(candidate)?,

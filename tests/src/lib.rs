@@ -19,6 +19,7 @@ pub mod scripted;
 pub mod server;
 pub mod shifted;
 pub mod signals;
+pub mod site;
 pub mod skip;
 pub mod table;
 pub mod trashnet;

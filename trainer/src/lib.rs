@@ -74,7 +74,7 @@ pub use kernel::{EXACT, LANDMARKS};
 pub use novelty::{FALSE_UNKNOWN_RATE, Measure, Novelty, STORED, Stored};
 pub use prior::Prior;
 pub use quantisation::{Encoded, Quantisation, QuantisationError};
-pub use samples::{Samples, SamplesError};
+pub use samples::{SIZES, Samples, SamplesError, WEIGHTS};
 pub use selection::select;
 pub use solution::Solution;
 pub use statistics::{Statistics, StatisticsError};

@@ -3,9 +3,11 @@
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use acclimate::door::{self, Token};
+use acclimate::place::absolute;
 use anyhow::Context as _;
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
@@ -18,8 +20,8 @@ struct Found {
     listen: SocketAddr,
     /// Whether something answers there.
     running: bool,
-    /// The line of the configuration that names the token's file; empty where none is needed.
-    token_line: String,
+    /// The token's file.
+    token_file: PathBuf,
 }
 
 /// Runs `acclimate page`.
@@ -64,23 +66,22 @@ pub fn run(context: &Context, lan: bool) -> anyhow::Result<Outcome> {
     let at_home =
         SocketAddr::new(if listen.ip().is_unspecified() { door::LISTEN.ip() } else { listen.ip() }, listen.port());
     let running = TcpStream::connect_timeout(&at_home, Duration::from_secs(1)).is_ok();
-    let token_line =
-        http.token_file.as_ref().map_or_else(String::new, |file| format!("\ntoken_file = \"{}\"", file.display()));
-    line(&advice(&Found { listen, running, token_line }))?;
+    line(&advice(&Found { listen, running, token_file: absolute(&file) }))?;
     Ok(Outcome::Done)
 }
 
 /// What to do so that the address works.
 fn advice(found: &Found) -> String {
-    let Found { listen, running, token_line } = found;
+    let Found { listen, running, token_file } = found;
     let mut words = String::new();
     let restart = "`systemctl restart acclimate`, or end `acclimate run` and start it again";
     if listen.ip().is_loopback() {
         let _ = write!(
             words,
             "the page is for this device only so far. To open it to the local network, now and after every restart, write into \
-             the configuration\n\n[http]\nlisten = \"0.0.0.0:{}\"{token_line}\n\n",
-            listen.port()
+             the configuration\n\n[http]\nlisten = \"0.0.0.0:{}\"\ntoken_file = \"{}\"\n\n",
+            listen.port(),
+            token_file.display()
         );
         let _ = if *running {
             write!(words, "and restart the daemon, which answers on {listen} only: {restart}")
@@ -109,13 +110,13 @@ mod tests {
     use super::*;
 
     fn advised(listen: [u8; 4], running: bool) -> String {
-        advice(&Found { listen: SocketAddr::from((listen, 7070)), running, token_line: String::new() })
+        advice(&Found { listen: SocketAddr::from((listen, 7070)), running, token_file: "/data/token".into() })
     }
 
     #[test]
     fn what_is_to_be_done_depends_on_what_is() {
         let closed = advised([127, 0, 0, 1], true);
-        assert!(closed.contains("listen = \"0.0.0.0:7070\"") && closed.contains("restart the daemon"), "{closed}");
+        assert!(closed.contains("listen = \"0.0.0.0:7070\"\ntoken_file = \"/data/token\"") && closed.contains("restart the daemon"), "{closed}");
         assert!(advised([127, 0, 0, 1], false).contains("acclimate run --config"));
         assert!(advised([0, 0, 0, 0], true).contains("is open to the local network"));
         assert!(advised([0, 0, 0, 0], false).contains("nobody answers yet"));

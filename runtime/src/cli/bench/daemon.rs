@@ -43,12 +43,10 @@ pub(super) fn run(context: &Context, args: &args::BenchDaemon) -> anyhow::Result
     let folder = tempfile::tempdir().context("could not make a folder for the store")?;
     let data_dir = folder.path().join("data");
     let frames = fill(context, args, &data_dir)?;
-    let file = folder.path().join("bench.toml");
     let text = format!(
         "[[source]]\nname = \"belt\"\nkind = \"http\"\n[[task]]\nname = \"{TASK}\"\nkeep = \"labelled\"\nagree = 1\n"
     );
-    fs::write(&file, text).context("could not write the configuration")?;
-    let config = Config::load(Some(&file))?;
+    let config = Config::parse(&text)?;
 
     let (hand, handed) = channel();
     let handed = Arc::new(Mutex::new(Some(handed)));

@@ -225,12 +225,12 @@ fn beyond_loopback_the_door_stays_shut_without_a_token_and_a_taken_address_is_sa
 #[test]
 fn the_options_come_from_the_configuration_and_the_token_that_was_made() {
     let dir = tempfile::tempdir().unwrap();
-    let http = |text: &str| toml::from_str::<Http>(text).unwrap();
+    let http = |text: &str| Config::parse(&format!("[http]\n{text}")).unwrap().http;
     let plain = Options::new(&http(""), dir.path()).unwrap();
     assert_eq!((plain.listen, plain.token), (LISTEN, None));
     let token = Token::random().unwrap();
     token.write_new(&token_file(dir.path())).unwrap();
-    let lan = Options::new(&http("listen = \"0.0.0.0:7071\"\nnames = [\"press.example:8443\"]"), dir.path()).unwrap();
+    let lan = Options::new(&http("listen = \"127.0.0.1:7071\"\nnames = [\"press.example:8443\"]"), dir.path()).unwrap();
     assert_eq!((lan.listen.port(), lan.token), (7071, Some(token)));
     assert!(matches!(Options::new(&http("names = [\"https://x\"]"), dir.path()), Err(DoorError::Name(_))));
     let missing = http("token_file = \"/nowhere/token\"");

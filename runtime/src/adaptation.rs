@@ -27,7 +27,9 @@ pub use self::tune::{Progress, tune};
 use crate::group::GroupBy;
 use crate::head_file::{Fixed, HeadFile, Provenance};
 use crate::record::{AdaptationRecord, Seconds};
-use crate::store::{Digest, Forget, Generation, NewAdaptation, NewHead, Receipt, Refitted, Snapshot, StoreError, Tasks};
+use crate::store::{
+    Digest, Forget, Generation, NewAdaptation, NewHead, Receipt, Refitted, Snapshot, StoreError, Tasks,
+};
 
 /// What a caller may choose.
 #[derive(Clone, Debug)]

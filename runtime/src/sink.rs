@@ -31,7 +31,7 @@ struct Told {
 
 /// Everybody who is told.
 pub struct Sinks {
-    sinks: Vec<Sink>,
+    all: Vec<Sink>,
     threads: Vec<JoinHandle<()>>,
     stop: Stop,
     shed: AtomicU64,
@@ -71,8 +71,8 @@ impl Sinks {
         let stop = Stop::new();
         let mut sinks = Vec::new();
         let mut threads = Vec::new();
-        let hooks: Vec<&config::Sink> = config.iter().filter(|sink| sink.kind == SinkKind::Webhook).collect();
-        let outbox = outbox::Outbox::open_for(data_dir, hooks.iter().map(|sink| webhook::key(sink)).collect())?;
+        let hooks = config.iter().filter(|sink| sink.kind == SinkKind::Webhook);
+        let outbox = outbox::Outbox::open_for(data_dir, &hooks.map(webhook::key).collect::<Vec<_>>())?;
         for sink in config {
             let (queue, told) = sync_channel(WAITING);
             let trouble = Trouble::default();
@@ -92,13 +92,13 @@ impl Sinks {
             }
             sinks.push(Sink { task: sink.task.clone(), events: sink.events.clone(), queue, trouble });
         }
-        Ok(Self { sinks, threads, stop, shed: AtomicU64::new(0) })
+        Ok(Self { all: sinks, threads, stop, shed: AtomicU64::new(0) })
     }
 
     /// Tells whoever is to be told. Never waits.
     pub fn tell(&self, notice: &Notice) {
         let listens = |sink: &&Sink| notice.task.as_deref() == Some(&sink.task) && sink.events.contains(&notice.event);
-        let mut listeners = self.sinks.iter().filter(listens).peekable();
+        let mut listeners = self.all.iter().filter(listens).peekable();
         if listeners.peek().is_none() {
             return;
         }
@@ -121,12 +121,12 @@ impl Sinks {
 
     /// What does not work now, in words.
     pub fn troubles(&self) -> Vec<String> {
-        self.sinks.iter().filter_map(|sink| sink.trouble.get()).collect()
+        self.all.iter().filter_map(|sink| sink.trouble.get()).collect()
     }
 
     /// Ends all sinks: what waits for a program or a line is still told, what waits for a webhook is kept for the next start.
     pub fn end(self) {
-        drop(self.sinks);
+        drop(self.all);
         self.stop.set();
         for thread in self.threads {
             if thread.join().is_err() {

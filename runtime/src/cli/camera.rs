@@ -1,5 +1,7 @@
 //! `acclimate camera`: which cameras there are, what each can do, and why one cannot be opened. Takes no picture.
 
+use std::fmt::Write as _;
+
 use acclimate::record::CameraListRecord;
 use acclimate::source::{self, Seen};
 
@@ -24,9 +26,14 @@ fn words(cameras: &[Seen]) -> String {
     }
     let words = |camera: &Seen| {
         let name = if camera.name.is_empty() { String::new() } else { format!("  {}", camera.name) };
-        let details = camera.formats.iter().map(|format| format!("\n  {format}")).collect::<String>();
-        let problem = camera.problem.iter().map(|problem| format!("\n  cannot be used: {problem}")).collect::<String>();
-        format!("{}{name}{details}{problem}", camera.device)
+        let mut words = format!("{}{name}", camera.device);
+        for format in &camera.formats {
+            let _ = write!(words, "\n  {format}");
+        }
+        if let Some(problem) = &camera.problem {
+            let _ = write!(words, "\n  cannot be used: {problem}");
+        }
+        words
     };
     cameras.iter().map(words).collect::<Vec<_>>().join("\n")
 }

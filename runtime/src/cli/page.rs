@@ -116,7 +116,11 @@ mod tests {
     #[test]
     fn what_is_to_be_done_depends_on_what_is() {
         let closed = advised([127, 0, 0, 1], true);
-        assert!(closed.contains("listen = \"0.0.0.0:7070\"\ntoken_file = \"/data/token\"") && closed.contains("restart the daemon"), "{closed}");
+        assert!(
+            closed.contains("listen = \"0.0.0.0:7070\"\ntoken_file = \"/data/token\"")
+                && closed.contains("restart the daemon"),
+            "{closed}"
+        );
         assert!(advised([127, 0, 0, 1], false).contains("acclimate run --config"));
         assert!(advised([0, 0, 0, 0], true).contains("is open to the local network"));
         assert!(advised([0, 0, 0, 0], false).contains("nobody answers yet"));

@@ -100,7 +100,7 @@ fn a_program_that_fails_or_takes_too_long_is_named_and_the_next_notice_is_told()
 
     let missing = "[[sink]]\ntask = \"gate\"\nkind = \"command\"\nargv = [\"/nonexistent/program\"]";
     let sinks = sinks(missing, dir.path());
-    let trouble = sinks.sinks[0].trouble.clone();
+    let trouble = sinks.all[0].trouble.clone();
     sinks.tell(&notice(1, "open"));
     sinks.end();
     assert!(trouble.get().unwrap().contains("/nonexistent/program"));
@@ -145,7 +145,7 @@ fn what_a_webhook_is_owed_is_told_after_a_restart() {
         sinks.tell(&notice(id, "open"));
     }
     received.recv_timeout(SOON).unwrap();
-    let trouble = sinks.sinks[0].trouble.clone();
+    let trouble = sinks.all[0].trouble.clone();
     sinks.end();
     assert!(trouble.get().unwrap().contains("500"));
     let address = first.address();

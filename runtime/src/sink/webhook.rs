@@ -2,6 +2,7 @@
 //! owed lies in the outbox, so that it survives a restart; a header names each payload, so that one that came twice can be
 //! told. Two threads: one keeps, one posts.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;
@@ -18,14 +19,17 @@ use crate::config;
 use crate::source::{Stop, address, http};
 
 const FIRST_RETRY: Duration = Duration::from_millis(500);
-const LAST_RETRY: Duration = Duration::from_secs(300);
+const LAST_RETRY: Duration = Duration::from_mins(5);
 /// Names a payload: the same when it is posted again.
 const NAME: &str = "Idempotency-Key";
 
 /// The name of a hook's queue: the same as long as task and address are. The address may hold a secret, so it is not that.
 pub(super) fn key(config: &config::Sink) -> String {
     let digest = Sha256::digest(format!("{}\n{}", config.task, config.url.as_deref().unwrap_or_default()));
-    digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    digest[..16].iter().fold(String::new(), |mut key, byte| {
+        let _ = write!(key, "{byte:02x}");
+        key
+    })
 }
 
 /// Starts the two threads of a hook.
@@ -45,7 +49,7 @@ pub(super) fn start(
                 match outbox.put(&hook, &told.payload) {
                     Ok(0) => {}
                     Ok(dropped) => {
-                        tracing::warn!("the webhook of task `{task}` is owed too much: {dropped} of the oldest went")
+                        tracing::warn!("the webhook of task `{task}` is owed too much: {dropped} of the oldest went");
                     }
                     Err(error) => trouble.set(Err(crate::causes(&error))),
                 }
@@ -80,7 +84,7 @@ impl Hook {
         let mut failures = 0;
         while !stop.is_set() {
             let outcome = match outbox.oldest(queue) {
-                Ok(None) => match woken.recv_timeout(Duration::from_secs(60)) {
+                Ok(None) => match woken.recv_timeout(Duration::from_mins(1)) {
                     Ok(()) | Err(RecvTimeoutError::Timeout) => continue,
                     Err(RecvTimeoutError::Disconnected) => return,
                 },

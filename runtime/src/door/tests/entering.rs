@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use super::*;
+use crate::config::Config;
 use crate::door::routes::{need, routes};
 
 const BODY: &str = r#"{"do":"rollback","task":"gate"}"#;

@@ -137,9 +137,10 @@ fn on_request_a_snapshot_is_taken_for_each_ask() {
 
 /// A camera that misbehaves at its first request and works at later ones: what is said of it, after which frames come.
 fn misbehaves(first: impl Fn(&Request, &mut Answer<'_>) + Send + Sync + 'static) -> String {
-    let fake = Fake::start(move |request, answer| match request.number {
-        0 => first(request, answer),
-        _ => {
+    let fake = Fake::start(move |request, answer| {
+        if request.number == 0 {
+            first(request, answer);
+        } else {
             multipart(answer);
             part(answer, &picture(64, 48, 7));
             answer.stall();

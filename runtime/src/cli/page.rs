@@ -2,6 +2,7 @@
 //! local network for good.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal as _;
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -54,7 +55,12 @@ pub fn run(context: &Context, lan: bool) -> anyhow::Result<Outcome> {
     });
     let shown = by_address.as_ref().unwrap_or(&by_name);
     let code = QrCode::new(shown).context("could not draw the address as a QR code")?;
-    line(&code.render::<Dense1x2>().build())?;
+    // What is light is drawn, so that it is right on a dark terminal; where colours can be set, on a light one too.
+    let drawn = code.render().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
+    let (white_on_black, plain) = if std::io::stdout().is_terminal() { ("\x1b[97;40m", "\x1b[0m") } else { ("", "") };
+    for row in drawn.lines() {
+        line(&format!("{white_on_black}{row}{plain}"))?;
+    }
     line(shown)?;
     if by_address.is_some() {
         line(&format!("{by_name} (where names end in .local)"))?;

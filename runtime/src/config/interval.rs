@@ -32,7 +32,7 @@ impl std::str::FromStr for Interval {
 impl std::fmt::Display for Interval {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let all = self.0.as_millis() as u64;
-        let (name, unit) = UNITS.into_iter().find(|(_, unit)| all % unit == 0).unwrap_or(("ms", 1));
+        let (name, unit) = UNITS.into_iter().find(|(_, unit)| all.is_multiple_of(*unit)).unwrap_or(("ms", 1));
         write!(f, "{}{name}", all / unit)
     }
 }

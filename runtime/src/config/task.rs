@@ -78,8 +78,8 @@ pub(super) fn read(mut section: Section<'_>) -> Option<(Task, Vec<super::documen
     }
     let mut sorted = classes.clone();
     sorted.sort();
-    if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        section.refuse("classes", format!("the class \"{}\" is named twice", twice[0]), "each class once");
+    if let Some([twice, ..]) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        section.refuse("classes", format!("the class \"{twice}\" is named twice"), "each class once");
     }
     let mut from = Vec::new();
     let mut places = Vec::new();

@@ -6,7 +6,7 @@
 //!                           └──▶ fit ─▶ writer
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
@@ -224,7 +224,7 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
             }
         }
     })?;
-    let mut inboxes = HashMap::new();
+    let mut inboxes = BTreeMap::new();
     let sources = config.source.iter().map(|config| {
         let (mut source, feed, stop) = (open(config), outlet.feed(&config.name), stop.clone());
         inboxes.extend(source.inbox().map(|inbox| (config.name.clone(), inbox)));

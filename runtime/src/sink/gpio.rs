@@ -12,7 +12,7 @@ use crate::daemon::notice::{Event, Notice};
 /// A sink of kind `gpio`.
 pub(super) struct Line {
     chip: PathBuf,
-    line: u32,
+    offset: u32,
     class: String,
     active_low: bool,
     request: Option<Request>,
@@ -22,7 +22,7 @@ impl Line {
     pub(super) fn new(config: &config::Sink) -> Self {
         Self {
             chip: config.chip.clone().unwrap_or_else(|| "/dev/gpiochip0".into()),
-            line: config.line.unwrap_or(0),
+            offset: config.line.unwrap_or(0),
             class: config.class.clone().unwrap_or_default(),
             active_low: config.active_low,
             request: None,
@@ -40,7 +40,7 @@ impl Line {
             self.request = None;
             format!(
                 "line {} of {} was not set: {error}; does this user belong to the group gpio, and is the line free (gpioinfo)?",
-                self.line,
+                self.offset,
                 self.chip.display()
             )
         })
@@ -48,7 +48,7 @@ impl Line {
 
     fn open(&self, value: Value) -> gpiocdev::Result<Request> {
         let mut builder = Request::builder();
-        builder.on_chip(&self.chip).with_consumer("acclimate").with_line(self.line).as_output(value);
+        builder.on_chip(&self.chip).with_consumer("acclimate").with_line(self.offset).as_output(value);
         if self.active_low {
             builder.as_active_low();
         }

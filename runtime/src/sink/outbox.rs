@@ -68,12 +68,12 @@ pub enum OutboxError {
 
 impl Outbox {
     /// Opens the outbox if there are hooks. What is left for hooks that are no longer there is dropped, and said.
-    pub(super) fn open_for(dir: &Path, hooks: Vec<String>) -> Result<Option<Arc<Self>>, OutboxError> {
+    pub(super) fn open_for(dir: &Path, hooks: &[String]) -> Result<Option<Arc<Self>>, OutboxError> {
         if hooks.is_empty() {
             return Ok(None);
         }
         let outbox = Self::open(dir)?;
-        let dropped = outbox.drop_all_but(&hooks)?;
+        let dropped = outbox.drop_all_but(hooks)?;
         if dropped > 0 {
             tracing::warn!("{dropped} payloads for webhooks that are no longer configured were dropped");
         }
@@ -190,7 +190,7 @@ mod tests {
             outbox.put(hook, payload).unwrap();
         }
         drop(outbox);
-        let outbox = Outbox::open_for(dir.path(), vec!["a".to_owned()]).unwrap().unwrap();
+        let outbox = Outbox::open_for(dir.path(), &["a".to_owned()]).unwrap().unwrap();
         assert_eq!(payloads(&outbox, "a"), ["1", "3"]);
         assert_eq!(payloads(&outbox, "b"), [""; 0], "nobody is called so any more");
         outbox.put("a", "4").unwrap();

@@ -18,14 +18,15 @@ use crate::config;
 use crate::source::{Stop, address, http};
 
 const FIRST_RETRY: Duration = Duration::from_millis(500);
-const LAST_RETRY: Duration = Duration::from_secs(300);
+const LAST_RETRY: Duration = Duration::from_mins(5);
 /// Names a payload: the same when it is posted again.
 const NAME: &str = "Idempotency-Key";
 
 /// The name of a hook's queue: the same as long as task and address are. The address may hold a secret, so it is not that.
 pub(super) fn key(config: &config::Sink) -> String {
     let digest = Sha256::digest(format!("{}\n{}", config.task, config.url.as_deref().unwrap_or_default()));
-    digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    let first: [u8; 16] = std::array::from_fn(|index| digest[index]);
+    format!("{:032x}", u128::from_be_bytes(first))
 }
 
 /// Starts the two threads of a hook.
@@ -45,7 +46,7 @@ pub(super) fn start(
                 match outbox.put(&hook, &told.payload) {
                     Ok(0) => {}
                     Ok(dropped) => {
-                        tracing::warn!("the webhook of task `{task}` is owed too much: {dropped} of the oldest went")
+                        tracing::warn!("the webhook of task `{task}` is owed too much: {dropped} of the oldest went");
                     }
                     Err(error) => trouble.set(Err(crate::causes(&error))),
                 }
@@ -80,7 +81,7 @@ impl Hook {
         let mut failures = 0;
         while !stop.is_set() {
             let outcome = match outbox.oldest(queue) {
-                Ok(None) => match woken.recv_timeout(Duration::from_secs(60)) {
+                Ok(None) => match woken.recv_timeout(Duration::from_mins(1)) {
                     Ok(()) | Err(RecvTimeoutError::Timeout) => continue,
                     Err(RecvTimeoutError::Disconnected) => return,
                 },

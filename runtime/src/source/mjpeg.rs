@@ -93,7 +93,6 @@ impl Splitter {
             State::Seek { ff: true } if byte == SOI => self.begin(now),
             State::Seek { .. } => self.state = State::Seek { ff: byte == 0xFF },
             State::Marker { ff: false } if byte == 0xFF => self.follow(byte, State::Marker { ff: true }),
-            State::Marker { ff: false } => self.give_up(byte),
             State::Scan { ff: false } => self.follow(byte, State::Scan { ff: byte == 0xFF }),
             // FF before a marker may be repeated.
             State::Marker { ff: true } | State::Scan { ff: true } if byte == 0xFF => self.follow(byte, self.state),
@@ -103,16 +102,17 @@ impl Splitter {
                 self.begin(now);
             }
             State::Marker { ff: true } | State::Scan { ff: true } if byte == EOI => {
-                self.follow(byte, State::Seek { ff: false })
+                self.follow(byte, State::Seek { ff: false });
             }
             // A stuffed FF, or a restart marker.
             State::Scan { ff: true } if matches!(byte, 0x00 | 0xD0..=0xD7) => {
-                self.follow(byte, State::Scan { ff: false })
+                self.follow(byte, State::Scan { ff: false });
             }
             State::Marker { ff: true } | State::Scan { ff: true } if byte >= 0xC0 && !matches!(byte, 0xD0..=0xD7) => {
                 self.follow(byte, State::Length { scan: byte == SOS, high: None });
             }
-            State::Marker { ff: true } | State::Scan { ff: true } => self.give_up(byte),
+            // What no file has there.
+            State::Marker { .. } | State::Scan { ff: true } => self.give_up(byte),
             State::Length { scan, high: None } => self.follow(byte, State::Length { scan, high: Some(byte) }),
             State::Length { scan, high: Some(high) } => match usize::from(u16::from_be_bytes([high, byte])) {
                 // The length counts itself.

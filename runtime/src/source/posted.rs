@@ -1,6 +1,6 @@
 //! Pictures that are handed in: the other end of `POST …/sources/{name}/frame`. Bounded; who comes when it is full is told.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 
@@ -36,7 +36,7 @@ impl Inbox {
 }
 
 /// What takes a picture for any of these sources, by name.
-pub fn posted(inboxes: HashMap<String, Inbox>) -> Post {
+pub fn posted(inboxes: BTreeMap<String, Inbox>) -> Post {
     Arc::new(move |source: &str, content: Content| match inboxes.get(source) {
         Some(inbox) => inbox.hand(content),
         None => {
@@ -94,7 +94,7 @@ mod tests {
     fn what_is_posted_is_given_in_order_and_too_much_is_refused() {
         let (outlet, stop) = (Outlet::new(), Stop::new());
         let mut source = Posted::new();
-        let post = posted(HashMap::from([("door".to_owned(), source.inbox().unwrap())]));
+        let post = posted(BTreeMap::from([("door".to_owned(), source.inbox().unwrap())]));
         let file = |n: u8| Content::File(vec![n]);
         for n in 0..WAITING as u8 {
             post("door", file(n)).unwrap();

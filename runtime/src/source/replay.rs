@@ -60,7 +60,7 @@ impl Source for Replay {
                 if !self.repeat {
                     feed.health(Health::Ended);
                     // Nothing more is sensed; a source ends only when told to.
-                    while !stop.wait(Duration::from_secs(3600)) {}
+                    while !stop.wait(Duration::from_hours(1)) {}
                     return String::new();
                 }
             }

@@ -31,7 +31,7 @@ struct Told {
 
 /// Everybody who is told.
 pub struct Sinks {
-    all: Vec<Sink>,
+    listeners: Vec<Sink>,
     threads: Vec<JoinHandle<()>>,
     stop: Stop,
     shed: AtomicU64,
@@ -69,10 +69,11 @@ impl Sinks {
     /// When the outbox of webhooks cannot be opened.
     pub fn start(config: &[config::Sink], data_dir: &Path) -> Result<Self, OutboxError> {
         let stop = Stop::new();
-        let mut sinks = Vec::new();
+        let mut listeners = Vec::new();
         let mut threads = Vec::new();
-        let hooks = config.iter().filter(|sink| sink.kind == SinkKind::Webhook);
-        let outbox = outbox::Outbox::open_for(data_dir, &hooks.map(webhook::key).collect::<Vec<_>>())?;
+        let hooks: Vec<&config::Sink> = config.iter().filter(|sink| sink.kind == SinkKind::Webhook).collect();
+        let outbox =
+            outbox::Outbox::open_for(data_dir, &hooks.iter().map(|sink| webhook::key(sink)).collect::<Vec<_>>())?;
         for sink in config {
             let (queue, told) = sync_channel(WAITING);
             let trouble = Trouble::default();
@@ -90,16 +91,16 @@ impl Sinks {
                 }
                 (SinkKind::Webhook, None) => {}
             }
-            sinks.push(Sink { task: sink.task.clone(), events: sink.events.clone(), queue, trouble });
+            listeners.push(Sink { task: sink.task.clone(), events: sink.events.clone(), queue, trouble });
         }
-        Ok(Self { all: sinks, threads, stop, shed: AtomicU64::new(0) })
+        Ok(Self { listeners, threads, stop, shed: AtomicU64::new(0) })
     }
 
     /// Tells whoever is to be told. Never waits.
     pub fn tell(&self, notice: &Notice) {
         let listens = |sink: &&Sink| notice.task.as_deref() == Some(&sink.task) && sink.events.contains(&notice.event);
-        let mut listeners = self.all.iter().filter(listens).peekable();
-        if listeners.peek().is_none() {
+        let mut told_of = self.listeners.iter().filter(listens).peekable();
+        if told_of.peek().is_none() {
             return;
         }
         let payload = match serde_json::to_string(notice) {
@@ -107,7 +108,7 @@ impl Sinks {
             Err(error) => return tracing::error!("a notice cannot be written as JSON: {error}"),
         };
         let told = Arc::new(Told { notice: notice.clone(), payload });
-        for sink in listeners {
+        for sink in told_of {
             if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = sink.queue.try_send(Arc::clone(&told)) {
                 self.shed.fetch_add(1, Ordering::Relaxed);
             }
@@ -121,12 +122,12 @@ impl Sinks {
 
     /// What does not work now, in words.
     pub fn troubles(&self) -> Vec<String> {
-        self.all.iter().filter_map(|sink| sink.trouble.get()).collect()
+        self.listeners.iter().filter_map(|sink| sink.trouble.get()).collect()
     }
 
     /// Ends all sinks: what waits for a program or a line is still told, what waits for a webhook is kept for the next start.
     pub fn end(self) {
-        drop(self.all);
+        drop(self.listeners);
         self.stop.set();
         for thread in self.threads {
             if thread.join().is_err() {

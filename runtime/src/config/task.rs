@@ -78,7 +78,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<(Task, Vec<super::documen
     }
     let mut sorted = classes.clone();
     sorted.sort();
-    if let Some((twice, _)) = sorted.iter().zip(sorted.iter().skip(1)).find(|(one, next)| one == next) {
+    if let Some([twice, ..]) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
         section.refuse("classes", format!("the class \"{twice}\" is named twice"), "each class once");
     }
     let mut from = Vec::new();

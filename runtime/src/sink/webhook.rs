@@ -26,10 +26,8 @@ const NAME: &str = "Idempotency-Key";
 /// The name of a hook's queue: the same as long as task and address are. The address may hold a secret, so it is not that.
 pub(super) fn key(config: &config::Sink) -> String {
     let digest = Sha256::digest(format!("{}\n{}", config.task, config.url.as_deref().unwrap_or_default()));
-    digest[..16].iter().fold(String::new(), |mut key, byte| {
-        let _ = write!(key, "{byte:02x}");
-        key
-    })
+    let first: [u8; 16] = std::array::from_fn(|index| digest[index]);
+    format!("{:032x}", u128::from_be_bytes(first))
 }
 
 /// Starts the two threads of a hook.

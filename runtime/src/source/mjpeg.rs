@@ -111,6 +111,7 @@ impl Splitter {
             State::Marker { ff: true } | State::Scan { ff: true } if byte >= 0xC0 && !matches!(byte, 0xD0..=0xD7) => {
                 self.follow(byte, State::Length { scan: byte == SOS, high: None });
             }
+            // What no file has there.
             State::Marker { .. } | State::Scan { ff: true } => self.give_up(byte),
             State::Length { scan, high: None } => self.follow(byte, State::Length { scan, high: Some(byte) }),
             State::Length { scan, high: Some(high) } => match usize::from(u16::from_be_bytes([high, byte])) {

@@ -69,8 +69,10 @@ impl V4l2 {
         );
         let mut last = session.now();
         loop {
+            if session.stop.is_set() {
+                return String::new();
+            }
             match wait(&stream, LOOK.min(self.patience)) {
-                Ok(_) if session.stop.is_set() => return String::new(),
                 Ok(false) if session.now().saturating_sub(last) >= self.patience => {
                     return format!("{} gave no picture for {}", self.path.display(), words(self.patience));
                 }

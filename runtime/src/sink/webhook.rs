@@ -2,7 +2,6 @@
 //! owed lies in the outbox, so that it survives a restart; a header names each payload, so that one that came twice can be
 //! told. Two threads: one keeps, one posts.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;

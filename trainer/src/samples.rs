@@ -3,7 +3,9 @@
 //! Invariant, checked once here and trusted by every head: at least one row and one column, finite features, labels
 //! below the number of classes, and at least one sample of every class.
 
-use ndarray::ArrayView2;
+use std::borrow::Cow;
+
+use ndarray::{ArrayView2, Axis};
 
 use crate::Quantisation;
 
@@ -158,6 +160,12 @@ impl<'a> Samples<'a> {
     /// Decoded codes, `[n, dim]`.
     pub fn features(&self) -> ArrayView2<'a, f32> {
         self.features
+    }
+
+    /// One feature, `[dim]`.
+    pub(crate) fn row(&self, row: usize) -> Cow<'a, [f32]> {
+        let row = self.features.index_axis_move(Axis(0), row);
+        row.to_slice().map_or_else(|| Cow::Owned(row.to_vec()), Cow::Borrowed)
     }
 
     /// Class per row, `[n]`.

@@ -121,3 +121,36 @@ fn shares(samples: &Samples<'_>, weights: &[f64]) -> Vec<f64> {
     }
     shares
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn single_precision_says_what_double_says() {
+        for (n, dim) in [(400, 300), (300, 400)] {
+            let labels: Vec<usize> = (0..n).map(|i| i % 3).collect();
+            let x = Array2::from_shape_fn((n, dim), |(i, j)| {
+                ((i * 7919 + j * 104_729 + i * j * 31) % 1009) as f32 / 1009.0 + 0.1 * f32::from(j % 3 == labels[i])
+            });
+            let groups: Vec<usize> = (0..n).map(|i| i / 2).collect();
+            let samples = Samples::new(x.view(), &labels, &groups, 3).unwrap();
+            let leave_out = LeaveOut::new(&samples);
+            let (folds, weights) = (leave_out.folds(&samples, 10, 0), vec![1.0; n]);
+            for shrinkage in [0.05, 0.9] {
+                let single = Centred::<f32>::new(&samples, weights.clone(), 1);
+                let double = Centred::<f64>::new(&samples, weights.clone(), 1);
+                let (a, a_folds) = solve(&samples, &single, &leave_out, &folds, &weights, Some(shrinkage), 2).unwrap();
+                let (b, b_folds) = solve(&samples, &double, &leave_out, &folds, &weights, Some(shrinkage), 1).unwrap();
+                for (a, b) in [(&a.scores, &b.scores), (&a_folds, &b_folds)] {
+                    // Up to what is the same for every class.
+                    let gaps = |scores: &Array2<f64>| scores - &scores.column(0).insert_axis(Axis(1));
+                    let worst = (gaps(a) - gaps(b)).iter().fold(0.0_f64, |worst, d| worst.max(d.abs()));
+                    let scale = gaps(b).iter().fold(1.0_f64, |scale, d| scale.max(d.abs()));
+                    assert!(worst < 1e-3 * scale, "{n} {dim} {shrinkage}: {worst} of {scale}");
+                }
+            }
+        }
+    }
+}

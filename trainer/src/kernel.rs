@@ -379,3 +379,58 @@ impl<T: Precision> Space<T> {
         (Array2::from_shape_fn((classes, m), |(c, a)| dual[(a, c)]), offset)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    /// Two overlapping heaps, in pairs.
+    fn heaps(n: usize) -> (Array2<f32>, Vec<usize>, Vec<usize>) {
+        let labels: Vec<usize> = (0..n).map(|i| i / 2 % 2).collect();
+        let x = Array2::from_shape_fn((n, 4), |(i, j)| {
+            let noise = ((i * 7919 + j * 104_729 + i * i * 31) % 1009) as f32 / 1009.0;
+            noise + if labels[i] == 0 { 0.0 } else { 0.3 }
+        });
+        (x, labels, (0..n).map(|i| i / 2).collect())
+    }
+
+    #[test]
+    fn many_samples_keep_their_order_and_their_scores() {
+        let n = MANY + 40;
+        let (x, labels, groups) = heaps(n);
+        let samples = Samples::new(x.view(), &labels, &groups, 2).unwrap();
+        let leave_out = LeaveOut::new(&samples);
+        let (folds, weights) = (leave_out.folds(&samples, 10, 0), vec![1.0; n]);
+        let given = (Some(0.1), Some(2.0));
+        let (got, by_fold) = solve::<f64>(&samples, &leave_out, &folds, &weights, given, 2).unwrap();
+        let task =
+            Task { samples: &samples, leave_out: &leave_out, folds: &folds, weights: &weights, threads: 1, ranked: n };
+        let (expected, folds_expected) = task.solve::<f64>(given, None).unwrap();
+        for (a, b) in [(&got.scores, &expected.scores), (&by_fold, &folds_expected)] {
+            assert!((a - b).iter().all(|d| d.abs() < 1e-8));
+        }
+        // Both say the same of a feature.
+        let [a, b] = [&got, &expected].map(|solution| {
+            let mut out = vec![0.0; 2];
+            solution.form.narrow().one().logits(&x.row(3).to_vec(), 1.0, &mut out);
+            out
+        });
+        assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-3), "{a:?} {b:?}");
+    }
+
+    #[test]
+    fn what_few_say_of_many_costs_next_to_nothing() {
+        let n = MANY + 40;
+        let (x, labels, groups) = heaps(n);
+        let samples = Samples::new(x.view(), &labels, &groups, 2).unwrap();
+        let leave_out = LeaveOut::new(&samples);
+        let (folds, weights) = (leave_out.folds(&samples, 10, 0), vec![1.0; n]);
+        let loss = |solution: &Solution| calibration::loss(solution.scores.view(), &labels, &mut None);
+        let (near, _) = solve::<f32>(&samples, &leave_out, &folds, &weights, (None, None), 2).unwrap();
+        let task =
+            Task { samples: &samples, leave_out: &leave_out, folds: &folds, weights: &weights, threads: 2, ranked: n };
+        let (best, _) = task.solve::<f32>((None, None), None).unwrap();
+        assert!(loss(&near) < loss(&best) + 0.005, "{} {}", loss(&near), loss(&best));
+    }
+}

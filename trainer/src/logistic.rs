@@ -331,3 +331,41 @@ impl<'a, 'c, T: Precision> Problem<'a, 'c, T> {
         t
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+    use crate::{centred::Centred, solution::columns, spectrum::Spectrum};
+
+    #[test]
+    fn every_coordinates_have_the_same_solution() {
+        for (n, dim) in [(60, 40), (40, 60)] {
+            let labels: Vec<usize> = (0..n).map(|i| i % 3).collect();
+            let x = Array2::from_shape_fn((n, dim), |(i, j)| {
+                ((i * 7919 + j * 104_729 + i * j * 31) % 1009) as f32 / 1009.0 + 0.3 * f32::from(j % 3 == labels[i])
+            });
+            let groups: Vec<usize> = (0..n).collect();
+            let samples = Samples::new(x.view(), &labels, &groups, 3).unwrap();
+            let weights: Vec<f64> = (0..n).map(|i| if i % 2 == 0 { 0.5 } else { 1.5 }).collect();
+            let folds = LeaveOut::new(&samples).folds(&samples, 10, 0);
+            let spectrum = Spectrum::new(columns(&samples), weights.clone()).unwrap();
+            let single = Centred::<f32>::new(&samples, weights, 1);
+            let lambda = Some(0.5);
+            let a = solve(&samples, &folds, &Coordinates::principal(&spectrum), lambda, 1).unwrap();
+            let b = solve(&samples, &folds, &Coordinates::new(&single, 1).unwrap(), lambda, 2).unwrap();
+            let scale = a.scores.iter().fold(1.0_f64, |scale, s| scale.max(s.abs()));
+            assert!((&a.scores - &b.scores).iter().all(|d| d.abs() < 5e-3 * scale), "{n} {dim}");
+            let (a, b) = (&a.linear().unwrap().weights, &b.linear().unwrap().weights);
+            let scale = a.iter().fold(0.0_f64, |scale, w| scale.max(w.abs()));
+            assert!((a - b).iter().all(|d| d.abs() < 5e-3 * scale), "{n} {dim}");
+            // Searched for, the penalty is about the one that is walked to.
+            let [a, b] = [
+                solve(&samples, &folds, &Coordinates::principal(&spectrum), None, 1).unwrap(),
+                solve(&samples, &folds, &Coordinates::new(&single, 1).unwrap(), None, 1).unwrap(),
+            ]
+            .map(|solution| calibration::loss(solution.scores.view(), &labels, &mut None));
+            assert!(b < a + 0.03, "{n} {dim}: {a} {b}");
+        }
+    }
+}

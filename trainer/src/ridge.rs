@@ -220,3 +220,30 @@ impl<T: Precision> Fit<'_, '_, T> {
         Ok((by_group, by_batch))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn what_few_say_of_many_costs_next_to_nothing() {
+        let (n, dim) = (1000, 300);
+        let labels: Vec<usize> = (0..n).map(|i| i % 3).collect();
+        let x = Array2::from_shape_fn((n, dim), |(i, j)| {
+            ((i * 7919 + j * 104_729 + i * j * 31) % 1009) as f32 / 1009.0 + 0.05 * f32::from(j % 3 == labels[i])
+        });
+        let groups: Vec<usize> = (0..n).map(|i| i / 2).collect();
+        let samples = Samples::new(x.view(), &labels, &groups, 3).unwrap();
+        let leave_out = LeaveOut::new(&samples);
+        let folds = leave_out.folds(&samples, 10, 0);
+        let centred = Centred::<f32>::new(&samples, vec![1.0; n], 1);
+        let loss = |lambda: Option<f64>| {
+            let (solution, _) = solve(&samples, &leave_out, &folds, &centred, lambda, 2).unwrap();
+            calibration::loss(solution.scores.view(), &labels, &mut None)
+        };
+        let least = (0..PATH).step_by(2).map(|index| loss(Some(centred.penalty(index)))).fold(f64::INFINITY, f64::min);
+        assert!(matches!(scout(&samples, &centred, &batches(&leave_out, &folds)), Some(Reach::Near(_))));
+        assert!(loss(None) < least + 0.005, "{} {least}", loss(None));
+    }
+}

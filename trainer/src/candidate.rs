@@ -351,10 +351,10 @@ impl<'a, 'b> Fitter<'a, 'b> {
     ) -> Result<(Solution, Option<Array2<f64>>), FitError> {
         let Self { samples, options, .. } = self;
         let (rows, dim) = (samples.rows(), samples.dim());
-        if rows.min(dim) > DOUBLE {
-            if let Ok((solution, by_fold)) = single(self.single(balanced)) {
-                return Ok((solution, Some(by_fold)));
-            }
+        if rows.min(dim) > DOUBLE
+            && let Ok((solution, by_fold)) = single(self.single(balanced))
+        {
+            return Ok((solution, Some(by_fold)));
         }
         let centred = &self.double[usize::from(balanced)];
         let centred =

@@ -146,6 +146,6 @@ impl<T: Precision> Inverse<T> {
 }
 
 fn over(weights: &[f64]) -> Option<Vec<f64>> {
-    let alike = weights.iter().all(|&w| w >= 1.0 && w <= 1.0);
+    let alike = weights.iter().all(|w| (w - 1.0).abs() <= 0.0);
     (!alike).then(|| weights.iter().map(|w| 1.0 / w.sqrt()).collect())
 }

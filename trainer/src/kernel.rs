@@ -61,15 +61,15 @@ pub(crate) fn solve<T: Precision>(
     let batches = batches(leave_out, folds);
     let looked: Vec<usize> = ranked(&batches, 0, n).iter().flat_map(|batch| batch.groups.concat()).collect();
     let mut last = vec![false; n];
-    looked.iter().for_each(|&row| last[row] = true);
+    for &row in &looked {
+        last[row] = true;
+    }
     let mut order: Vec<usize> = (0..n).filter(|&row| !last[row]).collect();
     order.extend((0..n).filter(|&row| last[row]));
     let first = n - looked.len();
-    let near = Part::new(samples, leave_out, folds, weights, &order[first..]).and_then(|part| {
-        let samples = part.samples()?;
-        part.task(&samples, threads, looked.len()).find::<T>(given, None).ok()
-    });
-    let part = Part::new(samples, leave_out, folds, weights, &order).ok_or(IllConditioned)?;
+    let few = Part::new(samples, leave_out, folds, weights, &order[first..]);
+    let near = few.samples().and_then(|samples| few.task(&samples, threads, looked.len()).find::<T>(given, None).ok());
+    let part = Part::new(samples, leave_out, folds, weights, &order);
     let samples = part.samples().ok_or(IllConditioned)?;
     let near = near.map(|found| (found.width, found.index));
     let (mut solution, by_fold) = part.task(&samples, threads, looked.len()).solve::<T>(given, near)?;
@@ -91,16 +91,10 @@ struct Part<'a, 'b> {
 }
 
 impl<'a, 'b> Part<'a, 'b> {
-    fn new(
-        of: &'a Samples<'b>,
-        leave_out: &LeaveOut,
-        folds: &LeaveOut,
-        weights: &[f64],
-        rows: &[usize],
-    ) -> Option<Self> {
+    fn new(of: &'a Samples<'b>, leave_out: &LeaveOut, folds: &LeaveOut, weights: &[f64], rows: &[usize]) -> Self {
         let total: f64 = rows.iter().map(|&row| weights[row]).sum();
         let share = rows.len() as f64 / total;
-        Some(Self {
+        Self {
             features: of.features().select(Axis(0), rows),
             labels: rows.iter().map(|&row| of.labels()[row]).collect(),
             groups: rows.iter().map(|&row| of.groups()[row]).collect(),
@@ -108,7 +102,7 @@ impl<'a, 'b> Part<'a, 'b> {
             leave_out: leave_out.select(rows),
             folds: folds.select(rows),
             of,
-        })
+        }
     }
 
     /// None where a class has no sample here.
@@ -117,7 +111,7 @@ impl<'a, 'b> Part<'a, 'b> {
         Some(self.of.quantisation().map_or(samples, |quantisation| samples.with_quantisation(quantisation)))
     }
 
-    fn task<'t>(&'t self, samples: &'t Samples<'t>, threads: usize, ranked: usize) -> Task<'t, 't> {
+    fn task<'t, 's>(&'t self, samples: &'t Samples<'s>, threads: usize, ranked: usize) -> Task<'t, 's> {
         Task { samples, leave_out: &self.leave_out, folds: &self.folds, weights: &self.weights, threads, ranked }
     }
 }

@@ -42,7 +42,9 @@ impl Memory {
         }
         guess(&mut q);
         if self.scale > 0.0 && self.scale.is_finite() {
-            q.iter_mut().for_each(|q| *q *= self.scale);
+            for q in &mut q {
+                *q *= self.scale;
+            }
         }
         for ((step, change, rho), alpha) in self.pairs.iter().zip(alphas.iter().rev()) {
             let beta = rho * dot(change, &q);

@@ -42,6 +42,8 @@ const STEPS: usize = 300;
 
 /// Weights on coordinates `[rank, classes]`, column by column, then the intercept `[classes]`.
 type Parameters = Vec<f64>;
+/// A penalty; with a fit there to start from and leave-out scores, where all folds were fitted there.
+type Found = (f64, Option<(Parameters, Array2<f64>)>);
 
 /// Solves at `lambda`, or where there is none at the best of the path. Leave-out scores are those of fits without each
 /// group of `folds`.
@@ -127,7 +129,7 @@ fn walk<T: Precision>(
     problems: &[Problem<'_, '_, T>],
     labels: &[usize],
     refit: impl Fn(&[Parameters], f64) -> Result<(Vec<Parameters>, Array2<f64>), IllConditioned>,
-) -> Result<(f64, Option<(Parameters, Array2<f64>)>), IllConditioned> {
+) -> Result<Found, IllConditioned> {
     let mut fits: Vec<Parameters> = problems.iter().map(Problem::start).collect();
     let (mut near, mut least, mut worse) = (None, f64::INFINITY, 0);
     let mut best = (mean_value, None);
@@ -254,7 +256,9 @@ impl<'a, 'c, T: Precision> Problem<'a, 'c, T> {
         let guess = |gradient: &mut [f64]| {
             let (weights, intercept) = gradient.split_at_mut(split);
             inverse.apply(weights);
-            intercept.iter_mut().for_each(|g| *g *= classes as f64 / n);
+            for g in intercept {
+                *g *= classes as f64 / n;
+            }
         };
         let mut memory = Memory::default();
         let mut logits = self.logits(&at);

@@ -76,8 +76,9 @@ impl Quantisation {
                 let mut beyond = false;
                 for (to, x) in codes.iter_mut().zip(feature) {
                     let code = code(x);
-                    beyond |= (code < bottom) | (code > top);
-                    *to = code.clamp(bottom, top) as i32 as u8;
+                    let within = code.clamp(bottom, top);
+                    beyond |= within.to_bits() != code.to_bits();
+                    *to = within as i32 as u8;
                 }
                 beyond
             },
@@ -117,6 +118,7 @@ impl Quantisation {
 }
 
 /// `x.round()` for what an `i32` holds, as which the compiler knows how to do many at once; more stays more.
+#[expect(clippy::inline_always, reason = "what is not inlined is not compiled for wide vectors")]
 #[inline(always)]
 fn rounded(x: f32) -> f32 {
     let whole = x as i32 as f32;

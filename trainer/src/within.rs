@@ -1,8 +1,8 @@
 //! How samples scatter around their class means, as if alike for every class. Knows nothing of how a shrinkage is chosen.
 //!
 //! The covariance is `Σ = (1-α) S/n + α ν I`, with S the pooled scatter within classes, `ν = tr(S)/(n·dim)` and α the
-//! shrinkage. With A the scatter around the common mean and d_c class means from there, `S = A - Σ m_c d_c d_cᵀ`, m_c a class'
-//! weight; so with λ = αν n/(1-α), products in the metric of `(S + λI)⁻¹` follow from those in that of `(A + λI)⁻¹`, which
+//! shrinkage. With A the scatter around the common mean and `d_c` class means from there, `S = A - Σ m_c d_c d_cᵀ`, `m_c` a
+//! class' weight; so with λ = αν n/(1-α), products in the metric of `(S + λI)⁻¹` follow from those in that of `(A + λI)⁻¹`, which
 //! are ridge regression's hat matrix and fitted values, by Woodbury's identity (Golub and Van Loan 2013, eq. 2.1.4; Hastie,
 //! Buja and Tibshirani 1995, "Penalized Discriminant Analysis", for the relation): with `M = [√m_c d_c]`, `E = Mᵀ(A + λI)⁻¹M`
 //! and `R = (I - E)⁻¹`, those of means with means are `R - I`, of a sample with means `q R`, of samples `H + q R qᵀ`, where
@@ -92,12 +92,11 @@ impl<'a, T: Precision> Within<'a, T> {
         let Self { problem, system, labels, masses, .. } = self;
         let (order, classes) = (system.products.nrows(), masses.len());
         // S, or the products of deviations with each other, is the system's matrix less one of few columns: `left rightᵀ`.
-        let (left, right) = match &problem.moments {
-            Some(moments) => {
+        let (left, right) =
+            if let Some(moments) = &problem.moments {
                 let left = Mat::from_fn(order, classes, |j, c| moments[(j, c)] / masses[c].sqrt());
                 (left.clone(), left)
-            }
-            None => {
+            } else {
                 // With Π the projection on class means, K - ΠK - KΠ + ΠKΠ = K - U (KU)ᵀ - (KU - U UᵀKU) Uᵀ, U Uᵀ = Π.
                 let own = Mat::from_fn(order, classes, |i, c| {
                     if labels[i] == c { (system.weights[i] / masses[c]).sqrt() } else { 0.0 }
@@ -111,8 +110,7 @@ impl<'a, T: Precision> Within<'a, T> {
                 let right =
                     Mat::from_fn(order, 2 * classes, |i, c| column(if c < classes { &images } else { &own }, i, c));
                 (left, right)
-            }
-        };
+            };
         let (mut trace, mut squares) = (0.0, 0.0);
         let mut column = vec![0.0; order];
         for j in 0..order {
@@ -137,18 +135,15 @@ impl<'a, T: Precision> Within<'a, T> {
         let fit = self.problem.at(shrinkage * self.spread * n / kept, FINE)?;
         let roots: Vec<f64> = self.masses.iter().map(|mass| mass.sqrt()).collect();
         // I - E; in the span of samples from what the fit leaves over, which is λ times its coefficients.
-        let apart = match &self.problem.moments {
-            Some(moments) => {
-                let products = moments.transpose() * &fit.coefficients;
-                Mat::from_fn(classes, classes, |c, k| f64::from(c == k) - products[(c, k)] / roots[c] / roots[k])
-            }
-            None => {
-                let products = self.problem.targets.transpose() * &fit.coefficients;
-                let lambda = fit.penalised.lambda();
-                Mat::from_fn(classes, classes, |c, k| {
-                    roots[c] * roots[k] / n + lambda * products[(c, k)] / roots[c] / roots[k]
-                })
-            }
+        let apart = if let Some(moments) = &self.problem.moments {
+            let products = moments.transpose() * &fit.coefficients;
+            Mat::from_fn(classes, classes, |c, k| f64::from(c == k) - products[(c, k)] / roots[c] / roots[k])
+        } else {
+            let products = self.problem.targets.transpose() * &fit.coefficients;
+            let lambda = fit.penalised.lambda();
+            Mat::from_fn(classes, classes, |c, k| {
+                roots[c] * roots[k] / n + lambda * products[(c, k)] / roots[c] / roots[k]
+            })
         };
         let apart = Mat::from_fn(classes, classes, |c, k| f64::midpoint(apart[(c, k)], apart[(k, c)]));
         let spread = apart.llt(Side::Lower).map_err(|_| IllConditioned)?.solve(Mat::<f64>::identity(classes, classes));

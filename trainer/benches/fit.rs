@@ -74,14 +74,16 @@ fn side_by_side(_: &mut Criterion) {
         println!("{}, one thread, dim {DIM}, {CLASSES} classes, best of 3 in turns", peer.versions);
     }
     let heads = peer::MODELS.map(|(head, _)| head);
+    let mut slow = peer::Slow::default();
     for case in peer::grid(&heads, &[200, 2000], &[DIM], &[CLASSES]) {
-        match peer::measure(case, 1, 3, peer.as_mut()) {
-            Ok(peer::Times { ours, theirs }) => {
+        match peer::measure(case, 1, 3, peer.as_mut(), &mut slow) {
+            Ok(peer::Times { ours: Some(ours), theirs }) => {
                 let theirs = theirs.map_or(String::new(), |theirs| {
                     format!(", scikit-learn {:.1} ms: ratio {:.1}", 1e3 * theirs, theirs / ours)
                 });
                 println!("{} n={}: {:.1} ms{theirs}", case.head, case.samples, 1e3 * ours);
             }
+            Ok(_) => println!("{} n={}: a smaller case took over {} s", case.head, case.samples, peer::PATIENCE),
             Err(why) => println!("{} n={}: {why}", case.head, case.samples),
         }
     }

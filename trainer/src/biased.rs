@@ -19,7 +19,8 @@ use crate::{
     penalised::{FINE, IllConditioned, ROUGH},
     precision::Precision,
     prior::linear,
-    ridge::{Problem, batches, choose, one_hot},
+    ridge::{Problem, START, batches, choose, one_hot},
+    search::Reach,
 };
 
 /// Scales `a` tried, from trust in the classifier's own scale down to that of one-hot targets.
@@ -44,7 +45,7 @@ pub(crate) fn solve<T: Precision>(
     let own = linear(samples.features(), &weights) + &bias;
     let kept: Vec<usize> = (0..bias.len()).filter(|class| !seen.contains(class)).collect();
     let share = 1.0 / bias.len() as f64;
-    let targets = concatenate![Axis(1), one_hot(samples), own.select(Axis(1), seen)];
+    let targets = concatenate![Axis(1), one_hot(samples.labels(), samples.classes()), own.select(Axis(1), seen)];
     let problem = Problem::new(targets.view(), centred.system(threads));
     let labels: Vec<usize> = samples.labels().iter().map(|&label| seen[label]).collect();
     // A class that is known from elsewhere is not unseen without its only sample.
@@ -83,7 +84,7 @@ pub(crate) fn solve<T: Precision>(
     let mut near = None;
     let lambda = match lambda {
         Some(lambda) => lambda,
-        None => choose(centred, &batches, |lambda, ranked| {
+        None => choose(centred, &batches, Reach::Downhill(START), |lambda, ranked| {
             let (left_out, _) = problem.at(lambda / unit, ROUGH)?.left_out(ranked, false)?;
             let rows: Vec<usize> = ranked.iter().flat_map(|batch| batch.groups.concat()).collect();
             Ok(best_scale(&left_out, &rows, &mut near).1)

@@ -9,9 +9,9 @@ use ndarray::{Array2, ArrayViewMut1, Axis};
 
 use crate::{
     Conformal, FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Prior, Samples, Solution, Weighting, balance, biased,
-    calibration, centred::Centred, cost::flops, discriminant, evaluation::most_probable, kernel, leave_out::LeaveOut,
-    log_loss, logistic, penalised::IllConditioned, prototype::Directions, ridge, samples::SIZES, softmax,
-    solution::columns, spectrum::Spectrum, within::Within,
+    calibration, centred::Centred, coordinates::Coordinates, cost::flops, discriminant, evaluation::most_probable,
+    kernel, leave_out::LeaveOut, log_loss, logistic, penalised::IllConditioned, prototype::Directions, ridge,
+    samples::SIZES, softmax, solution::columns, spectrum::Spectrum,
 };
 
 /// Folds of the cross-validation that selection and logistic regression rest on.
@@ -163,7 +163,7 @@ pub fn fit_within(
     }
     check(options.lambda, options.gamma)?;
     let fitter = Fitter::new(samples, options);
-    let novelty = Novelty::with_groups(samples, &fitter.leave_out, FALSE_UNKNOWN_RATE);
+    let novelty = Novelty::with_groups(samples, &fitter.leave_out, FALSE_UNKNOWN_RATE, options.threads);
     let wanted = |kind: &Kind| match samples.classes() {
         1 => *kind == Kind::Prototype,
         _ => options.kinds.contains(kind) && fitter.can_fit(*kind),
@@ -229,28 +229,26 @@ struct Fitter<'a, 'b> {
     leave_out: LeaveOut,
     /// The same groups, dealt into few folds.
     folds: LeaveOut,
-    directions: Directions,
+    directions: OnceCell<Directions<'a, 'b>>,
     /// Whether kinds are compared with the classes counting alike.
     even: bool,
     /// With the samples' own weights, and with the classes balanced.
     spectra: [OnceCell<Spectrum>; 2],
     single: [OnceCell<Centred<f32>>; 2],
     double: [OnceCell<Centred<f64>>; 2],
-    within: OnceCell<Within>,
 }
 
 impl<'a, 'b> Fitter<'a, 'b> {
     fn new(samples: &'a Samples<'b>, options: &'a FitOptions) -> Self {
         let leave_out = LeaveOut::new(samples);
         let folds = leave_out.folds(samples, FOLDS, options.seed);
-        let directions = Directions::new(samples, &leave_out, &columns(samples));
         let even = match options.weighting {
             Weighting::Auto => balance::is_lopsided(samples),
             Weighting::Balanced => true,
             Weighting::None => false,
         };
-        let (spectra, single, double, within) = Default::default();
-        Self { samples, options, leave_out, folds, directions, even, spectra, single, double, within }
+        let (directions, spectra, single, double) = Default::default();
+        Self { samples, options, leave_out, folds, directions, even, spectra, single, double }
     }
 
     /// Whether a kind is fitted with the classes balanced and as they are.
@@ -277,7 +275,7 @@ impl<'a, 'b> Fitter<'a, 'b> {
         let Self { samples, options, folds, .. } = self;
         let (solution, by_fold) = self.solve(kind, options.lambda, balanced)?;
         let mut by_fold = by_fold.unwrap_or_else(|| match kind {
-            Kind::Prototype => Directions::new(samples, folds, &columns(samples)).solution().scores,
+            Kind::Prototype => self.directions().left_out(folds),
             _ => solution.scores.clone(),
         });
         let labels = self.labels(kind);
@@ -334,10 +332,13 @@ impl<'a, 'b> Fitter<'a, 'b> {
                 )
             }
             Kind::Discriminant => {
-                let within = self.within.get_or_init(|| Within::new(samples));
-                let weights = balance::weights(samples, balanced);
-                let (solution, by_fold) = discriminant::solve(samples, within, leave_out, folds, &weights, lambda);
-                Ok((solution, Some(by_fold)))
+                // Only the classes' shares are balanced: the scatter within them is that of the samples.
+                let shares = balance::weights(samples, balanced);
+                self.closed_form(
+                    false,
+                    |centred| discriminant::solve(samples, centred, leave_out, folds, &shares, lambda, threads),
+                    |centred| discriminant::solve(samples, centred, leave_out, folds, &shares, lambda, threads),
+                )
             }
             Kind::Kernel => {
                 let (weights, at) = (balance::weights(samples, balanced), (lambda, options.gamma));
@@ -351,8 +352,8 @@ impl<'a, 'b> Fitter<'a, 'b> {
                     single.map_or_else(double, Ok).map_err(|IllConditioned| FitError::Singular { kind })?;
                 Ok((solution, Some(by_fold)))
             }
-            Kind::Logistic => Ok((logistic::solve(samples, folds, self.spectrum(balanced)?, lambda, threads), None)),
-            Kind::Prototype => Ok((self.directions.solution(), None)),
+            Kind::Logistic => Ok((self.logistic(lambda, balanced)?, None)),
+            Kind::Prototype => Ok((self.directions().solution(leave_out), None)),
             Kind::Ridge => self.closed_form(
                 balanced,
                 |centred| ridge::solve(samples, leave_out, folds, centred, lambda, threads),
@@ -371,18 +372,43 @@ impl<'a, 'b> Fitter<'a, 'b> {
     ) -> Result<(Solution, Option<Array2<f64>>), FitError> {
         let Self { samples, options, .. } = self;
         let (rows, dim) = (samples.rows(), samples.dim());
-        let weights = || balance::weights(samples, balanced);
-        if rows.min(dim) > DOUBLE {
-            let centred = &self.single[usize::from(balanced)];
-            let centred = centred.get_or_init(|| Centred::new(samples, weights(), options.threads));
-            if let Ok((solution, by_fold)) = single(centred) {
-                return Ok((solution, Some(by_fold)));
-            }
+        if rows.min(dim) > DOUBLE
+            && let Ok((solution, by_fold)) = single(self.single(balanced))
+        {
+            return Ok((solution, Some(by_fold)));
         }
         let centred = &self.double[usize::from(balanced)];
-        let centred = centred.get_or_init(|| Centred::new(samples, weights(), options.threads));
+        let centred =
+            centred.get_or_init(|| Centred::new(samples, balance::weights(samples, balanced), options.threads));
         let (solution, by_fold) = double(centred).map_err(|IllConditioned| FitError::NoConvergence { rows, dim })?;
         Ok((solution, Some(by_fold)))
+    }
+
+    /// Solves logistic regression in few principal coordinates, or in single precision.
+    fn logistic(&self, lambda: Option<f64>, balanced: bool) -> Result<Solution, FitError> {
+        let Self { samples, options, folds, .. } = self;
+        let (rows, dim) = (samples.rows(), samples.dim());
+        let threads = options.threads;
+        if rows.min(dim) > DOUBLE {
+            let coordinates = Coordinates::new(self.single(balanced), threads);
+            let single = coordinates.and_then(|single| logistic::solve(samples, folds, &single, lambda, threads));
+            if let Ok(solution) = single {
+                return Ok(solution);
+            }
+        }
+        let coordinates = Coordinates::principal(self.spectrum(balanced)?);
+        logistic::solve(samples, folds, &coordinates, lambda, threads)
+            .map_err(|IllConditioned| FitError::NoConvergence { rows, dim })
+    }
+
+    fn single(&self, balanced: bool) -> &Centred<f32> {
+        let Self { samples, options, .. } = self;
+        let centred = || Centred::new(samples, balance::weights(samples, balanced), options.threads);
+        self.single[usize::from(balanced)].get_or_init(centred)
+    }
+
+    fn directions(&self) -> &Directions<'a, 'b> {
+        self.directions.get_or_init(|| Directions::new(self.samples))
     }
 
     fn spectrum(&self, balanced: bool) -> Result<&Spectrum, FitError> {

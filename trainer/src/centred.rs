@@ -13,15 +13,22 @@ use faer::{
     },
 };
 
-use crate::{Samples, precision::Precision, workers};
+use crate::{
+    Samples,
+    dot::{axpy, dot},
+    precision::Precision,
+    workers,
+};
 
 /// Columns of the products that one thread takes at once.
 const STRIP: usize = 256;
 /// Terms summed in `T`, before f64 takes over: of 2,048 centred terms in f32 the rounding is about 1e-6 of the mean
 /// eigenvalue.
-const ROWS: usize = 2048;
+pub(crate) const ROWS: usize = 2048;
 /// The same for products with few columns, where more care costs nothing.
 const THIN: usize = 256;
+/// Rows and columns that are mirrored at once.
+const TILE: usize = 32;
 
 /// Centred samples.
 pub(crate) struct Centred<T> {
@@ -57,32 +64,18 @@ pub(crate) struct System<'a, T> {
 impl<T: Precision> Centred<T> {
     /// Takes weights `[n]` with mean 1. O(n·dim·min(n, dim)).
     pub(crate) fn new(samples: &Samples<'_>, weights: Vec<f64>, threads: usize) -> Self {
-        let (n, dim) = (samples.rows(), samples.dim());
-        let features = samples.features();
-        let features = features.as_standard_layout();
-        let rows = || features.as_slice().unwrap_or_default().chunks_exact(dim);
-        let (mut mean, mut largest) = (vec![0.0; dim], 0.0_f32);
-        for (row, w) in rows().zip(&weights) {
-            let share = w / n as f64;
-            for (mean, &x) in mean.iter_mut().zip(row) {
-                *mean += share * f64::from(x);
-                largest = largest.max(x.abs());
-            }
-        }
-        let unit = if largest > 0.0 { 2.0_f64.powi(f64::from(largest).log2() as i32) } else { 1.0 };
-        let mut columns = Mat::<T>::zeros(dim, n);
-        for (i, (row, w)) in rows().zip(&weights).enumerate() {
-            let scale = w.sqrt() / unit;
-            for ((to, &x), mean) in columns.col_as_slice_mut(i).iter_mut().zip(row).zip(&mean) {
-                *to = T::of(scale * (f64::from(x) - mean));
-            }
-        }
-        let products =
-            if n < dim { products(columns.transpose(), threads) } else { products(columns.as_ref(), threads) };
+        let (columns, mean, unit) = centre::<T>(samples, &weights);
+        let (dim, n) = columns.shape();
+        let products = products(if n < dim { columns.transpose() } else { columns.as_ref() }, ROWS, threads);
         let order = products.nrows();
         let trace: f64 = (0..order).map(|j| products[(j, j)]).sum();
         let mean_value = if trace > 0.0 { trace * unit * unit / order as f64 } else { 1.0 };
         Self { columns, mean, weights, unit, mean_value, products }
+    }
+
+    /// The penalty at an index of the path, in the samples' own units.
+    pub(crate) fn penalty(&self, index: usize) -> f64 {
+        self.mean_value * 10_f64.powf(2.5 - 0.3 * index as f64)
     }
 
     /// In units of [`Centred::unit`].
@@ -90,6 +83,12 @@ impl<T: Precision> Centred<T> {
         let primal = self.products.nrows() == self.columns.nrows();
         let columns = primal.then(|| self.columns.as_ref());
         System { products: &self.products, columns, weights: &self.weights, threads }
+    }
+
+    /// The system in double precision, whatever the samples are in, where it is one of samples with each other.
+    pub(crate) fn spanned(&self, threads: usize) -> Option<System<'_, f64>> {
+        let dual = self.products.nrows() < self.columns.nrows();
+        dual.then_some(System { products: &self.products, columns: None, weights: &self.weights, threads })
     }
 
     /// Weights `[dim, k]` on features from coefficients `[order, k]` of the system: `X̃ c` where those are of samples.
@@ -102,6 +101,27 @@ impl<T: Precision> Centred<T> {
             times(self.columns.as_ref(), coefficients) * scale
         }
     }
+}
+
+/// Samples `√w (x - mean) / unit`, one column each `[dim, n]`, their weighted mean `[dim]`, and the unit: a power of two
+/// near the largest component.
+pub(crate) fn centre<T: Precision>(samples: &Samples<'_>, weights: &[f64]) -> (Mat<T>, Vec<f64>, f64) {
+    let (n, dim) = (samples.rows(), samples.dim());
+    let (mut mean, mut largest) = (vec![0.0; dim], 0.0_f32);
+    for (i, w) in weights.iter().enumerate() {
+        let row = samples.row(i);
+        axpy(&mut mean, w / n as f64, &row);
+        largest = row.iter().fold(largest, |most, x| most.max(x.abs()));
+    }
+    let unit = if largest > 0.0 { 2.0_f64.powi(f64::from(largest).log2() as i32) } else { 1.0 };
+    let mut columns = Mat::<T>::zeros(dim, n);
+    for (i, w) in weights.iter().enumerate() {
+        let scale = w.sqrt() / unit;
+        for ((to, &x), mean) in columns.col_as_slice_mut(i).iter_mut().zip(samples.row(i).iter()).zip(&mean) {
+            *to = T::of(scale * (f64::from(x) - mean));
+        }
+    }
+    (columns, mean, unit)
 }
 
 /// `columns · c` in f64 sums of products in `T`.
@@ -122,8 +142,8 @@ pub(crate) fn times<T: Precision>(columns: MatRef<'_, T>, c: MatRef<'_, f64>) ->
     sum
 }
 
-/// Both triangles of `x xᵀ` for `x` `[order, terms]`.
-pub(crate) fn products<T: Precision>(x: MatRef<'_, T>, threads: usize) -> Mat<f64> {
+/// Both triangles of `x xᵀ` for `x` `[order, terms]`, of which at most `at_once` are summed in `T`.
+pub(crate) fn products<T: Precision>(x: MatRef<'_, T>, at_once: usize, threads: usize) -> Mat<f64> {
     let (order, terms) = x.shape();
     let mut out = Mat::<f64>::zeros(order, order);
     let mut strips = Vec::new();
@@ -137,8 +157,8 @@ pub(crate) fn products<T: Precision>(x: MatRef<'_, T>, threads: usize) -> Mat<f6
     workers::each(if order * terms < 1 << 16 { 1 } else { threads }, strips, |(first, mut strip)| {
         let (width, height) = (strip.ncols(), order - first);
         let mut part = Mat::<T>::zeros(height, width);
-        for start in (0..terms).step_by(ROWS) {
-            let x = x.subcols(start, ROWS.min(terms - start));
+        for start in (0..terms).step_by(at_once) {
+            let x = x.subcols(start, at_once.min(terms - start));
             let own = x.subrows(first, width);
             let (diagonal, below) = part.as_mut().split_at_row_mut(width);
             let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
@@ -155,10 +175,35 @@ pub(crate) fn products<T: Precision>(x: MatRef<'_, T>, threads: usize) -> Mat<f6
             }
         }
     });
-    for j in 0..order {
-        for i in 0..j {
-            out[(i, j)] = out[(j, i)];
+    mirror(&mut out);
+    out
+}
+
+/// Makes products of samples `√w x` with each other those of `√w (x - mean)`. O(n²).
+pub(crate) fn recentre(products: &mut Mat<f64>, weights: &[f64]) {
+    let n = weights.len();
+    let total: f64 = weights.iter().sum();
+    let roots: Vec<f64> = weights.iter().map(|w| w.sqrt()).collect();
+    // What the mean's product with each sample is, over the sample's own root.
+    let mean: Vec<f64> = (0..n).map(|i| dot(products.col_as_slice(i), &roots) / roots[i] / total).collect();
+    let overall = mean.iter().zip(weights).map(|(m, w)| m * w / total).sum::<f64>();
+    for i in 0..n {
+        for (a, x) in products.col_as_slice_mut(i).iter_mut().enumerate() {
+            *x += roots[a] * roots[i] * (overall - mean[a] - mean[i]);
         }
     }
-    out
+}
+
+/// Copies the lower triangle to the upper one, tile by tile: whole columns would leave the cache between two uses.
+pub(crate) fn mirror(matrix: &mut Mat<f64>) {
+    let order = matrix.nrows();
+    for left in (0..order).step_by(TILE) {
+        for top in (0..=left).step_by(TILE) {
+            for j in left..order.min(left + TILE) {
+                for i in top..j.min(top + TILE) {
+                    matrix[(i, j)] = matrix[(j, i)];
+                }
+            }
+        }
+    }
 }

@@ -3,42 +3,45 @@
 
 use crate::{EXACT, Kind, LANDMARKS, Samples};
 
-/// Folds times penalties times steps of a typical `logistic` fit.
-const LOGISTIC_PASSES: f64 = 10.0 * 8.0 * 12.0;
-
-/// Penalties looked at over all widths in a typical `kernel` fit.
-const KERNEL_PENALTIES: f64 = 20.0;
+/// Orders up to which every penalty of a path is looked at, and logistic regression works in principal coordinates.
+const SMALL: f64 = 256.0;
+/// Samples that penalties are ranked on where there are more.
+const RANKED: f64 = 400.0;
 
 /// About how many floating-point operations [`fit`](crate::fit()) spends on one kind for samples like these, leave-out
-/// scores included. `n` samples of `dim` components, `m = min(n, dim)`, `C` classes, `P` penalties looked at (22 where
-/// `m ≤ 256`, else about 8); groups count as single samples.
+/// scores included. `n` samples of `dim` components, `m = min(n, dim)`, `C` classes, `r = min(n, 400)`, `P` penalties looked at
+/// (13 where `m ≤ 256`, else 6); groups count as single samples.
 ///
 /// | kind | operations |
 /// |---|---|
 /// | `shipped` | `2·n·dim·C` |
 /// | `prototype` | `6·n·dim·C` |
-/// | `ridge` | `n·dim·m + P·m²·(m + min(n, 500)) + 2·P·n·m·C` |
+/// | `ridge` | `n·dim·m + P·m²·(m + r) + m²·n + 2·P·n·m·C` |
 /// | `biased_ridge` | those of `ridge` for `2·C` classes and 4 scales |
-/// | `discriminant` | `n·dim·m + 4·(m³ + 2·n·m·(dim + C))` |
-/// | `kernel` | `n·dim·m + 20·m·n·(m + C)`, m = n where the solution is exact |
-/// | `logistic` | `n·dim·m + 9·m³` for principal coordinates, `4·n·m·C` for each of 960 steps |
+/// | `discriminant` | `n·dim·m + 4·m²·(m + r) + m²·n + 8·n·m·C` |
+/// | `kernel` | `n·dim·m + Q·m²·(m + C) + m²·n`, m = n where the solution is exact, Q = 20 up to 1,000 samples, then 8 |
+/// | `logistic` | where `m ≤ 256`, `n·dim·m + 9·m³` for principal coordinates, `4·n·m·C` for each of 400 steps; else `n·dim·m + 5·m³` and `4·m·C·(n + m)` for each of 150 |
 ///
 /// An order of magnitude is what it is good for: a caller calibrates it by what the kinds before took.
 pub fn flops(kind: Kind, samples: &Samples<'_>) -> f64 {
     let (n, dim, classes) = (samples.rows() as f64, samples.dim() as f64, samples.classes() as f64);
     let m = n.min(dim);
-    let penalties = if m <= 256.0 { 22.0 } else { 8.0 };
-    let ridge = |classes: f64| n * dim * m + penalties * m * (m * (m + n.min(500.0)) + 2.0 * n * classes);
+    let penalties = if m <= SMALL { 13.0 } else { 6.0 };
+    let looks = |penalties: f64, classes: f64| {
+        n * dim * m + penalties * m * m * (m + n.min(RANKED)) + m * m * n + 2.0 * penalties * n * m * classes
+    };
     match kind {
-        Kind::BiasedRidge => ridge(2.0 * classes) + penalties * 8.0 * n * classes,
-        Kind::Discriminant => n * dim * m + 4.0 * m * (m * m + 2.0 * n * (dim + classes)),
+        Kind::BiasedRidge => looks(penalties, 2.0 * classes) + penalties * 8.0 * n * classes,
+        Kind::Discriminant => looks(4.0, classes),
         Kind::Kernel => {
             let m = if samples.rows() <= EXACT { n } else { LANDMARKS as f64 };
-            n * dim * m + KERNEL_PENALTIES * m * (m * n + n * classes)
+            let looks = if n <= 1_000.0 { 20.0 } else { 8.0 };
+            n * dim * m + looks * m * m * (m + classes) + m * m * n
         }
-        Kind::Logistic => n * dim * m + 9.0 * m.powi(3) + 4.0 * n * m * classes * LOGISTIC_PASSES,
+        Kind::Logistic if m <= SMALL => n * dim * m + 9.0 * m.powi(3) + 400.0 * 4.0 * n * m * classes,
+        Kind::Logistic => n * dim * m + 5.0 * m.powi(3) + 150.0 * 4.0 * m * classes * (n + m),
         Kind::Prototype => 6.0 * n * dim * classes,
-        Kind::Ridge => ridge(classes),
+        Kind::Ridge => looks(penalties, classes),
         Kind::Shipped => 2.0 * n * dim * classes,
     }
 }

@@ -77,16 +77,28 @@ impl<T: Precision> Factor<T> {
         solve_upper_triangular_in_place(self.lower.transpose(), x, Par::Seq);
     }
 
+    /// How many rows.
+    pub(crate) fn order(&self) -> usize {
+        self.lower.nrows()
+    }
+
+    /// `Lᵀ`, 0 below the diagonal.
+    pub(crate) fn transposed(&self) -> Mat<T> {
+        let order = self.order();
+        Mat::from_fn(order, order, |i, j| if i <= j { self.lower[(j, i)] } else { T::of(0.0) })
+    }
+
     /// The least square on the diagonal of `L`.
     pub(crate) fn least_pivot(&self) -> f64 {
         let pivots = (0..self.lower.nrows()).map(|j| self.lower[(j, j)].into().powi(2));
         pivots.fold(f64::INFINITY, f64::min)
     }
 
-    /// `L⁻¹`, lower triangle. O(order³/3).
-    pub(crate) fn inverse(&self) -> Mat<T> {
-        let mut inverse = Mat::zeros(self.lower.nrows(), self.lower.nrows());
-        invert_lower_triangular(inverse.as_mut(), self.lower.as_ref(), Par::Seq);
+    /// `L⁻¹`, lower triangle, from a row and column on: the columns there need nothing else. O(m³/3) for m of them.
+    pub(crate) fn inverse(&self, from: usize) -> Mat<T> {
+        let left = self.lower.nrows() - from;
+        let mut inverse = Mat::zeros(left, left);
+        invert_lower_triangular(inverse.as_mut(), self.lower.submatrix(from, from, left, left), Par::Seq);
         inverse
     }
 }

@@ -82,24 +82,18 @@ impl Form<f64> {
 }
 
 impl Form {
-    /// Logits `[classes]` of `scale·unit`, summed in f64. A kernel head knows features of norm 1 only, so `scale` is 1
-    /// there. O(classes·dim), but O(n·(dim + classes)) for a kernel head of n features.
-    pub(crate) fn logits(&self, unit: &[f32], scale: f64) -> Vec<f64> {
-        match self {
-            Self::Linear(Linear { weights, bias }) => {
-                let weights = weights.as_standard_layout();
-                let rows = weights.as_slice().unwrap_or_default().chunks_exact(unit.len().max(1));
-                rows.zip(bias).map(|(w, &b)| scale * dot(w, unit) + f64::from(b)).collect()
-            }
-            Self::Kernel(Kernel { support, coefficients, bias, gamma, .. }) => {
-                let support = support.as_standard_layout();
-                let rows = support.as_slice().unwrap_or_default().chunks_exact(unit.len().max(1));
-                let likeness: Vec<f64> = rows.map(|row| (-gamma * squared_distance(row, unit)).exp()).collect();
-                let sum =
-                    |row: ArrayView1<'_, f32>| row.iter().zip(&likeness).map(|(&c, k)| f64::from(c) * k).sum::<f64>();
-                coefficients.outer_iter().zip(bias).map(|(row, &b)| sum(row) + f64::from(b)).collect()
-            }
-        }
+    /// For one feature.
+    pub(crate) fn one(&self) -> Many<'_> {
+        Many { form: self, wide: Vec::new() }
+    }
+
+    /// For many features: what all need is done once.
+    pub(crate) fn many(&self) -> Many<'_> {
+        let wide = match self {
+            Self::Linear(Linear { weights, .. }) => weights.iter().copied().map(f64::from).collect(),
+            Self::Kernel(_) => Vec::new(),
+        };
+        Many { form: self, wide }
     }
 
     /// Whether every number is finite.
@@ -108,6 +102,46 @@ impl Form {
             Self::Linear(Linear { weights, bias }) => weights.iter().chain(bias).all(|x| x.is_finite()),
             Self::Kernel(Kernel { support, quantisation: _, coefficients, bias, gamma }) => {
                 support.iter().chain(coefficients).chain(bias).all(|x| x.is_finite()) && gamma.is_finite()
+            }
+        }
+    }
+}
+
+/// A form at work.
+pub(crate) struct Many<'a> {
+    form: &'a Form,
+    /// Weights of a linear form in f64, row by row, where that pays; the same numbers give the same sums.
+    wide: Vec<f64>,
+}
+
+impl Many<'_> {
+    /// Logits `[classes]` of `scale·unit`, summed in f64. A kernel head knows features of norm 1 only, so `scale` is 1
+    /// there. O(classes·dim), but O(n·(dim + classes)) for a kernel head of n features.
+    pub(crate) fn logits(&self, unit: &[f32], scale: f64, out: &mut [f64]) {
+        let dim = unit.len().max(1);
+        match self.form {
+            Form::Linear(Linear { bias, .. }) if !self.wide.is_empty() => {
+                let wide: Vec<f64> = unit.iter().copied().map(f64::from).collect();
+                for ((to, w), &b) in out.iter_mut().zip(self.wide.chunks_exact(dim)).zip(bias) {
+                    *to = scale * dot(w, &wide) + f64::from(b);
+                }
+            }
+            Form::Linear(Linear { weights, bias }) => {
+                let weights = weights.as_standard_layout();
+                let rows = weights.as_slice().unwrap_or_default().chunks_exact(dim);
+                for ((to, w), &b) in out.iter_mut().zip(rows).zip(bias) {
+                    *to = scale * dot(w, unit) + f64::from(b);
+                }
+            }
+            Form::Kernel(Kernel { support, coefficients, bias, gamma, .. }) => {
+                let support = support.as_standard_layout();
+                let rows = support.as_slice().unwrap_or_default().chunks_exact(dim);
+                let likeness: Vec<f64> = rows.map(|row| (-gamma * squared_distance(row, unit)).exp()).collect();
+                let sum =
+                    |row: ArrayView1<'_, f32>| row.iter().zip(&likeness).map(|(&c, k)| f64::from(c) * k).sum::<f64>();
+                for ((to, row), &b) in out.iter_mut().zip(coefficients.outer_iter()).zip(bias) {
+                    *to = sum(row) + f64::from(b);
+                }
             }
         }
     }

@@ -3,11 +3,11 @@
 //! Read next: `form.rs` (what it computes with), `candidate.rs` (how heads are fitted), `selection.rs` (which one wins).
 //! Invariant: fitted heads have finite numbers, so probabilities are finite and sum to 1.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
-use crate::{Conformal, Feature, Form, Linear, Novelty};
+use crate::{Conformal, Feature, Form, Linear, Novelty, form::Many};
 
 /// How a head was fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -110,7 +110,9 @@ impl Head {
     /// # Panics
     /// When `feature` is not of the head's `dim`: the caller mixed up two backbones.
     pub fn probabilities(&self, feature: &Feature) -> Vec<f64> {
-        self.score(feature.as_slice(), feature.norm())
+        let mut out = vec![0.0; self.classes()];
+        self.score(&self.form.one(), feature.as_slice(), feature.norm(), &mut out);
+        out
     }
 
     /// Probabilities `[n, classes]` for features `[n, dim]` of norm 1 and the norms `[n]` that they had, each row as
@@ -121,22 +123,25 @@ impl Head {
     /// When the features are not of the head's `dim`.
     pub fn batch(&self, features: ArrayView2<'_, f32>, norms: Option<&[f32]>) -> Array2<f64> {
         let mut out = Array2::zeros((features.nrows(), self.classes()));
+        let many = self.form.many();
+        let mut logits = vec![0.0; self.classes()];
         for (i, (x, mut row)) in features.axis_iter(Axis(0)).zip(out.axis_iter_mut(Axis(0))).enumerate() {
             let norm = norms.and_then(|norms| norms.get(i)).copied().unwrap_or(f32::NAN);
-            row.assign(&Array1::from(self.score(&x.to_vec(), norm)));
+            let unit = x.to_slice().map_or_else(|| Cow::Owned(x.to_vec()), Cow::Borrowed);
+            self.score(&many, &unit, norm, &mut logits);
+            row.assign(&ndarray::aview1(&logits));
         }
         out
     }
 
-    fn score(&self, unit: &[f32], norm: f32) -> Vec<f64> {
+    fn score(&self, form: &Many<'_>, unit: &[f32], norm: f32, out: &mut [f64]) {
         assert_eq!(unit.len(), self.dim(), "feature and head are of different backbones");
         let scale = if self.kind == Kind::Shipped { f64::from(norm) } else { 1.0 };
         if !scale.is_finite() {
-            return vec![f64::NAN; self.classes()];
+            return out.fill(f64::NAN);
         }
-        let mut out = self.form.logits(unit, scale);
-        softmax(&mut out, self.temperature);
-        out
+        form.logits(unit, scale, out);
+        softmax(out, self.temperature);
     }
 }
 

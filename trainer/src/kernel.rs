@@ -14,15 +14,14 @@ use ndarray::{Array1, Array2, Axis};
 
 use crate::{
     Form, Kernel, Kind, Samples, Solution, calibration,
-    centred::{System, products},
+    centred::{ROWS, System, centre, mirror, products},
     dot::dot,
     factor::Factor,
     leave_out::{LeaveOut, content_hash, mark, unseen},
-    penalised::{FINE, IllConditioned, ROUGH},
+    penalised::{Batch, FINE, IllConditioned, ROUGH},
     precision::Precision,
-    ridge::{Problem, batches, one_hot},
-    search::search,
-    solution::columns,
+    ridge::{Problem, batches, one_hot, ranked},
+    search::{Reach, search},
 };
 
 /// Samples up to which the solution is exact. It takes `24·n²` bytes: 150 MB here.
@@ -36,6 +35,8 @@ const FIRST: usize = 2;
 const PATH: usize = 20;
 /// Where the search begins: at 10^0.
 const START: usize = 5;
+/// With more samples than this, those that penalties are ranked on are searched alone first, and all of them near what they say.
+const MANY: usize = 1_000;
 /// Added to the diagonal of the landmarks' kernel matrix, which is 1: duplicates make it singular.
 const JITTER: f64 = 1e-8;
 /// Losses closer than this are equal.
@@ -49,57 +50,195 @@ pub(crate) fn solve<T: Precision>(
     leave_out: &LeaveOut,
     folds: &LeaveOut,
     weights: &[f64],
-    (lambda, gamma): (Option<f64>, Option<f64>),
+    given: (Option<f64>, Option<f64>),
     threads: usize,
 ) -> Result<(Solution, Array2<f64>), IllConditioned> {
-    let points = Points::new(samples);
-    let (targets, batches, unseen) = (one_hot(samples), batches(leave_out, folds), unseen(samples));
-    let mut near = None;
-    // The best penalty of a width, its index on the path, and its loss.
-    let mut look = |gamma: f64, start: usize| {
-        let space = Space::<T>::new(&points, gamma, weights, threads);
-        let problem = Problem::new(targets.view(), space.system(weights, threads));
-        let mut loss = |lambda: f64| {
-            let (mut scores, _) = problem.at(lambda, ROUGH)?.left_out(&batches, false)?;
-            mark(&mut scores, &unseen);
-            Ok(calibration::loss(scores.view(), samples.labels(), &mut near))
-        };
-        let at = |index: usize| space.mean_value * 10_f64.powf(1.5 - 0.3 * index as f64);
-        let (index, lambda) = match lambda {
-            Some(lambda) => (start, lambda),
-            None => search(PATH, start, false, |index| loss(at(index))).map(|index| (index, at(index)))?,
-        };
-        Ok((gamma, lambda, index, loss(lambda)?))
-    };
-    let mut best = look(gamma.unwrap_or(MULTIPLES[FIRST] * points.unit), START)?;
-    if gamma.is_none() {
-        let (narrower, wider) = (FIRST + 1..MULTIPLES.len(), (0..FIRST).rev());
-        for way in [narrower.collect::<Vec<_>>(), wider.collect()] {
-            for index in way {
-                let next = look(MULTIPLES[index] * points.unit, best.2)?;
-                if next.3 >= best.3 - TIE {
-                    break;
-                }
-                best = next;
-            }
+    let n = samples.rows();
+    if n <= MANY {
+        return Task { samples, leave_out, folds, weights, threads, ranked: n }.solve::<T>(given, None);
+    }
+    // Those that penalties are ranked on go last: what is left out of the end needs only the end of an inverse.
+    let batches = batches(leave_out, folds);
+    let looked: Vec<usize> = ranked(&batches, 0, n).iter().flat_map(|batch| batch.groups.concat()).collect();
+    let mut last = vec![false; n];
+    for &row in &looked {
+        last[row] = true;
+    }
+    let mut order: Vec<usize> = (0..n).filter(|&row| !last[row]).collect();
+    order.extend((0..n).filter(|&row| last[row]));
+    let first = n - looked.len();
+    let few = Part::new(samples, leave_out, folds, weights, &order[first..]);
+    let near = few.samples().and_then(|samples| few.task(&samples, threads, looked.len()).find::<T>(given, None).ok());
+    let part = Part::new(samples, leave_out, folds, weights, &order);
+    let samples = part.samples().ok_or(IllConditioned)?;
+    let near = near.map(|found| (found.width, found.index));
+    let (mut solution, by_fold) = part.task(&samples, threads, looked.len()).solve::<T>(given, near)?;
+    let mut place = vec![0; n];
+    order.iter().enumerate().for_each(|(at, &row)| place[row] = at);
+    solution.scores = solution.scores.select(Axis(0), &place);
+    Ok((solution, by_fold.select(Axis(0), &place)))
+}
+
+/// Some of the samples, in an order of their own.
+struct Part<'a, 'b> {
+    features: Array2<f32>,
+    labels: Vec<usize>,
+    groups: Vec<usize>,
+    weights: Vec<f64>,
+    leave_out: LeaveOut,
+    folds: LeaveOut,
+    of: &'a Samples<'b>,
+}
+
+impl<'a, 'b> Part<'a, 'b> {
+    fn new(of: &'a Samples<'b>, leave_out: &LeaveOut, folds: &LeaveOut, weights: &[f64], rows: &[usize]) -> Self {
+        let total: f64 = rows.iter().map(|&row| weights[row]).sum();
+        let share = rows.len() as f64 / total;
+        Self {
+            features: of.features().select(Axis(0), rows),
+            labels: rows.iter().map(|&row| of.labels()[row]).collect(),
+            groups: rows.iter().map(|&row| of.groups()[row]).collect(),
+            weights: rows.iter().map(|&row| share * weights[row]).collect(),
+            leave_out: leave_out.select(rows),
+            folds: folds.select(rows),
+            of,
         }
     }
-    let (gamma, lambda, ..) = best;
-    let space = Space::<T>::new(&points, gamma, weights, threads);
-    let problem = Problem::new(targets.view(), space.system(weights, threads));
-    let fit = problem.at(lambda, FINE)?;
-    let (mut scores, mut by_fold) = fit.left_out(&batches, true)?;
-    mark(&mut scores, &unseen);
-    mark(&mut by_fold, &unseen);
-    let (coefficients, offset) = space.dual(fit.coefficients.as_ref(), weights);
-    let form = Form::Kernel(Kernel {
-        support: samples.features().select(Axis(0), &points.landmarks),
-        quantisation: samples.quantisation(),
-        coefficients,
-        bias: &problem.mean - &offset,
-        gamma,
-    });
-    Ok((Solution { kind: Kind::Kernel, form, scores, lambda: Some(lambda), scale: None }, by_fold))
+
+    /// None where a class has no sample here.
+    fn samples(&self) -> Option<Samples<'_>> {
+        let samples = Samples::new(self.features.view(), &self.labels, &self.groups, self.of.classes()).ok()?;
+        Some(self.of.quantisation().map_or(samples, |quantisation| samples.with_quantisation(quantisation)))
+    }
+
+    fn task<'t, 's>(&'t self, samples: &'t Samples<'s>, threads: usize, ranked: usize) -> Task<'t, 's> {
+        Task { samples, leave_out: &self.leave_out, folds: &self.folds, weights: &self.weights, threads, ranked }
+    }
+}
+
+/// What is solved.
+struct Task<'a, 'b> {
+    samples: &'a Samples<'b>,
+    leave_out: &'a LeaveOut,
+    folds: &'a LeaveOut,
+    /// Mean 1, `[n]`.
+    weights: &'a [f64],
+    threads: usize,
+    /// How many samples penalties are ranked on: the last ones.
+    ranked: usize,
+}
+
+/// A width and a penalty, and their places on the paths.
+struct Found {
+    gamma: f64,
+    lambda: f64,
+    width: usize,
+    index: usize,
+}
+
+impl Task<'_, '_> {
+    fn solve<T: Precision>(
+        &self,
+        given: (Option<f64>, Option<f64>),
+        near: Option<(usize, usize)>,
+    ) -> Result<(Solution, Array2<f64>), IllConditioned> {
+        let &Self { samples, leave_out, folds, weights, threads, .. } = self;
+        let points = Points::new::<T>(samples, threads);
+        let Found { gamma, lambda, .. } = self.find_with::<T>(&points, given, near)?;
+        let space = Space::<T>::new(&points, gamma, weights, threads);
+        let targets = one_hot(samples.labels(), samples.classes());
+        let problem = Problem::new(targets.view(), space.system(weights, threads));
+        let fit = problem.at(lambda, FINE)?;
+        let (mut scores, mut by_fold) = fit.left_out(&batches(leave_out, folds), true)?;
+        let unseen = unseen(samples);
+        mark(&mut scores, &unseen);
+        mark(&mut by_fold, &unseen);
+        let (coefficients, offset) = space.dual(fit.coefficients.as_ref(), weights);
+        let form = Form::Kernel(Kernel {
+            support: samples.features().select(Axis(0), &points.landmarks),
+            quantisation: samples.quantisation(),
+            coefficients,
+            bias: &problem.mean - &offset,
+            gamma,
+        });
+        Ok((Solution { kind: Kind::Kernel, form, scores, lambda: Some(lambda), scale: None }, by_fold))
+    }
+
+    fn find<T: Precision>(
+        &self,
+        given: (Option<f64>, Option<f64>),
+        near: Option<(usize, usize)>,
+    ) -> Result<Found, IllConditioned> {
+        self.find_with::<T>(&Points::new::<T>(self.samples, self.threads), given, near)
+    }
+
+    /// The best width and penalty; those given stand. `near` are places on the paths that are close to the best.
+    fn find_with<T: Precision>(
+        &self,
+        points: &Points,
+        (lambda, gamma): (Option<f64>, Option<f64>),
+        near: Option<(usize, usize)>,
+    ) -> Result<Found, IllConditioned> {
+        let &Self { samples, leave_out, folds, weights, threads, ranked } = self;
+        let (start, index) = near.unwrap_or((FIRST, START));
+        if let (Some(lambda), Some(gamma)) = (lambda, gamma) {
+            return Ok(Found { gamma, lambda, width: start, index });
+        }
+        let n = samples.rows();
+        let first = n - ranked;
+        let targets = one_hot(samples.labels(), samples.classes());
+        let batches = batches(leave_out, folds);
+        let batches: Vec<Batch<'_>> =
+            batches.into_iter().filter(|batch| batch.groups.iter().all(|g| g[0] >= first)).collect();
+        let labels = &samples.labels()[first..];
+        let unseen = unseen(samples);
+        let mut temperature = None;
+        // The best penalty of a width among those in reach, and its loss.
+        let mut look = |width: usize, reach: Option<Reach>, index: usize| {
+            let gamma = gamma.unwrap_or(MULTIPLES[width] * points.unit);
+            let space = Space::<T>::new(points, gamma, weights, threads);
+            let problem = Problem::new(targets.view(), space.system(weights, threads));
+            let at = |index: usize| space.mean_value * 10_f64.powf(1.5 - 0.3 * index as f64);
+            let mut known: Vec<Option<f64>> = vec![None; PATH];
+            let mut loss = |index: usize| {
+                if let Some(loss) = known[index] {
+                    return Ok(loss);
+                }
+                let fit = problem.at_from(lambda.unwrap_or(at(index)), ROUGH, first)?;
+                let (mut scores, _) = fit.left_out(&batches, false)?;
+                mark(&mut scores, &unseen);
+                let loss = calibration::loss(scores.slice(ndarray::s![first.., ..]), labels, &mut temperature);
+                known[index] = Some(loss);
+                Ok(loss)
+            };
+            let index = match (lambda, reach) {
+                (None, Some(reach)) => search(PATH, reach, loss)?,
+                _ => loss(index).map(|_| index)?,
+            };
+            // What a parabola says is no worse than the best that was looked at.
+            let least = known.iter().flatten().copied().fold(f64::INFINITY, f64::min);
+            Ok((Found { gamma, lambda: lambda.unwrap_or(at(index)), width, index }, least))
+        };
+        let reach = if near.is_some() { Reach::Near(index) } else { Reach::Downhill(index) };
+        let (mut best, mut least) = look(start, Some(reach), index)?;
+        if gamma.is_some() {
+            return Ok(best);
+        }
+        let (narrower, wider) = (start + 1..MULTIPLES.len(), (0..start).rev());
+        let ways =
+            if near.is_some() { vec![narrower.collect()] } else { vec![narrower.collect::<Vec<_>>(), wider.collect()] };
+        for way in ways {
+            for width in way {
+                let reach = near.is_none().then_some(Reach::Downhill(best.index));
+                let (next, loss) = look(width, reach, best.index)?;
+                if loss >= least - TIE {
+                    break;
+                }
+                (best, least) = (next, loss);
+            }
+        }
+        Ok(best)
+    }
 }
 
 /// Samples and those of them that the kernel is spanned by.
@@ -113,29 +252,30 @@ struct Points {
 }
 
 impl Points {
-    fn new(samples: &Samples<'_>) -> Self {
-        let mut x = columns(samples);
-        let (dim, n) = x.shape();
-        let mut mean = vec![0.0; dim];
-        for i in 0..n {
-            mean.iter_mut().zip(x.col_as_slice(i)).for_each(|(m, x)| *m += x / n as f64);
-        }
+    fn new<T: Precision>(samples: &Samples<'_>, threads: usize) -> Self {
+        let n = samples.rows();
         // Nearer to 0 the products below cancel less.
-        for i in 0..n {
-            x.col_as_slice_mut(i).iter_mut().zip(&mean).for_each(|(x, m)| *x -= m);
-        }
+        let (x, _, unit) = centre::<T>(samples, &vec![1.0; n]);
+        let dim = x.nrows();
         let squares: Vec<f64> = (0..n).map(|i| dot(x.col_as_slice(i), x.col_as_slice(i))).collect();
-        let variance = squares.iter().sum::<f64>() / n as f64;
-        let unit = if variance > f64::MIN_POSITIVE { 0.5 / variance } else { 1.0 };
-        let landmarks = if n <= EXACT { (0..n).collect() } else { landmarks(samples) };
-        let own = Mat::from_fn(dim, landmarks.len(), |j, a| x[(j, landmarks[a])]);
-        let mut distances = Mat::zeros(landmarks.len(), n);
-        matmul(distances.as_mut(), Accum::Replace, own.transpose(), &x, -2.0, Par::Seq);
+        let variance = unit * unit * squares.iter().sum::<f64>() / n as f64;
+        let exact = n <= EXACT;
+        let landmarks = if exact { (0..n).collect() } else { landmarks(samples) };
+        let mut distances = if exact {
+            products(x.transpose(), ROWS, threads)
+        } else {
+            let own = Mat::from_fn(dim, landmarks.len(), |j, a| x[(j, landmarks[a])]);
+            let mut products = Mat::<T>::zeros(landmarks.len(), n);
+            matmul(products.as_mut(), Accum::Replace, own.transpose(), &x, T::of(1.0), Par::Seq);
+            Mat::from_fn(landmarks.len(), n, |a, i| products[(a, i)].into())
+        };
         for i in 0..n {
-            for (distance, &row) in distances.col_as_slice_mut(i).iter_mut().zip(&landmarks) {
-                *distance = if row == i { 0.0 } else { (*distance + squares[row] + squares[i]).max(0.0) };
+            for (product, &row) in distances.col_as_slice_mut(i).iter_mut().zip(&landmarks) {
+                let squared = unit * unit * (squares[row] + squares[i] - 2.0 * *product);
+                *product = if row == i { 0.0 } else { squared.max(0.0) };
             }
         }
+        let unit = if variance > f64::MIN_POSITIVE { 0.5 / variance } else { 1.0 };
         Self { distances, landmarks, unit }
     }
 }
@@ -169,7 +309,18 @@ struct Space<T> {
 impl<T: Precision> Space<T> {
     fn new(points: &Points, gamma: f64, weights: &[f64], threads: usize) -> Self {
         let (m, n) = points.distances.shape();
-        let mut kernel = Mat::from_fn(m, n, |a, i| (-gamma * points.distances[(a, i)]).exp());
+        let mut kernel = Mat::<f64>::zeros(m, n);
+        for i in 0..n {
+            // Both triangles of what is symmetric are the same.
+            let first = if m == n { i } else { 0 };
+            let distances = &points.distances.col_as_slice(i)[first..];
+            for (to, distance) in kernel.col_as_slice_mut(i)[first..].iter_mut().zip(distances) {
+                *to = (-gamma * distance).exp();
+            }
+        }
+        if m == n {
+            mirror(&mut kernel);
+        }
         let average = |kernel: &Mat<f64>| {
             let mut mean = vec![0.0; m];
             for (i, w) in weights.iter().enumerate() {
@@ -195,7 +346,7 @@ impl<T: Precision> Space<T> {
             }
             let mean = average(&kernel);
             let columns = Mat::from_fn(m, n, |a, i| T::of(weights[i].sqrt() * (kernel[(a, i)] - mean[a])));
-            let products = products(columns.as_ref(), threads);
+            let products = products(columns.as_ref(), ROWS, threads);
             Self { products, columns: Some(columns), mean, factor, mean_value: 0.0 }
         };
         let trace: f64 = (0..m).map(|j| space.products[(j, j)]).sum();
@@ -220,5 +371,60 @@ impl<T: Precision> Space<T> {
         let at_mean = if self.factor.is_some() { coefficients } else { dual.as_ref() };
         let offset = (0..classes).map(|c| (0..m).map(|a| self.mean[a] * at_mean[(a, c)]).sum()).collect();
         (Array2::from_shape_fn((classes, m), |(c, a)| dual[(a, c)]), offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    /// Two overlapping heaps, in pairs.
+    fn heaps(n: usize) -> (Array2<f32>, Vec<usize>, Vec<usize>) {
+        let labels: Vec<usize> = (0..n).map(|i| i / 2 % 2).collect();
+        let x = Array2::from_shape_fn((n, 4), |(i, j)| {
+            let noise = ((i * 7919 + j * 104_729 + i * i * 31) % 1009) as f32 / 1009.0;
+            noise + if labels[i] == 0 { 0.0 } else { 0.3 }
+        });
+        (x, labels, (0..n).map(|i| i / 2).collect())
+    }
+
+    #[test]
+    fn many_samples_keep_their_order_and_their_scores() {
+        let n = MANY + 40;
+        let (x, labels, groups) = heaps(n);
+        let samples = Samples::new(x.view(), &labels, &groups, 2).unwrap();
+        let leave_out = LeaveOut::new(&samples);
+        let (folds, weights) = (leave_out.folds(&samples, 10, 0), vec![1.0; n]);
+        let given = (Some(0.1), Some(2.0));
+        let (got, by_fold) = solve::<f64>(&samples, &leave_out, &folds, &weights, given, 2).unwrap();
+        let task =
+            Task { samples: &samples, leave_out: &leave_out, folds: &folds, weights: &weights, threads: 1, ranked: n };
+        let (expected, folds_expected) = task.solve::<f64>(given, None).unwrap();
+        for (a, b) in [(&got.scores, &expected.scores), (&by_fold, &folds_expected)] {
+            assert!((a - b).iter().all(|d| d.abs() < 1e-8));
+        }
+        // Both say the same of a feature.
+        let [a, b] = [&got, &expected].map(|solution| {
+            let mut out = vec![0.0; 2];
+            solution.form.narrow().one().logits(&x.row(3).to_vec(), 1.0, &mut out);
+            out
+        });
+        assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-3), "{a:?} {b:?}");
+    }
+
+    #[test]
+    fn what_few_say_of_many_costs_next_to_nothing() {
+        let n = MANY + 40;
+        let (x, labels, groups) = heaps(n);
+        let samples = Samples::new(x.view(), &labels, &groups, 2).unwrap();
+        let leave_out = LeaveOut::new(&samples);
+        let (folds, weights) = (leave_out.folds(&samples, 10, 0), vec![1.0; n]);
+        let loss = |solution: &Solution| calibration::loss(solution.scores.view(), &labels, &mut None);
+        let (near, _) = solve::<f32>(&samples, &leave_out, &folds, &weights, (None, None), 2).unwrap();
+        let task =
+            Task { samples: &samples, leave_out: &leave_out, folds: &folds, weights: &weights, threads: 2, ranked: n };
+        let (best, _) = task.solve::<f32>((None, None), None).unwrap();
+        assert!(loss(&near) < loss(&best) + 0.005, "{} {}", loss(&near), loss(&best));
     }
 }

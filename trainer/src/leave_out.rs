@@ -53,6 +53,22 @@ impl LeaveOut {
         Self { of, members, ungrouped: !split.is_empty() }
     }
 
+    /// The groups of some rows, which are numbered anew: by their place among `rows`.
+    pub(crate) fn select(&self, rows: &[usize]) -> Self {
+        let mut numbers = std::collections::BTreeMap::new();
+        let mut members: Vec<Vec<usize>> = Vec::new();
+        let mut of = Vec::with_capacity(rows.len());
+        for (place, &row) in rows.iter().enumerate() {
+            let number = *numbers.entry(self.of[row]).or_insert(members.len());
+            if number == members.len() {
+                members.push(Vec::new());
+            }
+            members[number].push(place);
+            of.push(number);
+        }
+        Self { of, members, ungrouped: self.ungrouped }
+    }
+
     /// Deals the groups into at most `folds` folds so that each class is spread as evenly as it goes: the rarest
     /// classes' groups first, large before small, each to the fold that has the smallest share of its classes.
     /// Ties are broken by a hash of the content and the seed. Returns the folds as groups, numbered from 0.

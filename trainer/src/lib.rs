@@ -17,6 +17,7 @@ mod centred;
 mod closed;
 mod comparison;
 mod conformal;
+mod coordinates;
 mod cost;
 mod decision;
 mod discriminant;

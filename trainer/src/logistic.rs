@@ -1,82 +1,145 @@
 //! Multinomial logistic regression with an L2 penalty, chosen by cross-validation over groups.
-//! Knows nothing of features: it works on the samples' principal coordinates, where the solution is the same and the
-//! problem at most `n` wide.
+//! Knows nothing of features: it works on coordinates in which the solution is the same and the problem at most `n` wide.
 //!
 //! Minimises `Σᵢ -wᵢ ln softmax(V zᵢ + b)[yᵢ] + λ/2 ‖V‖²` with a free intercept: scikit-learn's `LogisticRegression` at
-//! `C = 1/λ` (`2/λ` for two classes, where it penalises one vector for two). At small weights the Hessian in principal
-//! coordinates is diagonal, `values/classes + λ` (Böhning 1992), so L-BFGS starts from that and needs tens of steps
-//! where plain coordinates need hundreds.
+//! `C = 1/λ` (`2/λ` for two classes, where it penalises one vector for two). At small weights the Hessian is
+//! `ZZᵀ/classes + λ` (Böhning 1992), so L-BFGS starts from the inverse of that and needs tens of steps where plain
+//! coordinates need hundreds.
 
-use faer::{Accum, Mat, Par, linalg::matmul::matmul};
-use ndarray::{Array1, Array2};
+use faer::{Accum, Mat, MatRef, Par, linalg::matmul::matmul};
+use ndarray::{Array1, Array2, Axis};
 
 use crate::{
     Form, Kind, Samples, Solution, calibration,
-    dot::dot,
-    lbfgs::{Memory, axpy},
+    coordinates::{Coordinates, Inverse},
+    dot::{axpy, dot},
+    lbfgs::Memory,
     leave_out::LeaveOut,
-    spectrum::Spectrum,
+    penalised::IllConditioned,
+    precision::Precision,
+    search::{Reach, search},
+    workers,
 };
 
-/// Penalties tried, in units of the mean eigenvalue: 10 from 10^1.5 down to 10^-3.
-const PATH: usize = 10;
-/// The path ends when so many penalties in a row did no better than the best.
+/// Penalties on the path, in units of the mean eigenvalue: from 10^1.5 down to 10^-3, 10 of them where all are walked along,
+/// else 16, of which few are looked at.
+const WALKED: usize = 10;
+const SEARCHED: usize = 16;
+/// Where the search begins: at 10^0.
+const START: usize = 5;
+/// A walk ends when so many penalties in a row did no better than the best.
 const PATIENCE: usize = 2;
+/// Samples that penalties are ranked on at least, in whole folds, where they are searched.
+const RANKED: usize = 400;
 /// Losses closer than this are equal, and the larger penalty wins.
 const TIE: f64 = 1e-6;
-/// Squared Newton decrement per sample, in nats, at which a fit ends: for folds and for the head.
+/// Squared Newton decrement per sample, in nats, at which a fit ends: for folds, and for the head in either precision.
 const ROUGH: f64 = 1e-7;
 const FINE: f64 = 1e-12;
+const FINE_SINGLE: f64 = 1e-9;
 /// Steps at most.
 const STEPS: usize = 300;
 
-/// Weights on principal coordinates `[rank, classes]`, column by column, then the intercept `[classes]`.
+/// Weights on coordinates `[rank, classes]`, column by column, then the intercept `[classes]`.
 type Parameters = Vec<f64>;
+/// A penalty; with a fit there to start from and leave-out scores, where all folds were fitted there.
+type Found = (f64, Option<(Parameters, Array2<f64>)>);
 
 /// Solves at `lambda`, or where there is none at the best of the path. Leave-out scores are those of fits without each
 /// group of `folds`.
-/// O(n·rank·classes) per step.
-pub(crate) fn solve(
+/// O(n·rank·classes) per step, and O(rank²·classes) where coordinates are not principal.
+pub(crate) fn solve<T: Precision>(
     samples: &Samples<'_>,
     folds: &LeaveOut,
-    spectrum: &Spectrum,
+    coordinates: &Coordinates<'_, T>,
     lambda: Option<f64>,
     threads: usize,
-) -> Solution {
-    let (n, classes) = (samples.rows(), samples.classes());
-    // Principal coordinates are of weighted samples; here the weight is that of a sample's loss.
-    let unweighted = spectrum.unweighted();
-    let rows = unweighted.as_ref().unwrap_or(&spectrum.rows);
+) -> Result<Solution, IllConditioned> {
+    let (n, classes, labels) = (samples.rows(), samples.classes(), samples.labels());
     let fold_of = &folds.of;
-    let problems: Vec<Problem<'_>> = (0..folds.members.len())
-        .map(|fold| {
-            let weight = |i: usize| if fold_of[i] == fold { 0.0 } else { spectrum.weights[i] };
-            Problem::new(samples.labels(), classes, rows, &spectrum.values, weight)
-        })
+    let problem = |weight: &dyn Fn(usize) -> f64| Problem::new(labels, classes, coordinates, weight);
+    let whole = problem(&|i| coordinates.weights[i]);
+    let problems: Vec<Problem<'_, '_, T>> = (0..folds.members.len())
+        .map(|fold| problem(&|i| if fold_of[i] == fold { 0.0 } else { coordinates.weights[i] }))
         .collect();
-    let mut fits: Vec<Parameters> = problems.iter().map(Problem::start).collect();
-    let lambdas = match lambda {
-        Some(lambda) => vec![lambda],
-        None => (0..PATH).map(|k| spectrum.mean_value * 10_f64.powf(1.5 - 0.5 * k as f64)).collect(),
-    };
-    let mut near = None;
-    let mut best: Option<(f64, f64, Array2<f64>, Parameters)> = None;
-    let mut worse = 0;
-    for lambda in lambdas {
-        advance(&problems, &mut fits, lambda, threads);
+    // Fits without each of some folds at a penalty, from where others ended, and what they say of those folds.
+    let refit = |starts: &[Parameters], lambda: f64| -> Result<(Vec<Parameters>, Array2<f64>), IllConditioned> {
+        let inverse = coordinates.inverse(lambda, classes)?;
+        let work = |(problem, start): (&Problem<'_, '_, T>, &Parameters)| {
+            let fit = problem.minimise(start.clone(), lambda, &inverse, ROUGH);
+            let logits = problem.logits(&fit);
+            (fit, logits)
+        };
+        let done = workers::each(threads, problems.iter().zip(starts).collect(), work);
         let mut scores = Array2::from_elem((n, classes), f64::NEG_INFINITY);
-        for (fold, (problem, fit)) in problems.iter().zip(&fits).enumerate() {
-            let logits = problem.logits(fit);
-            for i in (0..n).filter(|&i| fold_of[i] == fold) {
+        for ((rows, problem), (_, logits)) in folds.members.iter().zip(&problems).zip(&done) {
+            for &i in rows {
                 for c in (0..classes).filter(|&c| problem.totals[c] > 0.0) {
                     scores[(i, c)] = logits[(c, i)];
                 }
             }
         }
-        let loss = calibration::loss(scores.view(), samples.labels(), &mut near);
-        if best.as_ref().is_none_or(|(least, ..)| loss < least - TIE) {
-            best = Some((loss, lambda, scores, fits.first().cloned().unwrap_or_default()));
-            worse = 0;
+        Ok((done.into_iter().map(|(fit, _)| fit).collect(), scores))
+    };
+    let unit = coordinates.unit * coordinates.unit;
+    let found = match lambda {
+        Some(lambda) => (lambda / unit, None),
+        None if coordinates.is_principal() => walk(coordinates.mean_value, &problems, labels, refit)?,
+        None => {
+            let mut sum = 0;
+            let enough = folds.members.iter().position(|rows| {
+                sum += rows.len();
+                sum >= RANKED
+            });
+            let ranked = enough.map_or(folds.members.len(), |last| last + 1);
+            let rows = folds.members[..ranked].concat();
+            let of_rows: Vec<usize> = rows.iter().map(|&row| labels[row]).collect();
+            let mut fits: Vec<Parameters> = problems[..ranked].iter().map(Problem::start).collect();
+            let at = |index: usize| coordinates.mean_value * 10_f64.powf(1.5 - 0.3 * index as f64);
+            let mut near = None;
+            let best = search(SEARCHED, Reach::Downhill(START), |index| {
+                let scores;
+                (fits, scores) = refit(&fits, at(index))?;
+                Ok(calibration::loss(scores.select(Axis(0), &rows).view(), &of_rows, &mut near))
+            })?;
+            (at(best), None)
+        }
+    };
+    let (lambda, known) = found;
+    let start = known.as_ref().map_or_else(|| whole.start(), |(start, _): &(Parameters, _)| start.clone());
+    let fine = if T::EPSILON > f64::EPSILON { FINE_SINGLE } else { FINE };
+    let fit = whole.minimise(start, lambda, &coordinates.inverse(lambda, classes)?, fine);
+    let scores = match known {
+        Some((_, scores)) => scores,
+        None => refit(&problems.iter().map(|problem| problem.near(&fit)).collect::<Vec<_>>(), lambda)?.1,
+    };
+    let (weights, intercept) = fit.split_at(whole.split());
+    let rank = coordinates.rows.nrows();
+    let weights = coordinates.lift(Mat::from_fn(rank, classes, |j, c| weights[c * rank + j]));
+    let weights = Array2::from_shape_fn((classes, samples.dim()), |(c, j)| weights[(j, c)]);
+    let bias = Array1::from(intercept.to_vec()) - weights.dot(&Array1::from(coordinates.mean.to_vec()));
+    let (form, lambda) = (Form::linear(weights, bias), Some(lambda * unit));
+    Ok(Solution { kind: Kind::Logistic, form, scores, lambda, scale: None })
+}
+
+/// The best penalty of those walked along from large to small, where steps are cheap; with a fit there to start from, and
+/// leave-out scores.
+fn walk<T: Precision>(
+    mean_value: f64,
+    problems: &[Problem<'_, '_, T>],
+    labels: &[usize],
+    refit: impl Fn(&[Parameters], f64) -> Result<(Vec<Parameters>, Array2<f64>), IllConditioned>,
+) -> Result<Found, IllConditioned> {
+    let mut fits: Vec<Parameters> = problems.iter().map(Problem::start).collect();
+    let (mut near, mut least, mut worse) = (None, f64::INFINITY, 0);
+    let mut best = (mean_value, None);
+    for lambda in (0..WALKED).map(|k| mean_value * 10_f64.powf(1.5 - 0.5 * k as f64)) {
+        let scores;
+        (fits, scores) = refit(&fits, lambda)?;
+        let loss = calibration::loss(scores.view(), labels, &mut near);
+        if best.1.is_none() || loss < least - TIE {
+            (least, worse) = (loss, 0);
+            best = (lambda, fits.first().map(|fit| (fit.clone(), scores)));
         } else {
             worse += 1;
             if worse == PATIENCE {
@@ -84,65 +147,37 @@ pub(crate) fn solve(
             }
         }
     }
-    let (_, lambda, scores, start) = best.unwrap_or((0.0, 1.0, Array2::zeros((n, classes)), Vec::new()));
-    let whole = Problem::new(samples.labels(), classes, rows, &spectrum.values, |i| spectrum.weights[i]);
-    let fit = whole.minimise(start, lambda, FINE);
-    let (weights, intercept) = fit.split_at(whole.split());
-    let weights = spectrum.lift(Mat::from_fn(rows.nrows(), classes, |j, c| weights[c * rows.nrows() + j]));
-    let weights = Array2::from_shape_fn((classes, samples.dim()), |(c, j)| weights[(j, c)]);
-    let bias = Array1::from(intercept.to_vec()) - weights.dot(&Array1::from(spectrum.mean.clone()));
-    Solution { kind: Kind::Logistic, form: Form::linear(weights, bias), scores, lambda: Some(lambda), scale: None }
-}
-
-/// Takes each fold's fit to a penalty, from where it is, on as many threads as allowed.
-fn advance(problems: &[Problem<'_>], fits: &mut [Parameters], lambda: f64, threads: usize) {
-    let share = problems.len().div_ceil(threads.max(1)).max(1);
-    std::thread::scope(|scope| {
-        for (problems, fits) in problems.chunks(share).zip(fits.chunks_mut(share)) {
-            let work = move || {
-                for (problem, fit) in problems.iter().zip(fits) {
-                    *fit = problem.minimise(std::mem::take(fit), lambda, ROUGH);
-                }
-            };
-            if share == problems.len() && threads <= 1 {
-                work();
-            } else {
-                scope.spawn(work);
-            }
-        }
-    });
+    Ok(best)
 }
 
 /// The samples some fit sees.
-struct Problem<'a> {
+struct Problem<'a, 'c, T: Clone> {
     labels: &'a [usize],
-    rows: &'a Mat<f64>,
-    values: &'a [f64],
+    coordinates: &'a Coordinates<'c, T>,
     /// How much each sample counts, `[n]`; 0 for those it does not see.
     weights: Vec<f64>,
     /// Their sums per class, `[classes]`.
     totals: Vec<f64>,
 }
 
-impl<'a> Problem<'a> {
+impl<'a, 'c, T: Precision> Problem<'a, 'c, T> {
     fn new(
         labels: &'a [usize],
         classes: usize,
-        rows: &'a Mat<f64>,
-        values: &'a [f64],
-        weight: impl Fn(usize) -> f64,
+        coordinates: &'a Coordinates<'c, T>,
+        weight: &dyn Fn(usize) -> f64,
     ) -> Self {
         let weights: Vec<f64> = (0..labels.len()).map(weight).collect();
         let mut totals = vec![0.0; classes];
         for (&label, weight) in labels.iter().zip(&weights) {
             totals[label] += weight;
         }
-        Self { labels, rows, values, weights, totals }
+        Self { labels, coordinates, weights, totals }
     }
 
     /// Where the intercept begins.
     fn split(&self) -> usize {
-        self.values.len() * self.totals.len()
+        self.coordinates.rows.nrows() * self.totals.len()
     }
 
     fn total(&self) -> f64 {
@@ -156,69 +191,101 @@ impl<'a> Problem<'a> {
         start
     }
 
-    /// Logits of all samples, `[classes, n]`.
-    fn logits(&self, at: &[f64]) -> Mat<f64> {
-        let (weights, intercept) = at.split_at(self.split());
-        let weights = faer::MatRef::from_column_major_slice(weights, self.values.len(), self.totals.len());
-        let mut logits = Mat::from_fn(self.totals.len(), self.weights.len(), |c, _| intercept[c]);
-        matmul(logits.as_mut(), Accum::Add, weights.transpose(), self.rows, 1.0, Par::Seq);
-        logits
+    /// Where a fit that saw more ended, but for classes not seen.
+    fn near(&self, other: &[f64]) -> Parameters {
+        let mut start = self.start();
+        let split = self.split();
+        start[..split].copy_from_slice(&other[..split]);
+        for c in (0..self.totals.len()).filter(|&c| self.totals[c] > 0.0) {
+            start[split + c] = other[split + c];
+        }
+        start
     }
 
-    /// The gradient at logits: also the residuals' place, `[classes, n]`, so that it is allocated once.
-    fn gradient(&self, at: &[f64], logits: &Mat<f64>, residuals: &mut Mat<f64>, lambda: f64) -> Vec<f64> {
-        let (rank, classes) = (self.values.len(), self.totals.len());
+    /// Logits of all samples, `[classes, n]`.
+    fn logits(&self, at: &[f64]) -> Mat<f64> {
+        let Coordinates { rows, over, .. } = self.coordinates;
+        let (weights, intercept) = at.split_at(self.split());
+        let weights = MatRef::from_column_major_slice(weights, rows.nrows(), self.totals.len());
+        let weights = Mat::from_fn(rows.nrows(), self.totals.len(), |j, c| T::of(weights[(j, c)]));
+        let mut logits = Mat::<T>::zeros(self.totals.len(), self.weights.len());
+        matmul(logits.as_mut(), Accum::Replace, weights.transpose(), &**rows, T::of(1.0), Par::Seq);
+        Mat::from_fn(self.totals.len(), self.weights.len(), |c, i| {
+            let logit: f64 = logits[(c, i)].into();
+            logit * over.as_ref().map_or(1.0, |over| over[i]) + intercept[c]
+        })
+    }
+
+    /// The gradient at logits; `residuals` `[classes, n]` is room for what it is made of, so that it is allocated once.
+    fn gradient(&self, at: &[f64], logits: &Mat<f64>, residuals: &mut Mat<T>, lambda: f64) -> Vec<f64> {
+        let Coordinates { rows, over, .. } = self.coordinates;
+        let (rank, classes) = (rows.nrows(), self.totals.len());
         let mut gradient = vec![0.0; at.len()];
+        let mut p = vec![0.0; classes];
         for (i, (&weight, &label)) in self.weights.iter().zip(self.labels).enumerate() {
             let residual = residuals.col_as_slice_mut(i);
             if weight <= 0.0 {
-                residual.fill(0.0);
+                residual.fill(T::of(0.0));
                 continue;
             }
-            residual.copy_from_slice(logits.col_as_slice(i));
-            crate::softmax(residual, 1.0);
-            residual[label] -= 1.0;
-            for r in residual.iter_mut() {
-                *r *= weight;
+            p.copy_from_slice(logits.col_as_slice(i));
+            crate::softmax(&mut p, 1.0);
+            p[label] -= 1.0;
+            let over = weight * over.as_ref().map_or(1.0, |over| over[i]);
+            for (r, p) in residual.iter_mut().zip(&p) {
+                *r = T::of(over * p);
             }
-            axpy(&mut gradient[rank * classes..], 1.0, residual);
+            axpy(&mut gradient[rank * classes..], weight, &p);
         }
-        let (weights, _) = gradient.split_at_mut(rank * classes);
-        let weights = faer::MatMut::from_column_major_slice_mut(weights, rank, classes);
-        matmul(weights, Accum::Replace, self.rows, residuals.transpose(), 1.0, Par::Seq);
+        let mut of_weights = Mat::<T>::zeros(rank, classes);
+        matmul(of_weights.as_mut(), Accum::Replace, &**rows, residuals.transpose(), T::of(1.0), Par::Seq);
         let split = self.split();
+        for (c, to) in gradient[..split].chunks_exact_mut(rank.max(1)).enumerate() {
+            for (to, from) in to.iter_mut().zip(of_weights.col_as_slice(c)) {
+                *to = (*from).into();
+            }
+        }
         axpy(&mut gradient[..split], lambda, &at[..split]);
         gradient
     }
 
     /// Minimises from a starting point until the squared Newton decrement is below `tolerance` per sample.
-    fn minimise(&self, mut at: Parameters, lambda: f64, tolerance: f64) -> Parameters {
+    fn minimise(&self, mut at: Parameters, lambda: f64, inverse: &Inverse<T>, tolerance: f64) -> Parameters {
         let (n, classes, split) = (self.total(), self.totals.len(), self.split());
-        // An inverse Hessian at even probabilities, for the share of weight seen.
-        let share = n / self.weights.len() as f64 / classes as f64;
-        let per_axis: Vec<f64> = self.values.iter().map(|value| 1.0 / (share * value + lambda)).collect();
-        let mut diagonal: Vec<f64> = per_axis.iter().copied().cycle().take(split).collect();
-        diagonal.resize(at.len(), classes as f64 / n);
+        // What the Hessian would be at even probabilities.
+        let guess = |gradient: &mut [f64]| {
+            let (weights, intercept) = gradient.split_at_mut(split);
+            inverse.apply(weights);
+            for g in intercept {
+                *g *= classes as f64 / n;
+            }
+        };
         let mut memory = Memory::default();
         let mut logits = self.logits(&at);
         let mut residuals = Mat::zeros(classes, self.weights.len());
         let mut gradient = self.gradient(&at, &logits, &mut residuals, lambda);
         for _ in 0..STEPS {
-            let direction = memory.direction(&gradient, &diagonal);
+            let direction = memory.direction(&gradient, guess);
             let slope = dot(&gradient, &direction);
             if slope.is_nan() || -slope <= tolerance * n {
                 break;
             }
             let along = self.logits(&direction);
-            let bend = [dot(&at[..split], &direction[..split]), dot(&direction[..split], &direction[..split])];
+            let length = dot(&direction[..split], &direction[..split]);
+            let bend = [dot(&at[..split], &direction[..split]), length];
             let t = self.line_search(&logits, &along, bend.map(|b| lambda * b));
             axpy(&mut at, t, &direction);
-            for i in 0..self.weights.len() {
-                axpy(logits.col_as_slice_mut(i), t, along.col_as_slice(i));
+            let mut moved = 0.0;
+            for (i, weight) in self.weights.iter().enumerate() {
+                let along = along.col_as_slice(i);
+                axpy(logits.col_as_slice_mut(i), t, along);
+                moved += weight * dot(along, along);
             }
             let next = self.gradient(&at, &logits, &mut residuals, lambda);
             let change = next.iter().zip(&gradient).map(|(a, b)| a - b).collect();
-            memory.learn(direction.iter().map(|d| t * d).collect(), change);
+            // The step's square in the guessed Hessian.
+            let square = t * t * (moved / classes as f64 + lambda * length);
+            memory.learn(direction.iter().map(|d| t * d).collect(), change, square);
             gradient = next;
         }
         at
@@ -266,5 +333,43 @@ impl<'a> Problem<'a> {
             };
         }
         t
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+    use crate::{centred::Centred, solution::columns, spectrum::Spectrum};
+
+    #[test]
+    fn every_coordinates_have_the_same_solution() {
+        for (n, dim) in [(60, 40), (40, 60)] {
+            let labels: Vec<usize> = (0..n).map(|i| i % 3).collect();
+            let x = Array2::from_shape_fn((n, dim), |(i, j)| {
+                ((i * 7919 + j * 104_729 + i * j * 31) % 1009) as f32 / 1009.0 + 0.3 * f32::from(j % 3 == labels[i])
+            });
+            let groups: Vec<usize> = (0..n).collect();
+            let samples = Samples::new(x.view(), &labels, &groups, 3).unwrap();
+            let weights: Vec<f64> = (0..n).map(|i| if i % 2 == 0 { 0.5 } else { 1.5 }).collect();
+            let folds = LeaveOut::new(&samples).folds(&samples, 10, 0);
+            let spectrum = Spectrum::new(columns(&samples), weights.clone()).unwrap();
+            let single = Centred::<f32>::new(&samples, weights, 1);
+            let lambda = Some(0.5);
+            let a = solve(&samples, &folds, &Coordinates::principal(&spectrum), lambda, 1).unwrap();
+            let b = solve(&samples, &folds, &Coordinates::new(&single, 1).unwrap(), lambda, 2).unwrap();
+            let scale = a.scores.iter().fold(1.0_f64, |scale, s| scale.max(s.abs()));
+            assert!((&a.scores - &b.scores).iter().all(|d| d.abs() < 5e-3 * scale), "{n} {dim}");
+            let (a, b) = (&a.linear().unwrap().weights, &b.linear().unwrap().weights);
+            let scale = a.iter().fold(0.0_f64, |scale, w| scale.max(w.abs()));
+            assert!((a - b).iter().all(|d| d.abs() < 5e-3 * scale), "{n} {dim}");
+            // Searched for, the penalty is about the one that is walked to.
+            let [a, b] = [
+                solve(&samples, &folds, &Coordinates::principal(&spectrum), None, 1).unwrap(),
+                solve(&samples, &folds, &Coordinates::new(&single, 1).unwrap(), None, 1).unwrap(),
+            ]
+            .map(|solution| calibration::loss(solution.scores.view(), &labels, &mut None));
+            assert!(b < a + 0.03, "{n} {dim}: {a} {b}");
+        }
     }
 }

@@ -13,12 +13,16 @@
 //!
 //! Invariant: the threshold comes from scores of samples that had no part in them.
 
-use faer::{Accum, Mat, Par, Side, linalg::matmul::matmul, prelude::Solve};
+use std::collections::BTreeMap;
+
+use faer::{Mat, Side, prelude::Solve};
 use ndarray::{Array2, Axis};
 
 use crate::{
     Quantisation, Samples,
+    centred::products,
     dot::{dot, norm},
+    factor::Factor,
     leave_out::LeaveOut,
 };
 
@@ -34,6 +38,8 @@ const WIDTH: f64 = 8.0;
 const PENALTY: f64 = 0.1;
 /// Weight of the distance.
 const NEAREST: f64 = 1.0;
+/// Components whose products of codes f32 sums exactly: 258·255² < 2²⁴.
+const TERMS: usize = 258;
 
 /// How unlike everything learnt a feature is, and from where on it is unknown.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,11 +88,11 @@ impl Novelty {
     /// left out. Where no score can be had, as with a single sample, nothing is unknown. O(m²·dim + m³) for m stored.
     pub fn fit(samples: &Samples<'_>, false_unknown_rate: f64) -> Self {
         let rate = if false_unknown_rate.is_nan() { FALSE_UNKNOWN_RATE } else { false_unknown_rate.clamp(0.0, 1.0) };
-        Self::with_groups(samples, &LeaveOut::new(samples), rate)
+        Self::with_groups(samples, &LeaveOut::new(samples), rate, 1)
     }
 
-    pub(crate) fn with_groups(samples: &Samples<'_>, leave_out: &LeaveOut, rate: f64) -> Self {
-        let fitted = Fitted::new(samples, leave_out);
+    pub(crate) fn with_groups(samples: &Samples<'_>, leave_out: &LeaveOut, rate: f64, threads: usize) -> Self {
+        let fitted = Fitted::new(samples, leave_out, threads);
         let Fitted { codes, quantisation, coefficients, gamma, left_out } = fitted;
         let unit = |of: usize| -> [f64; 2] {
             let n = left_out.len() as f64;
@@ -198,51 +204,60 @@ struct Fitted {
 }
 
 impl Fitted {
-    fn new(samples: &Samples<'_>, leave_out: &LeaveOut) -> Self {
+    fn new(samples: &Samples<'_>, leave_out: &LeaveOut, threads: usize) -> Self {
         let rows = stored_rows(samples, leave_out);
-        let kept = samples.features().select(Axis(0), &rows);
-        let largest = kept.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
-        let quantisation = Quantisation {
-            full_scale: if largest > 0.0 { largest } else { 1.0 },
-            signed: kept.iter().any(|&x| x < 0.0),
-        };
-        let mut codes = Array2::zeros(kept.dim());
-        let mut x = Mat::<f64>::zeros(kept.ncols(), rows.len());
-        for (i, row) in kept.rows().into_iter().enumerate() {
-            let coded = quantisation.encode_slice(&row.to_vec()).codes;
-            for (to, value) in x.col_as_slice_mut(i).iter_mut().zip(quantisation.decode(&coded)) {
-                *to = f64::from(value);
+        let (n, dim, classes) = (rows.len(), samples.dim(), samples.classes());
+        let (mut largest, mut least) = (0.0_f32, 0.0_f32);
+        for &row in &rows {
+            for &x in samples.row(row).iter() {
+                (largest, least) = (largest.max(x), least.min(x));
             }
-            codes.row_mut(i).assign(&ndarray::Array1::from(coded));
         }
-        let squared = squared_distances(&x);
-        let gamma = WIDTH / median(&squared);
-        let n = rows.len();
-        let classes = samples.classes();
-        let kernel = Mat::from_fn(n, n, |i, j| (-gamma * squared[(i, j)]).exp() + if i == j { PENALTY } else { 0.0 });
-        let one_hot = |i: usize, c: usize| f64::from(samples.labels()[rows[i]] == c);
-        // K is positive semidefinite and λ above 0: rounding of distances cannot undo that by as much.
-        let inverse = match kernel.llt(Side::Lower) {
-            Ok(llt) => llt.solve(Mat::<f64>::identity(n, n)),
-            Err(_) => Mat::from_fn(n, n, |i, j| f64::from(i == j) / (1.0 + PENALTY)),
-        };
-        let targets = Mat::from_fn(n, classes, one_hot);
-        let mut alpha = Mat::<f64>::zeros(n, classes);
-        matmul(alpha.as_mut(), Accum::Replace, &inverse, &targets, 1.0, Par::Seq);
-        let mut members: std::collections::BTreeMap<usize, Vec<usize>> = std::collections::BTreeMap::new();
+        let full_scale = if largest.max(-least) > 0.0 { largest.max(-least) } else { 1.0 };
+        let quantisation = Quantisation { full_scale, signed: least < 0.0 };
+        let mut codes = Array2::zeros((n, dim));
+        let mut numbers = Mat::<f32>::zeros(dim, n);
         for (i, &row) in rows.iter().enumerate() {
-            members.entry(leave_out.of[row]).or_default().push(i);
+            let coded = quantisation.encode_slice(&samples.row(row)).codes;
+            for (to, &code) in numbers.col_as_slice_mut(i).iter_mut().zip(&coded) {
+                *to = f32::from(quantisation.value(code));
+            }
+            codes.row_mut(i).assign(&ndarray::aview1(&coded));
+        }
+        let distances =
+            Distances { products: products(numbers.transpose(), TERMS, threads), step: quantisation.step() };
+        let gamma = WIDTH / distances.median();
+        let kernel = Mat::from_fn(n, n, |i, j| if i < j { 0.0 } else { (-gamma * distances.squared(i, j)).exp() });
+        let one_hot = |i: usize, c: usize| f64::from(samples.labels()[rows[i]] == c);
+        let targets = Mat::from_fn(n, classes, one_hot);
+        let mut alpha = targets.clone();
+        // K is positive semidefinite and λ above 0: rounding of distances cannot undo that by as much.
+        let inverse = if let Some(factor) = Factor::<f64>::new(&kernel, PENALTY, threads) {
+            factor.solve(alpha.as_mut());
+            factor.inverse(0)
+        } else {
+            alpha *= faer::Scale(1.0 / (1.0 + PENALTY));
+            Mat::<f64>::identity(n, n) * faer::Scale((1.0 + PENALTY).sqrt().recip())
+        };
+        let of: Vec<usize> = rows.iter().map(|&row| leave_out.of[row]).collect();
+        let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (i, &group) in of.iter().enumerate() {
+            members.entry(group).or_default().push(i);
         }
         let mut left_out = Vec::with_capacity(n);
         for group in members.values().filter(|group| group.len() < n) {
-            let block = Mat::from_fn(group.len(), group.len(), |a, b| inverse[(group[a], group[b])]);
+            // A column of L⁻¹ begins at its diagonal, and A = L⁻ᵀL⁻¹.
+            let block = Mat::from_fn(group.len(), group.len(), |a, b| {
+                let first = group[a].max(group[b]);
+                dot(&inverse.col_as_slice(group[a])[first..], &inverse.col_as_slice(group[b])[first..])
+            });
             let own = Mat::from_fn(group.len(), classes, |a, c| alpha[(group[a], c)]);
             let Ok(llt) = block.llt(Side::Lower) else { continue };
             let residuals = llt.solve(&own);
             for (a, &i) in group.iter().enumerate() {
                 let evidence = ambiguity((0..classes).map(|c| targets[(i, c)] - residuals[(a, c)]));
-                let others = (0..n).filter(|j| group.binary_search(j).is_err());
-                let nearest = others.map(|j| squared[(i, j)]).fold(f64::INFINITY, f64::min).sqrt();
+                let others = (0..n).filter(|&j| of[j] != of[i]);
+                let nearest = others.map(|j| distances.squared(i, j)).fold(f64::INFINITY, f64::min).sqrt();
                 left_out.push([evidence, nearest]);
             }
         }
@@ -282,28 +297,32 @@ fn stored_rows(samples: &Samples<'_>, leave_out: &LeaveOut) -> Vec<usize> {
     rows
 }
 
-/// `‖x_i - x_j‖²`, `[n, n]`, of columns `[dim, n]`.
-fn squared_distances(x: &Mat<f64>) -> Mat<f64> {
-    let n = x.ncols();
-    let mut products = Mat::<f64>::zeros(n, n);
-    matmul(products.as_mut(), Accum::Replace, x.transpose(), x, 1.0, Par::Seq);
-    Mat::from_fn(n, n, |i, j| {
-        // Of the lower triangle, so that the matrix is symmetric to the bit.
-        let (i, j) = (i.max(j), i.min(j));
-        if i == j { 0.0 } else { (products[(i, i)] + products[(j, j)] - 2.0 * products[(i, j)]).max(0.0) }
-    })
+/// Distances between the features that codes stand for.
+struct Distances {
+    /// Of codes, `[n, n]`: integers, and exact.
+    products: Mat<f64>,
+    /// What a code means.
+    step: f64,
 }
 
-/// The median of the distances between different samples; 1 where there is none above rounding.
-fn median(squared: &Mat<f64>) -> f64 {
-    let n = squared.ncols();
-    let mut all: Vec<f64> = (0..n).flat_map(|j| squared.col_as_slice(j)[j + 1..].iter().copied()).collect();
-    if all.is_empty() {
-        return 1.0;
+impl Distances {
+    /// `‖x_i - x_j‖²`.
+    fn squared(&self, i: usize, j: usize) -> f64 {
+        let Self { products, step } = self;
+        step * step * (products[(i, i)] + products[(j, j)] - 2.0 * products[(i, j)])
     }
-    let middle = all.len() / 2;
-    let (_, median, _) = all.select_nth_unstable_by(middle, f64::total_cmp);
-    if *median > 1e-9 { *median } else { 1.0 }
+
+    /// The median of the distances between different samples; 1 where there is none above rounding.
+    fn median(&self) -> f64 {
+        let n = self.products.ncols();
+        let mut all: Vec<f64> = (0..n).flat_map(|j| (j + 1..n).map(move |i| self.squared(i, j))).collect();
+        if all.is_empty() {
+            return 1.0;
+        }
+        let middle = all.len() / 2;
+        let (_, median, _) = all.select_nth_unstable_by(middle, f64::total_cmp);
+        if *median > 1e-9 { *median } else { 1.0 }
+    }
 }
 
 #[cfg(test)]
@@ -338,12 +357,12 @@ mod tests {
     fn scores_without_a_group_are_those_of_a_fit_without_it() {
         let (x, labels, groups) = heaps(24);
         let samples = Samples::new(x.view(), &labels, &groups, 2).unwrap();
-        let all = Fitted::new(&samples, &LeaveOut::new(&samples));
+        let all = Fitted::new(&samples, &LeaveOut::new(&samples), 1);
         let rest: Vec<usize> = (2..24).collect();
         let (rest_labels, rest_groups) = (labels[2..].to_vec(), groups[2..].to_vec());
         let rest = x.select(Axis(0), &rest);
         let without = Samples::new(rest.view(), &rest_labels, &rest_groups, 2).unwrap();
-        let Fitted { codes, coefficients, .. } = Fitted::new(&without, &LeaveOut::new(&without));
+        let Fitted { codes, coefficients, .. } = Fitted::new(&without, &LeaveOut::new(&without), 1);
         // With the width and the codes of the fit on all.
         let largest = x.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
         assert_eq!(all.quantisation.full_scale, largest);

@@ -9,7 +9,13 @@
 //!
 //! Invariant: what is too ill-conditioned for the precision is refused, never answered wrongly.
 
-use faer::{Accum, Mat, MatRef, Par, linalg::matmul::matmul};
+use faer::{
+    Accum, Mat, MatRef, Par,
+    linalg::matmul::{
+        matmul,
+        triangular::{self, BlockStructure},
+    },
+};
 
 use crate::{
     centred::{System, times},
@@ -28,7 +34,7 @@ const REFINEMENTS: usize = 8;
 const LEAST: f64 = 1e-14;
 
 /// Differences from 1 below so many times the precision are rounding.
-const FLOOR: f64 = 256.0;
+pub(crate) const FLOOR: f64 = 256.0;
 
 /// The precision does not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,13 +56,16 @@ pub(crate) struct Penalised<'a, T> {
     system: System<'a, T>,
     lambda: f64,
     factor: Factor<T>,
-    /// `L⁻¹` where the system is one of samples.
+    /// `L⁻¹` where the system is one of samples, from a sample on.
     inverse: Option<Mat<T>>,
+    /// That sample; of those before nothing is asked.
+    from: usize,
 }
 
 impl<'a, T: Precision> Penalised<'a, T> {
-    /// O(order³/3), twice that where the system is one of samples.
-    pub(crate) fn new(system: System<'a, T>, lambda: f64) -> Result<Self, IllConditioned> {
+    /// Only samples `from` one on can be left out where the system is one of samples. O(order³/3), and there as much again
+    /// for those that can.
+    pub(crate) fn new(system: System<'a, T>, lambda: f64, from: usize) -> Result<Self, IllConditioned> {
         let order = system.products.nrows();
         let factored = |lambda| Factor::new(system.products, lambda, system.threads);
         let (lambda, factor) = match factored(lambda) {
@@ -68,8 +77,8 @@ impl<'a, T: Precision> Penalised<'a, T> {
                 floors.find_map(|floor| Some((floor, factored(floor)?))).ok_or(IllConditioned)?
             }
         };
-        let inverse = system.columns.is_none().then(|| factor.inverse());
-        Ok(Self { system, lambda, factor, inverse })
+        let inverse = system.columns.is_none().then(|| factor.inverse(from));
+        Ok(Self { system, lambda, factor, inverse, from })
     }
 
     /// `(A + λI)⁻¹ b` for `b` `[order, targets]`, refined in f64 until steps are below `tolerance` of the answer.
@@ -81,6 +90,11 @@ impl<'a, T: Precision> Penalised<'a, T> {
             Mat::from_fn(order, targets, |i, j| x[(i, j)].into())
         };
         let mut x = rough(b);
+        // No eigenvalue is above the trace: so well conditioned, the first answer is as good as was asked for.
+        let trace: f64 = (0..order).map(|j| self.system.products[(j, j)]).sum();
+        if trace / self.lambda * T::EPSILON < 0.1 * tolerance {
+            return Ok(x);
+        }
         let mut before = f64::INFINITY;
         for _ in 0..REFINEMENTS {
             let mut residual = Mat::from_fn(order, targets, |i, j| b[(i, j)] - self.lambda * x[(i, j)]);
@@ -129,24 +143,40 @@ impl<'a, T: Precision> Penalised<'a, T> {
         workers::each(threads, batches.iter().collect(), work).into_iter().collect()
     }
 
-    /// Residuals `[rows, targets]` and columns of `U` `[order, rows]` of some samples.
-    fn look(
+    /// The penalty, which f64 may have raised to what it can tell from nothing.
+    pub(crate) fn lambda(&self) -> f64 {
+        self.lambda
+    }
+
+    /// Their part of the hat matrix, `[m, m]`, for samples with columns `u` `[order, m]`; without the intercept's.
+    pub(crate) fn hat(&self, u: MatRef<'_, T>) -> Mat<f64> {
+        let m = u.ncols();
+        let product = if m == 1 { Mat::full(1, 1, square(u)) } else { squares(u) };
+        match self.inverse {
+            None => product,
+            Some(_) => Mat::from_fn(m, m, |a, b| f64::from(a == b) - self.lambda * product[(a, b)]),
+        }
+    }
+
+    /// Residuals `[rows, targets]` and columns of `U` `[order, rows]` of some samples; `small` are the coefficients
+    /// `[targets, order]` in `T`.
+    pub(crate) fn look(
         &self,
         rows: &[usize],
         targets: MatRef<'_, f64>,
         coefficients: MatRef<'_, f64>,
         small: MatRef<'_, T>,
     ) -> (Mat<f64>, Mat<T>) {
-        let gather = |from: MatRef<'_, T>| {
+        let gather = |from: MatRef<'_, T>, first: usize| {
             let mut to = Mat::zeros(from.nrows(), rows.len());
             for (a, &i) in rows.iter().enumerate() {
-                to.col_mut(a).copy_from(from.col(i));
+                to.col_mut(a).copy_from(from.col(i - first));
             }
             to
         };
         match (self.system.columns, &self.inverse) {
             (Some(columns), _) => {
-                let mut own = gather(columns);
+                let mut own = gather(columns, 0);
                 let mut fitted = Mat::<T>::zeros(small.nrows(), rows.len());
                 matmul(fitted.as_mut(), Accum::Replace, small, &own, T::of(1.0), Par::Seq);
                 let residuals = Mat::from_fn(rows.len(), targets.ncols(), |a, k| {
@@ -159,7 +189,7 @@ impl<'a, T: Precision> Penalised<'a, T> {
             (None, inverse) => {
                 let residuals =
                     Mat::from_fn(rows.len(), targets.ncols(), |a, k| self.lambda * coefficients[(rows[a], k)]);
-                (residuals, inverse.as_ref().map_or_else(Mat::new, |inverse| gather(inverse.as_ref())))
+                (residuals, inverse.as_ref().map_or_else(Mat::new, |inverse| gather(inverse.as_ref(), self.from)))
             }
         }
     }
@@ -175,11 +205,9 @@ impl<'a, T: Precision> Penalised<'a, T> {
         let share = |a: usize, b: usize| (self.system.weights[group[a]] * self.system.weights[group[b]]).sqrt() / n;
         let (order, m) = u.shape();
         if let [_] = group {
-            let column = u.col(0).try_as_col_major().map(faer::col::generic::Col::as_slice).unwrap_or_default();
-            let square = dot(column, column);
             let kept = match self.inverse {
-                None => 1.0 - square - share(0, 0),
-                Some(_) => self.lambda * square - share(0, 0),
+                None => 1.0 - square(u) - share(0, 0),
+                Some(_) => self.lambda * square(u) - share(0, 0),
             };
             // Below this the difference is rounding; f64 has no better to fall back to.
             let floor = FLOOR * T::EPSILON;
@@ -189,14 +217,10 @@ impl<'a, T: Precision> Penalised<'a, T> {
         if self.inverse.is_none() && m > order + 1 {
             return self.left_out_of_many(group, residuals, u);
         }
-        let mut products = Mat::<T>::zeros(m, m);
-        matmul(products.as_mut(), Accum::Replace, u.transpose(), u, T::of(1.0), Par::Seq);
-        let keep = Mat::from_fn(m, m, |a, b| {
-            let product: f64 = products[(a, b)].into();
-            match self.inverse {
-                None => f64::from(a == b) - product - share(a, b),
-                Some(_) => self.lambda * product - share(a, b),
-            }
+        let products = squares(u);
+        let keep = Mat::from_fn(m, m, |a, b| match self.inverse {
+            None => f64::from(a == b) - products[(a, b)] - share(a, b),
+            Some(_) => self.lambda * products[(a, b)] - share(a, b),
         });
         Self::divide(&keep, residuals)
     }
@@ -213,12 +237,8 @@ impl<'a, T: Precision> Penalised<'a, T> {
         let n = self.system.weights.len() as f64;
         let last = |a: usize| T::of((self.system.weights[group[a]] / n).sqrt());
         let v = Mat::from_fn(order + 1, m, |j, a| if j < order { u[(j, a)] } else { last(a) });
-        let mut products = Mat::<T>::zeros(order + 1, order + 1);
-        matmul(products.as_mut(), Accum::Replace, &v, v.transpose(), T::of(1.0), Par::Seq);
-        let keep = Mat::from_fn(order + 1, order + 1, |a, b| {
-            let product: f64 = products[(a, b)].into();
-            f64::from(a == b) - product
-        });
+        let products = squares(v.transpose());
+        let keep = Mat::from_fn(order + 1, order + 1, |a, b| f64::from(a == b) - products[(a, b)]);
         let inner = Self::divide(&keep, times(v.as_ref(), residuals).as_ref())?;
         Ok(residuals + times(v.transpose(), inner.as_ref()))
     }
@@ -235,4 +255,19 @@ impl<'a, T: Precision> Penalised<'a, T> {
             _ => Ok(residuals.to_owned()),
         }
     }
+}
+
+/// The square of a single column.
+fn square<T: Precision>(u: MatRef<'_, T>) -> f64 {
+    let column = u.col(0).try_as_col_major().map(faer::col::generic::Col::as_slice).unwrap_or_default();
+    dot(column, column)
+}
+
+/// `uᵀu`, both triangles, for `u` `[order, m]`.
+fn squares<T: Precision>(u: MatRef<'_, T>) -> Mat<f64> {
+    let m = u.ncols();
+    let mut lower = Mat::<T>::zeros(m, m);
+    let (triangle, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
+    triangular::matmul(lower.as_mut(), triangle, Accum::Replace, u.transpose(), full, u, full, T::of(1.0), Par::Seq);
+    Mat::from_fn(m, m, |a, b| lower[(a.max(b), a.min(b))].into())
 }

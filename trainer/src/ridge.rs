@@ -8,21 +8,21 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use crate::{
     Form, Kind, Samples, Solution, calibration,
-    centred::{Centred, System, times},
+    centred::{Centred, ROWS, System, products, recentre, times},
     leave_out::{LeaveOut, mark, unseen},
     penalised::{Batch, FINE, IllConditioned, Penalised, ROUGH},
     precision::Precision,
-    search::search,
+    search::{Reach, search},
 };
 
 /// Penalties on the path, in units of the mean eigenvalue: 22 from 10^2.5 down to 10^-3.8.
 const PATH: usize = 22;
-/// Where the search begins where it does not look everywhere: at 10^0.1.
-const START: usize = 8;
+/// Where the search begins where it does not look everywhere and nothing is known: at 10^0.1.
+pub(crate) const START: usize = 8;
 /// Orders up to this are looked at everywhere: few samples have losses with more than one valley, and cost little.
 const THOROUGH: usize = 256;
 /// Samples that penalties are ranked on at least, in whole folds, where samples are more than components.
-const RANKED: usize = 500;
+const RANKED: usize = 400;
 
 /// Solves at `lambda`, or where there is none at the best of the path. Besides the solution, gives scores `[n, classes]`
 /// with each sample's whole fold left out. O(order³) per penalty that is looked at and O(n·order²) once, with
@@ -35,7 +35,7 @@ pub(crate) fn solve<T: Precision>(
     lambda: Option<f64>,
     threads: usize,
 ) -> Result<(Solution, Array2<f64>), IllConditioned> {
-    let problem = Problem::new(one_hot(samples).view(), centred.system(threads));
+    let problem = Problem::new(one_hot(samples.labels(), samples.classes()).view(), centred.system(threads));
     let batches = batches(leave_out, folds);
     let unseen = unseen(samples);
     let unit = centred.unit * centred.unit;
@@ -44,7 +44,8 @@ pub(crate) fn solve<T: Precision>(
     let mut near = None;
     let lambda = lambda.map_or_else(
         || {
-            choose(centred, &batches, |lambda, ranked| {
+            let reach = scout(samples, centred, &batches).unwrap_or(Reach::Downhill(START));
+            choose(centred, &batches, reach, |lambda, ranked| {
                 let (mut scores, _) = problem.at(lambda / unit, ROUGH)?.left_out(ranked, false)?;
                 mark(&mut scores, &unseen);
                 let rows: Vec<usize> = ranked.iter().flat_map(|batch| batch.groups.concat()).collect();
@@ -65,25 +66,70 @@ pub(crate) fn solve<T: Precision>(
     Ok((Solution { kind: Kind::Ridge, form, scores, lambda: Some(lambda), scale: None }, by_fold))
 }
 
+/// Where the floor lies for those samples alone that penalties are ranked on: the penalty that noise asks for does not
+/// depend on how many samples there are. None where they are not few among the rest.
+fn scout<T: Precision>(samples: &Samples<'_>, centred: &Centred<T>, batches: &[Batch<'_>]) -> Option<Reach> {
+    let (dim, n) = centred.columns.shape();
+    let ranked = ranked(batches, n.min(dim), n);
+    let rows: Vec<usize> = ranked.iter().flat_map(|batch| batch.groups.concat()).collect();
+    if n < dim || n < 2 * rows.len() {
+        return None;
+    }
+    let weights: Vec<f64> = rows.iter().map(|&row| centred.weights[row]).collect();
+    let mut columns = Mat::<T>::zeros(dim, rows.len());
+    for (a, &row) in rows.iter().enumerate() {
+        columns.col_mut(a).copy_from(centred.columns.col(row));
+    }
+    let mut products = products(columns.transpose(), ROWS, 1);
+    recentre(&mut products, &weights);
+    let system = System::<T> { products: &products, columns: None, weights: &weights, threads: 1 };
+    let labels: Vec<usize> = rows.iter().map(|&row| samples.labels()[row]).collect();
+    let problem = Problem::new(one_hot(&labels, samples.classes()).view(), system);
+    let mut next = 0;
+    let mut groups: Vec<Vec<Vec<usize>>> = Vec::new();
+    for batch in ranked {
+        let numbered = batch.groups.iter().map(|group| {
+            next += group.len();
+            (next - group.len()..next).collect()
+        });
+        groups.push(numbered.collect());
+    }
+    let batches: Vec<Batch<'_>> =
+        groups.iter().map(|batch| Batch { groups: batch.iter().map(|group| &group[..]).collect() }).collect();
+    let unit = centred.unit * centred.unit;
+    let mut near = None;
+    let found = search(PATH, Reach::Downhill(START), |index| {
+        let (scores, _) = problem.at(centred.penalty(index) / unit, ROUGH)?.left_out(&batches, false)?;
+        Ok::<_, IllConditioned>(calibration::loss(scores.view(), &labels, &mut near))
+    });
+    found.ok().map(Reach::Near)
+}
+
 /// The penalty of the path with the least loss on some batches.
 pub(crate) fn choose<T: Precision>(
     centred: &Centred<T>,
     batches: &[Batch<'_>],
+    reach: Reach,
     mut loss: impl FnMut(f64, &[Batch<'_>]) -> Result<f64, IllConditioned>,
 ) -> Result<f64, IllConditioned> {
-    let order = centred.columns.nrows().min(centred.columns.ncols());
-    let rows = |batch: &Batch<'_>| batch.groups.iter().map(|group| group.len()).sum::<usize>();
-    let mut ranked = batches;
-    if centred.columns.ncols() > order {
-        let mut sum = 0;
-        let enough = batches.iter().position(|batch| {
-            sum += rows(batch);
-            sum >= RANKED
-        });
-        ranked = &batches[..enough.map_or(batches.len(), |last| last + 1)];
+    let (dim, n) = centred.columns.shape();
+    let order = n.min(dim);
+    let ranked = ranked(batches, order, n);
+    let reach = if order <= THOROUGH { Reach::Thorough } else { reach };
+    search(PATH, reach, |index| loss(centred.penalty(index), ranked)).map(|index| centred.penalty(index))
+}
+
+/// The batches that penalties are ranked on, of `n` samples in a system of some order.
+pub(crate) fn ranked<'b, 'a>(batches: &'b [Batch<'a>], order: usize, n: usize) -> &'b [Batch<'a>] {
+    if n <= order {
+        return batches;
     }
-    let at = |index: usize| centred.mean_value * 10_f64.powf(2.5 - 0.3 * index as f64);
-    search(PATH, START, order <= THOROUGH, |index| loss(at(index), ranked)).map(at)
+    let mut sum = 0;
+    let enough = batches.iter().position(|batch| {
+        sum += batch.groups.iter().map(|group| group.len()).sum::<usize>();
+        sum >= RANKED
+    });
+    &batches[..enough.map_or(batches.len(), |last| last + 1)]
 }
 
 /// Folds and the groups in them.
@@ -96,9 +142,8 @@ pub(crate) fn batches<'a>(leave_out: &'a LeaveOut, folds: &LeaveOut) -> Vec<Batc
 }
 
 /// 1 where a sample is of the class, else 0, `[n, classes]`.
-pub(crate) fn one_hot(samples: &Samples<'_>) -> Array2<f64> {
-    let labels = samples.labels();
-    Array2::from_shape_fn((samples.rows(), samples.classes()), |(i, c)| f64::from(labels[i] == c))
+pub(crate) fn one_hot(labels: &[usize], classes: usize) -> Array2<f64> {
+    Array2::from_shape_fn((labels.len(), classes), |(i, c)| f64::from(labels[i] == c))
 }
 
 /// Least squares on any targets: what all penalties share.
@@ -107,15 +152,15 @@ pub(crate) struct Problem<'a, T> {
     /// Weighted mean of the targets, `[classes]`.
     pub(crate) mean: Array1<f64>,
     /// Weighted, centred targets, `[n, classes]`.
-    targets: Mat<f64>,
+    pub(crate) targets: Mat<f64>,
     /// The right side of the normal equations, `[order, classes]`; none where it is the targets.
-    moments: Option<Mat<f64>>,
+    pub(crate) moments: Option<Mat<f64>>,
 }
 
 /// A problem solved at one penalty.
 pub(crate) struct Fit<'p, 'a, T> {
     problem: &'p Problem<'a, T>,
-    penalised: Penalised<'a, T>,
+    pub(crate) penalised: Penalised<'a, T>,
     /// `[order, classes]`, in the system's units.
     pub(crate) coefficients: Mat<f64>,
 }
@@ -137,7 +182,12 @@ impl<'a, T: Precision> Problem<'a, T> {
 
     /// Solves at a penalty in the system's units, to a `tolerance`.
     pub(crate) fn at(&self, lambda: f64, tolerance: f64) -> Result<Fit<'_, 'a, T>, IllConditioned> {
-        let penalised = Penalised::new(self.system, lambda)?;
+        self.at_from(lambda, tolerance, 0)
+    }
+
+    /// The same for who leaves out only samples `from` one on, where the system is one of samples.
+    pub(crate) fn at_from(&self, lambda: f64, tolerance: f64, from: usize) -> Result<Fit<'_, 'a, T>, IllConditioned> {
+        let penalised = Penalised::new(self.system, lambda, from)?;
         let right: MatRef<'_, f64> = self.moments.as_ref().unwrap_or(&self.targets).as_ref();
         let coefficients = penalised.solve(right, tolerance)?;
         Ok(Fit { problem: self, penalised, coefficients })
@@ -168,5 +218,32 @@ impl<T: Precision> Fit<'_, '_, T> {
             }
         }
         Ok((by_group, by_batch))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn what_few_say_of_many_costs_next_to_nothing() {
+        let (n, dim) = (1000, 300);
+        let labels: Vec<usize> = (0..n).map(|i| i % 3).collect();
+        let x = Array2::from_shape_fn((n, dim), |(i, j)| {
+            ((i * 7919 + j * 104_729 + i * j * 31) % 1009) as f32 / 1009.0 + 0.05 * f32::from(j % 3 == labels[i])
+        });
+        let groups: Vec<usize> = (0..n).map(|i| i / 2).collect();
+        let samples = Samples::new(x.view(), &labels, &groups, 3).unwrap();
+        let leave_out = LeaveOut::new(&samples);
+        let folds = leave_out.folds(&samples, 10, 0);
+        let centred = Centred::<f32>::new(&samples, vec![1.0; n], 1);
+        let loss = |lambda: Option<f64>| {
+            let (solution, _) = solve(&samples, &leave_out, &folds, &centred, lambda, 2).unwrap();
+            calibration::loss(solution.scores.view(), &labels, &mut None)
+        };
+        let least = (0..PATH).step_by(2).map(|index| loss(Some(centred.penalty(index)))).fold(f64::INFINITY, f64::min);
+        assert!(matches!(scout(&samples, &centred, &batches(&leave_out, &folds)), Some(Reach::Near(_))));
+        assert!(loss(None) < least + 0.005, "{} {least}", loss(None));
     }
 }

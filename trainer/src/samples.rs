@@ -5,7 +5,9 @@
 
 use std::ops::RangeInclusive;
 
-use ndarray::ArrayView2;
+use std::borrow::Cow;
+
+use ndarray::{ArrayView2, Axis};
 
 use crate::Quantisation;
 
@@ -181,6 +183,12 @@ impl<'a> Samples<'a> {
     /// Decoded codes, `[n, dim]`.
     pub fn features(&self) -> ArrayView2<'a, f32> {
         self.features
+    }
+
+    /// One feature, `[dim]`.
+    pub(crate) fn row(&self, row: usize) -> Cow<'a, [f32]> {
+        let row = self.features.index_axis_move(Axis(0), row);
+        row.to_slice().map_or_else(|| Cow::Owned(row.to_vec()), Cow::Borrowed)
     }
 
     /// Class per row, `[n]`.

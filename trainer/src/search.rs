@@ -1,19 +1,34 @@
 //! The least of a loss along a path of penalties, from few of them. Knows nothing of what is fitted.
 //!
 //! Leave-out losses are smooth and, but for noise, have one valley in the logarithm of the penalty, so the path is
-//! sampled at every third penalty and the valley's floor found by the parabola through three of them.
+//! sampled at every few penalties and the valley's floor found by the parabola through three of them.
 
-/// Penalties between those that are looked at first.
-const STRIDE: usize = 3;
 /// Losses closer than this are equal, and the larger penalty wins.
 const TIE: f64 = 1e-9;
 
-/// The index in `0..length`, of a path from large penalties to small, at which `loss` is least: all of every third are
-/// looked at where `thorough`, and the best one's neighbours; else those downhill from `start`, and what the parabola says.
+/// How much of a path is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// From a start that lies near the floor, where losses are dear: what the parabola says is taken without a look.
+    Near(usize),
+    /// Downhill from a start.
+    Downhill(usize),
+    /// Everywhere, where losses are cheap and bumpy: a path of few samples has more than one valley.
+    Thorough,
+}
+
+impl Reach {
+    /// Penalties between those that are looked at first.
+    fn stride(self) -> usize {
+        if matches!(self, Self::Near(_)) { 2 } else { 3 }
+    }
+}
+
+/// The index in `0..length`, of a path from large penalties to small, at which `loss` is least: all at every stride are
+/// looked at where `Thorough`, and the best one's neighbours; else those downhill from the start, and what the parabola says.
 pub(crate) fn search<E>(
     length: usize,
-    start: usize,
-    thorough: bool,
+    reach: Reach,
     mut loss: impl FnMut(usize) -> Result<f64, E>,
 ) -> Result<usize, E> {
     let mut known: Vec<Option<f64>> = vec![None; length];
@@ -22,19 +37,23 @@ pub(crate) fn search<E>(
         None => loss(at).map(|loss| *known[at].insert(loss)),
     };
     let last = length.saturating_sub(1);
-    let mut best = start.min(last);
-    if thorough {
-        let mut least = f64::INFINITY;
-        for at in (0..length).step_by(STRIDE) {
-            let loss = look(at, &mut known)?;
-            if loss < least - TIE {
-                (best, least) = (at, loss);
+    let (stride, thorough) = (reach.stride(), reach == Reach::Thorough);
+    let mut best = match reach {
+        Reach::Near(start) | Reach::Downhill(start) => start.min(last),
+        Reach::Thorough => {
+            let (mut best, mut least) = (0, f64::INFINITY);
+            for at in (0..length).step_by(stride) {
+                let loss = look(at, &mut known)?;
+                if loss < least - TIE {
+                    (best, least) = (at, loss);
+                }
             }
+            best
         }
-    }
+    };
     // Downhill until both neighbours lie higher, or the path ends.
     loop {
-        let (up, down) = (best.saturating_sub(STRIDE), (best + STRIDE).min(last));
+        let (up, down) = (best.saturating_sub(stride), (best + stride).min(last));
         let here = look(best, &mut known)?;
         if down > best && look(down, &mut known)? < here - TIE {
             best = down;
@@ -44,7 +63,7 @@ pub(crate) fn search<E>(
             break;
         }
     }
-    let (up, down) = (best.saturating_sub(STRIDE), (best + STRIDE).min(last));
+    let (up, down) = (best.saturating_sub(stride), (best + stride).min(last));
     if up < best && best < down {
         let [a, b, c] = [look(up, &mut known)?, look(best, &mut known)?, look(down, &mut known)?];
         let (left, right) = ((best - up) as f64, (down - best) as f64);
@@ -53,13 +72,16 @@ pub(crate) fn search<E>(
         let vertex = best as f64 + 0.5 * (to_left * right - to_right * left) / (to_left + to_right);
         if vertex.is_finite() {
             let near = (vertex.round() as usize).clamp(up, down);
+            if matches!(reach, Reach::Near(_)) {
+                return Ok(near);
+            }
             let loss = look(near, &mut known)?;
             if loss < b - TIE || (near < best && loss <= b + TIE) {
                 best = near;
             }
         }
     }
-    // The valley's floor to the penalty, where losses are cheap and bumpy.
+    // The valley's floor to the penalty.
     loop {
         let (up, down) = (best.saturating_sub(1), (best + 1).min(last));
         let here = look(best, &mut known)?;
@@ -80,25 +102,25 @@ mod tests {
 
     #[test]
     fn a_valleys_floor_is_found_wherever_it_lies_from_few_penalties() {
-        for floor in 0..22 {
-            for thorough in [false, true] {
+        for floor in 0..22_usize {
+            for (reach, most) in [(Reach::Thorough, 13), (Reach::Downhill(8), 8), (Reach::Near(floor.max(1) - 1), 4)] {
                 let mut looked = 0;
-                let best = search(22, 8, thorough, |at| {
+                let best = search(22, reach, |at| {
                     looked += 1;
-                    Ok::<_, ()>((at as f64 - f64::from(floor)).powi(2))
+                    Ok::<_, ()>((at as f64 - floor as f64).powi(2))
                 });
                 let best = best.unwrap();
-                assert!(best.abs_diff(usize::try_from(floor).unwrap()) <= usize::from(!thorough), "{floor}: {best}");
-                assert!(looked <= if thorough { 13 } else { 8 }, "{floor}: {looked}");
+                assert!(best.abs_diff(floor) <= usize::from(reach != Reach::Thorough), "{reach:?} {floor}: {best}");
+                assert!(looked <= most, "{reach:?} {floor}: {looked}");
             }
         }
     }
 
     #[test]
     fn equal_losses_go_to_the_larger_penalty() {
-        for thorough in [false, true] {
-            assert_eq!(search(22, 8, thorough, |_| Ok::<_, ()>(1.0)), Ok(0));
+        for reach in [Reach::Downhill(8), Reach::Thorough, Reach::Near(3)] {
+            assert_eq!(search(22, reach, |_| Ok::<_, ()>(1.0)), Ok(0));
         }
-        assert_eq!(search(22, 8, false, |_| Err::<f64, _>("broken")), Err("broken"));
+        assert_eq!(search(22, Reach::Downhill(8), |_| Err::<f64, _>("broken")), Err("broken"));
     }
 }

@@ -77,15 +77,6 @@ impl Spectrum {
         Ok(Self { rows, values, mean, weights, mean_value, centred: columns })
     }
 
-    /// The rows as if every sample had weight 1, `[rank, n]`; `None` where they are.
-    pub(crate) fn unweighted(&self) -> Option<Mat<f64>> {
-        let weighted = self.weights.iter().any(|&w| w < 1.0);
-        weighted.then(|| {
-            let (rank, n) = self.rows.shape();
-            Mat::from_fn(rank, n, |j, i| self.rows[(j, i)] / self.weights[i].sqrt())
-        })
-    }
-
     /// Weights `[dim, classes]` on features from weights `[rank, classes]` on principal coordinates:
     /// `V c = X̃ᵀ Z diag(1/values) c`.
     pub(crate) fn lift(&self, mut coefficients: Mat<f64>) -> Mat<f64> {

@@ -8,7 +8,13 @@
 mod digest;
 mod error;
 
-use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
+use faer::{
+    Accum, MatMut, MatRef, Par,
+    linalg::matmul::{
+        matmul,
+        triangular::{self, BlockStructure},
+    },
+};
 use ndarray::ArrayView2;
 
 pub use self::error::StatisticsError;
@@ -209,17 +215,31 @@ impl Statistics {
             for first in (0..dim).step_by(STRIP) {
                 let width = STRIP.min(dim - first);
                 let height = first + width;
-                let mut strip = MatMut::from_column_major_slice_mut(&mut product[..height * width], height, width);
-                let (left, right) = (x.subrows(0, height), x.subrows(first, width).transpose());
-                matmul(strip.as_mut(), Accum::Replace, left, right, 1.0, Par::Seq);
+                let strip = MatMut::from_column_major_slice_mut(&mut product[..height * width], height, width);
+                let (above, diagonal) = strip.split_at_row_mut(first);
+                let own = x.subrows(first, width);
+                let (upper, full) = (BlockStructure::TriangularUpper, BlockStructure::Rectangular);
+                matmul(above, Accum::Replace, x.subrows(0, first), own.transpose(), 1.0, Par::Seq);
+                triangular::matmul(diagonal, upper, Accum::Replace, own, full, own.transpose(), full, 1.0, Par::Seq);
                 for (j, column) in (first..height).zip(product.chunks_exact(height)) {
-                    for (entry, &exact) in self.moment[packed(j)..][..=j].iter_mut().zip(column) {
-                        *entry += sign * i64::from(exact as i32);
-                    }
+                    add(&mut self.moment[packed(j)..][..=j], column, sign as f32);
                 }
             }
         }
     }
+}
+
+/// Adds integers that came as f32 or takes them away, many at once: they are far from the ends of an i64, and looking
+/// for those at each would take longer than the products.
+fn add(to: &mut [i64], exact: &[f32], sign: f32) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (entry, &exact) in to.iter_mut().zip(exact) {
+                *entry = entry.wrapping_add(i64::from((sign * exact) as i32));
+            }
+        },
+    );
 }
 
 /// Entries of a packed triangle of `dim` columns: where column `dim` starts.

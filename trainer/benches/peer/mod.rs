@@ -26,7 +26,7 @@ pub(crate) const MODELS: [(&str, &str); 5] = [
 /// One fit that is measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case {
-    /// A kind of head, or `auto` for the selection among the closed forms.
+    /// A kind of head, or `auto` for the selection among the closed forms, with one width of kernel.
     pub(crate) head: &'static str,
     /// Samples.
     pub(crate) samples: usize,
@@ -56,20 +56,43 @@ pub(crate) fn grid(heads: &[&'static str], samples: &[usize], dims: &[usize], cl
     cases
 }
 
+/// Seconds of one fit after which a side is not asked for cases of the same head that are at least as large: a whole grid
+/// would take hours otherwise.
+pub(crate) const PATIENCE: f64 = 10.0;
+
 /// Seconds of the fastest fit on each side.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
-    /// Ours.
-    pub(crate) ours: f64,
-    /// scikit-learn's, where there is one.
+    /// Ours, unless a smaller case took too long.
+    pub(crate) ours: Option<f64>,
+    /// scikit-learn's, where there is one and no smaller case took too long.
     pub(crate) theirs: Option<f64>,
 }
 
-/// Features of norm 1: class means with noise around them, `[samples, dim]`; labels go round.
+/// Cases that took more than [`PATIENCE`] on either side.
+#[derive(Debug, Default)]
+pub(crate) struct Slow {
+    ours: Vec<Case>,
+    theirs: Vec<Case>,
+}
+
+/// How much a class mean stands out of the noise around it.
+const SPREAD: f32 = 0.15;
+/// Length of what all features have in common, as that of pictures' features is: nothing in them is negative.
+const COMMON: f32 = 0.8;
+
+/// Features of norm 1, `[samples, dim]`, whose labels go round: class means with noise around them, both with variances that
+/// fall from component to component as those of a picture backbone's features do along their principal axes, and what all
+/// have in common.
 pub(crate) fn features(case: Case) -> Array2<f32> {
     let mut random = ChaCha8Rng::seed_from_u64(2);
-    let means = Array2::from_shape_simple_fn((case.classes, case.dim), || random.random_range(-0.3_f32..0.3));
-    let mut features = Array2::from_shape_simple_fn((case.samples, case.dim), || random.random_range(-2.0_f32..2.0));
+    let scales: Vec<f32> = (1..=case.dim).map(|j| (j as f32).powf(-0.45)).collect();
+    let length = scales.iter().map(|scale| scale * scale).sum::<f32>().sqrt();
+    // Uniform, of variance 1.
+    let mut noise = |scale: f32| scale / length * random.random_range(-1.732_f32..1.732);
+    let means = Array2::from_shape_fn((case.classes, case.dim), |(_, j)| SPREAD * noise(scales[j]));
+    let common = COMMON / (case.dim as f32).sqrt();
+    let mut features = Array2::from_shape_fn((case.samples, case.dim), |(_, j)| common + noise(scales[j]));
     for (row, mut feature) in features.outer_iter_mut().enumerate() {
         feature += &means.row(row % case.classes);
         let norm = feature.dot(&feature).sqrt();
@@ -78,29 +101,71 @@ pub(crate) fn features(case: Case) -> Array2<f32> {
     features
 }
 
-/// Measures one case `turns` times on both sides.
+/// γ of the one width that `auto` fits a kernel of: half over the variance, where a search for one begins.
+fn one_width(features: &Array2<f32>) -> f64 {
+    let variance: f64 = features.columns().into_iter().map(|column| f64::from(column.var(0.0))).sum();
+    0.5 / variance
+}
+
+impl Slow {
+    /// Notes a side's seconds, and says whether it should fit again: `turns` times in all, in no more than [`PATIENCE`].
+    fn again(slow: &mut Vec<Case>, case: Case, seconds: f64, turn: usize, turns: usize) -> bool {
+        if seconds > PATIENCE {
+            slow.push(case);
+        }
+        turn + 1 < turns && seconds * turns as f64 <= PATIENCE
+    }
+
+    /// Whether a case no larger of the same head was too slow.
+    fn too_slow(slow: &[Case], case: Case) -> bool {
+        let no_larger = |of: &Case| of.samples <= case.samples && of.dim <= case.dim && of.classes <= case.classes;
+        slow.iter().any(|of| of.head == case.head && no_larger(of))
+    }
+}
+
+/// Measures one case on both sides, in turns, at most `turns` times.
 ///
 /// # Errors
 /// When the other side fails, in words.
-pub(crate) fn measure(case: Case, threads: usize, turns: usize, mut peer: Option<&mut Peer>) -> Result<Times, String> {
+pub(crate) fn measure(
+    case: Case,
+    threads: usize,
+    turns: usize,
+    peer: Option<&mut Peer>,
+    slow: &mut Slow,
+) -> Result<Times, String> {
+    let we = !Slow::too_slow(&slow.ours, case);
+    let mut peer = peer.filter(|_| !Slow::too_slow(&slow.theirs, case));
+    let mut times = Times { ours: None, theirs: None };
+    if !we && peer.is_none() {
+        return Ok(times);
+    }
     let features = features(case);
     let labels: Vec<usize> = (0..case.samples).map(|row| row % case.classes).collect();
     let groups: Vec<usize> = (0..case.samples).collect();
     let samples = Samples::new(features.view(), &labels, &groups, case.classes).map_err(|error| error.to_string())?;
-    let options = FitOptions { kinds: kinds(case.head), threads, ..FitOptions::default() };
+    let gamma = (case.head == "auto").then(|| one_width(&features));
+    let options = FitOptions { kinds: kinds(case.head), threads, gamma, ..FitOptions::default() };
     if let Some(peer) = &mut peer {
         peer.tell(&features)?;
     }
-    let (mut ours, mut theirs) = (f64::INFINITY, f64::INFINITY);
-    for _ in 0..turns {
-        if let Some(peer) = &mut peer {
-            theirs = theirs.min(peer.fit(case)?);
+    let least = |known: Option<f64>, seconds: f64| Some(known.map_or(seconds, |known| known.min(seconds)));
+    let (mut ask, mut work) = (peer.is_some(), we);
+    for turn in 0..turns {
+        if let (Some(peer), true) = (&mut peer, ask) {
+            let seconds = peer.fit(case)?;
+            times.theirs = least(times.theirs, seconds);
+            ask = Slow::again(&mut slow.theirs, case, seconds, turn, turns);
         }
-        let start = Instant::now();
-        std::hint::black_box(fit(&samples, &options)).map_err(|error: FitError| error.to_string())?;
-        ours = ours.min(start.elapsed().as_secs_f64());
+        if work {
+            let start = Instant::now();
+            std::hint::black_box(fit(&samples, &options)).map_err(|error: FitError| error.to_string())?;
+            let seconds = start.elapsed().as_secs_f64();
+            times.ours = least(times.ours, seconds);
+            work = Slow::again(&mut slow.ours, case, seconds, turn, turns);
+        }
     }
-    Ok(Times { ours, theirs: peer.map(|_| theirs) })
+    Ok(times)
 }
 
 /// A Python with scikit-learn, waiting for questions.

@@ -9,7 +9,7 @@ use acclimate::record::{BenchFitRecord, FitCaseRecord, FitMemoryRecord};
 use acclimate_trainer::{FitOptions, Kind, Samples, fit};
 use anyhow::{Context as _, bail};
 
-use self::peer::{Case, MODELS, Peer, Times};
+use self::peer::{Case, MODELS, PATIENCE, Peer, Slow};
 use crate::cli::{Context, Outcome, args};
 
 #[path = "../../../../trainer/benches/peer/mod.rs"]
@@ -28,6 +28,7 @@ pub(super) fn run(context: &Context, args: &args::BenchFit) -> anyhow::Result<Ou
     };
     let (mut known, mut without_peer) = (None, None);
     let mut fits = Vec::new();
+    let mut capped = Vec::new();
     let bar = context.progress(cases.len() * threads.len(), "fitting");
     for &threads in &threads {
         let mut peer = if args.alone || without_peer.is_some() {
@@ -36,16 +37,25 @@ pub(super) fn run(context: &Context, args: &args::BenchFit) -> anyhow::Result<Ou
             Peer::start(threads).map_err(|why| without_peer = Some(why)).ok()
         };
         known = known.or_else(|| peer.as_ref().map(|peer| peer.versions.clone()));
+        let mut slow = Slow::default();
         for &case in &cases {
             let turns = TURNS.into_iter().find(|(samples, _)| case.samples <= *samples).map_or(1, |(_, turns)| turns);
-            let times = peer::measure(case, threads, turns, peer.as_mut()).map_err(anyhow::Error::msg)?;
-            fits.push(record(case, threads, times));
+            let times = peer::measure(case, threads, turns, peer.as_mut(), &mut slow).map_err(anyhow::Error::msg)?;
+            let Case { head, samples, dim, classes } = case;
+            let missing = [("ours", times.ours.is_none()), ("theirs", peer.is_some() && times.theirs.is_none())];
+            for (side, _) in missing.into_iter().filter(|(_, missing)| *missing) {
+                capped.push(format!("{side} of {head} {samples}×{dim}, {classes} classes, {threads} threads"));
+            }
+            fits.extend(times.ours.map(|ours| record(case, threads, ours, times.theirs)));
             bar.inc(1);
         }
     }
     bar.finish_and_clear();
+    if !capped.is_empty() {
+        eprintln!("not measured, as a smaller case of the head took over {PATIENCE} s: {}", capped.join("; "));
+    }
     // Of one case this process itself tells.
-    let memory = if cases.len() > 1 { memory(&cases)? } else { Vec::new() };
+    let memory = if cases.len() > 1 { memory(&fits)? } else { Vec::new() };
     let record = BenchFitRecord { peer: known, without_peer, fits, memory, peak_memory_bytes: peak() };
     context.print(&record, || record.words())?;
     Ok(Outcome::Done)
@@ -74,7 +84,7 @@ fn grid(args: &args::BenchFit) -> anyhow::Result<Vec<Case>> {
     Ok(cases)
 }
 
-fn record(case: Case, threads: usize, Times { ours, theirs }: Times) -> FitCaseRecord {
+fn record(case: Case, threads: usize, ours: f64, theirs: Option<f64>) -> FitCaseRecord {
     let Case { head, samples, dim, classes } = case;
     let model = MODELS.into_iter().find(|(name, _)| *name == head).map_or("", |(_, model)| model);
     FitCaseRecord {
@@ -90,14 +100,14 @@ fn record(case: Case, threads: usize, Times { ours, theirs }: Times) -> FitCaseR
     }
 }
 
-/// Fits the largest case of each head in a process of its own, and asks that for its memory.
-fn memory(cases: &[Case]) -> anyhow::Result<Vec<FitMemoryRecord>> {
+/// Fits the largest case of each head that was measured in a process of its own, and asks that for its memory.
+fn memory(fits: &[FitCaseRecord]) -> anyhow::Result<Vec<FitMemoryRecord>> {
     let program = std::env::current_exe().context("could not find this program to run it again")?;
     let mut out = Vec::new();
     for (head, _) in MODELS {
-        let of_head = cases.iter().filter(|case| case.head == head);
-        let Some(&Case { samples, dim, classes, .. }) =
-            of_head.max_by_key(|case| (case.samples * case.dim, case.classes))
+        let of_head = fits.iter().filter(|fit| fit.head == head);
+        let Some(&FitCaseRecord { samples, dim, classes, .. }) =
+            of_head.max_by_key(|fit| (fit.samples * fit.dim, fit.classes))
         else {
             continue;
         };

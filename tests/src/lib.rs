@@ -3,6 +3,8 @@
 //!
 //! A test that lacks something calls [`skip::skip`], so that a run says what it did not check.
 
+pub mod bursts;
+pub mod curves;
 pub mod device;
 pub mod draws;
 pub mod features;

@@ -82,6 +82,7 @@ fn store(numbers: impl IntoIterator<Item = usize>) -> (TempDir, Tasks) {
             taken: None,
             group_key: None,
             phash: None,
+            thumbnail: None,
             codes: &codes,
             saturated: 0,
             norm: 2.0 + 0.1 * (number % 5) as f32,

@@ -106,6 +106,7 @@ pub fn evaluate(context: &Context, args: &args::Evaluate) -> anyhow::Result<Outc
                     grouped.push(GroupInput {
                         seq: grouped.len() as i64,
                         phash: Some(embedded.phash),
+                        thumbnail: embedded.thumbnail,
                         source: input,
                         taken: None,
                         group_key: item.group.clone(),

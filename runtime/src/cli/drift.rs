@@ -35,6 +35,7 @@ pub fn run(context: &Context, args: &args::Drift) -> anyhow::Result<Outcome> {
                     grouped.push(GroupInput {
                         seq: grouped.len() as i64,
                         phash: Some(embedded.phash),
+                        thumbnail: embedded.thumbnail,
                         source: input,
                         taken: None,
                         group_key: item.group.clone(),

@@ -63,7 +63,7 @@ fn the_file_is_laid_out_as_promised() {
             .unwrap()
     };
     assert_eq!(setting("application_id"), 0x6163_636c.to_string());
-    assert_eq!(setting("user_version"), "2");
+    assert_eq!(setting("user_version"), "3");
     assert_eq!(setting("page_size"), "4096");
     assert_eq!(setting("auto_vacuum"), "2", "incremental");
     assert_eq!(setting("synchronous"), "2", "full");
@@ -97,12 +97,12 @@ fn what_is_not_ours_is_refused_and_left_as_it_is() {
 #[test]
 fn a_later_format_is_refused_and_left_as_it_is() {
     let (dir, tasks) = store();
-    tasks.conn.execute_batch("PRAGMA user_version = 3").unwrap();
+    tasks.conn.execute_batch("PRAGMA user_version = 4").unwrap();
     drop(tasks);
     let before = fs::read(dir.path().join(FILE)).unwrap();
     for access in [Access::Read, Access::Write { command: "acclimate add".into() }] {
         let message = Tasks::open(dir.path(), &access).unwrap_err().to_string();
-        assert!(message.contains("has format 3, but this version of acclimate knows no format above 2"), "{message}");
+        assert!(message.contains("has format 4, but this version of acclimate knows no format above 3"), "{message}");
     }
     assert!(fs::read(dir.path().join(FILE)).unwrap() == before);
 }
@@ -172,6 +172,8 @@ mod v1 {
         assert_eq!((task.backbone.as_str(), task.backbone_id, task.classes_only), ("tiny", [0xbb; 32], false));
         assert_eq!(tasks.head("belt", Generation(1)).unwrap().file.backbone_id, task.backbone_id);
         assert!(tasks.missing_features("belt", &task.backbone_id).unwrap().is_empty(), "unit heads need no norm");
+        // What format 3 added.
+        assert_eq!(snapshot.group_inputs[0].thumbnail, None, "its groups stay as they were");
     }
 }
 
@@ -184,5 +186,17 @@ mod v2 {
     fn the_tables_are_those_of_the_first_day() {
         let digest = Digest::of(include_bytes!("../v2.sql")).to_string();
         assert_eq!(digest, "1edf569b61ee8f50ce80a418b224ffa878ae41045c8db0a5d19c49bed37075ec");
+    }
+}
+
+mod v3 {
+    //! Stores of format 3: as `v1`.
+
+    use super::*;
+
+    #[test]
+    fn the_tables_are_those_of_the_first_day() {
+        let digest = Digest::of(include_bytes!("../v3.sql")).to_string();
+        assert_eq!(digest, "d43a646d33f8117a55c6c1c4090d1edb13ea877e4104ed6e99029492474efc83");
     }
 }

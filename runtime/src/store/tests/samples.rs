@@ -213,7 +213,7 @@ fn a_thumbnail_is_kept_with_its_sample_and_goes_with_it() {
     add(&mut tasks, b"b", Some("ok"));
     let inputs = tasks.snapshot("belt").unwrap().group_inputs;
     assert_eq!(inputs.iter().map(|input| input.thumbnail.as_ref()).collect::<Vec<_>>(), [Some(&thumbnail), None]);
-    let count = |tasks: &Tasks| -> usize {
+    let count = |tasks: &Tasks| -> i64 {
         tasks.conn.query_one("SELECT count(*) FROM thumbnails", [], |row| row.get(0)).unwrap()
     };
     assert_eq!(count(&tasks), 1);

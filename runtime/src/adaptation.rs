@@ -182,8 +182,14 @@ pub fn fit_on(tasks: &Tasks, task: &str, backbone: Option<&[u8; 32]>, options: &
     let verdict = problem.judge(proposal.as_ref(), service.as_ref(), options.trust_labels)?;
     let mut record = problem.record(task, &verdict, proposal.as_ref(), service.as_ref())?;
     record.taken_back = taken_back.map(|generation| generation.0);
+    let mut rest = budget.rest();
     record.skip(proposal.as_ref().map_or(&[], |proposal| &proposal.skipped), budget.skipped);
-    record.seconds = Seconds { load, fit: start.elapsed().as_secs_f64() - load, total: start.elapsed().as_secs_f64() };
+    let fit = start.elapsed().as_secs_f64() - load;
+    if proposal.is_some() {
+        record.learning_curve = problem.learning_curve(options.threads, &mut |flops| rest.may_go_on(flops))?;
+    }
+    let learning_curve = start.elapsed().as_secs_f64() - load - fit;
+    record.seconds = Seconds { load, fit, learning_curve, total: start.elapsed().as_secs_f64() };
 
     let head = proposal.as_ref().map(|proposal| -> Result<_, AdaptError> {
         let before = service.as_ref().map(|service| &service.head.file);

@@ -8,7 +8,7 @@ use std::thread;
 
 use acclimate_backbone::{
     Backbone, BackboneError, EngineOptions, Input, Library, LibraryError, Manifest, ManifestError, Picture, Prepared,
-    builtin,
+    Thumbnail, builtin,
 };
 use acclimate_trainer::Feature;
 
@@ -152,6 +152,8 @@ pub struct Embedded {
     pub payload: Payload,
     /// What groups it with others: see [`GroupInput::phash`](crate::group::GroupInput::phash).
     pub phash: u64,
+    /// Small copy, of a picture.
+    pub thumbnail: Option<Thumbnail>,
     /// The backbone's feature.
     pub feature: Feature,
 }
@@ -167,9 +169,9 @@ pub fn embed(backbone: &mut Backbone, payloads: Vec<Payload>) -> Vec<Result<Embe
     }
     .into_iter();
     let finish = |(payload, ready): (Payload, Result<Ready, InputError>)| {
-        let Ready { phash, prepared: _ } = ready?;
+        let Ready { phash, thumbnail, prepared: _ } = ready?;
         let feature = features.next().expect("a bug: the engine gave fewer features than inputs");
-        Ok(Embedded { payload, phash, feature: feature.map_err(InputError::Feature)? })
+        Ok(Embedded { payload, phash, thumbnail, feature: feature.map_err(InputError::Feature)? })
     };
     payloads.into_iter().zip(ready).map(finish).collect()
 }
@@ -195,6 +197,7 @@ pub fn prepared(input: &Input, bytes: Vec<u8>) -> Result<Prepared, InputError> {
 /// A preprocessed sample on its way to the engine.
 struct Ready {
     phash: u64,
+    thumbnail: Option<Thumbnail>,
     prepared: Prepared,
 }
 
@@ -225,10 +228,15 @@ fn prepare_one(input: &Input, payload: &Payload) -> Result<Ready, InputError> {
     match (input, &payload.window) {
         (Input::Image(image), _) => {
             let picture = Picture::decode(&payload.bytes)?;
-            Ok(Ready { phash: picture.perceptual_hash(), prepared: Prepared::picture(&picture, image) })
+            let thumbnail = picture.thumbnail();
+            Ok(Ready {
+                phash: thumbnail.perceptual_hash(),
+                thumbnail: Some(thumbnail),
+                prepared: Prepared::picture(&picture, image),
+            })
         }
         (Input::Signal(signal), Some(cut)) => {
-            Ok(Ready { phash: cut.recording, prepared: Prepared::window(&cut.window, signal) })
+            Ok(Ready { phash: cut.recording, thumbnail: None, prepared: Prepared::window(&cut.window, signal) })
         }
         (Input::Signal(_), None) => unreachable!("a bug: a signal's payload was made without its window"),
     }

@@ -1,28 +1,45 @@
 //! Groups: samples that may not be split between fitting and judging, because they show the same moment.
 //!
-//! Pure: knows nothing about pictures, stores or labels (a label never makes a group). `groups` promises:
+//! Pure: knows nothing about stores or labels (a label never makes a group). `groups` promises, where no times are given:
 //!
-//! - *complete*: where no times are given, every two pictures of a group are within [`NEAR`] bits of each other; being
-//!   alike is not passed on from picture to picture, so a slow drift does not end as one group;
+//! - *complete*: every picture of a group is near every one of its first [`FOUNDERS`] when it joins: within [`NEAR`] bits of
+//!   its hash, or lying over it with little left (`likeness.rs`). Being alike is not passed on from picture to picture, so a
+//!   slow drift does not end as one group;
 //! - *equal stays together*: pictures with equal hashes are in one group;
 //! - *order-free*: the partition depends on the sequence numbers, not on the order of the slice;
-//! - *stable*: where no times are given, a later sample never changes how the earlier ones are grouped.
+//! - *stable*: a later sample does not change how the earlier ones are grouped, but where the number of pictures reaches a
+//!   power of two and what counts as near is measured anew; without thumbnails it never does.
 //!
-//! Each sample, in order of arrival, joins the group with the nearest picture among those it fits wholly, else founds
-//! one. O(n²) comparisons of 64 bits at worst: 10,000 samples take about a tenth of a second.
+//! Each sample, in order of arrival, joins the group with the nearest hash among those that it fits wholly; else, of the few
+//! that look most like it, the first that it lies over; else it founds one. O(n²) comparisons of 64 bits and of 64 numbers
+//! at worst, and a few dozen registrations a sample: 10,000 pictures take about a second.
+
+#[cfg(test)]
+mod bursts;
+mod likeness;
+mod registration;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::str::FromStr;
 
+use acclimate_backbone::Thumbnail;
 use jiff::Timestamp;
+
+use self::likeness::{Look, Nearness, Scale};
 
 /// Bits of 64 in which the perceptual hashes of two pictures of one group may differ.
 pub const NEAR: u32 = 4;
 
 /// A group key that begins so names one hold of a button, which is one recording whatever its gaps, and no part of another.
 pub const HOLD: &str = "hold:";
+
+/// Pictures of a group that a later one is laid over.
+pub const FOUNDERS: usize = 8;
+
+/// Groups that a picture is laid over, those that look most like it.
+const CANDIDATES: usize = 4;
 
 /// Samples of one source with a gap below this are one recording.
 pub const GAP_MICROS: u64 = 2_000_000;
@@ -81,6 +98,8 @@ pub struct GroupInput {
     pub seq: i64,
     /// Perceptual hash, of pictures; of windows the start of their recording's SHA-256, which is never merely near another.
     pub phash: Option<u64>,
+    /// Small copy, of pictures; what came before there were any is grouped by its hash alone.
+    pub thumbnail: Option<Thumbnail>,
     /// Where the sample came from.
     pub source: String,
     /// When it was sensed, if known.
@@ -96,7 +115,12 @@ pub fn groups(samples: &[GroupInput], by: GroupBy) -> Vec<usize> {
     let mut order: Vec<usize> = (0..samples.len()).collect();
     order.sort_unstable_by_key(|&i| samples[i].seq);
 
-    let mut grouping = Grouping::default();
+    let looks: Vec<Option<Look<'_>>> = match by {
+        GroupBy::None => vec![None; samples.len()],
+        _ => samples.iter().map(|sample| sample.thumbnail.as_ref().and_then(Look::new)).collect(),
+    };
+    let in_order: Vec<Look<'_>> = order.iter().filter_map(|&i| looks[i]).collect();
+    let mut grouping = Grouping { groups: Vec::new(), holder: HashMap::new(), scale: Scale::of(&in_order) };
     let mut keys: HashMap<&str, usize> = HashMap::new();
     let mut group_of = vec![0; samples.len()];
     for unit in units(samples, &order, by) {
@@ -104,8 +128,8 @@ pub fn groups(samples: &[GroupInput], by: GroupBy) -> Vec<usize> {
             Unit::Alone(_) => grouping.found(&[]),
             Unit::Keyed(_, key) => *keys.entry(key).or_insert_with(|| grouping.found(&[])),
             Unit::Recording(ref members) => {
-                let hashes: Vec<u64> = members.iter().filter_map(|&i| samples[i].phash).collect();
-                grouping.join(&hashes)
+                let pictures = members.iter().filter_map(|&i| Some((samples[i].phash?, looks[i])));
+                grouping.join(&pictures.collect::<Vec<_>>())
             }
         };
         match unit {
@@ -170,56 +194,99 @@ fn units<'a>(samples: &'a [GroupInput], order: &[usize], by: GroupBy) -> Vec<Uni
     units
 }
 
-/// The groups so far: their distinct hashes, and where each hash is.
-#[derive(Default)]
-struct Grouping {
-    groups: Vec<Vec<u64>>,
+/// A picture: its hash, and how it looks unless it is blank or there is no thumbnail.
+type Picture<'a> = (u64, Option<Look<'a>>);
+
+/// The groups so far, and where each hash is.
+struct Grouping<'a> {
+    groups: Vec<Group<'a>>,
     holder: HashMap<u64, usize>,
+    scale: Scale,
 }
 
-impl Grouping {
-    fn found(&mut self, hashes: &[u64]) -> usize {
+#[derive(Default)]
+struct Group<'a> {
+    /// Distinct ones.
+    hashes: Vec<u64>,
+    /// How its founders look.
+    looks: Vec<Look<'a>>,
+    /// It has a picture that can be compared by its hash alone.
+    blind: bool,
+}
+
+impl<'a> Grouping<'a> {
+    fn found(&mut self, pictures: &[Picture<'a>]) -> usize {
         let group = self.groups.len();
-        self.groups.push(Vec::new());
-        self.extend(group, hashes);
+        self.groups.push(Group::default());
+        self.extend(group, pictures);
         group
     }
 
-    fn extend(&mut self, group: usize, hashes: &[u64]) {
-        for &hash in hashes {
+    fn extend(&mut self, at: usize, pictures: &[Picture<'a>]) {
+        let group = &mut self.groups[at];
+        for &(hash, look) in pictures {
             if let Entry::Vacant(place) = self.holder.entry(hash) {
-                place.insert(group);
-                self.groups[group].push(hash);
+                place.insert(at);
+                group.hashes.push(hash);
+                group.blind |= look.is_none();
+                if group.looks.len() < FOUNDERS {
+                    group.looks.extend(look);
+                }
             }
         }
     }
 
-    fn join(&mut self, hashes: &[u64]) -> usize {
+    fn join(&mut self, pictures: &[Picture<'a>]) -> usize {
         // Equal pictures fit wherever the first of them did. A recording may hold pictures of several groups; the first decides.
-        if let Some(&group) = hashes.iter().find_map(|hash| self.holder.get(hash)) {
-            self.extend(group, hashes);
-            return group;
-        }
-        if hashes.is_empty() {
-            return self.found(&[]);
-        }
-        let best =
-            self.groups.iter().enumerate().filter_map(|(group, members)| Some((fit(members, hashes)?, group))).min();
-        match best {
-            Some((_, group)) => {
-                self.extend(group, hashes);
+        let known = pictures.iter().find_map(|(hash, _)| self.holder.get(hash)).copied();
+        let group = known.or_else(|| self.by_hash(pictures)).or_else(|| self.by_look(pictures));
+        match group {
+            Some(group) => {
+                self.extend(group, pictures);
                 group
             }
-            None => self.found(hashes),
+            None => self.found(pictures),
         }
+    }
+
+    fn by_hash(&self, pictures: &[Picture<'a>]) -> Option<usize> {
+        let fits = self.groups.iter().enumerate().filter_map(|(at, group)| Some((fit(&group.hashes, pictures)?, at)));
+        fits.min().map(|(_, at)| at)
+    }
+
+    fn by_look(&self, pictures: &[Picture<'a>]) -> Option<usize> {
+        let looks: Vec<&Look<'a>> = pictures.iter().take(FOUNDERS).map_while(|(_, look)| look.as_ref()).collect();
+        if looks.is_empty() || looks.len() < pictures.len().min(FOUNDERS) {
+            return None;
+        }
+        let mut near: Vec<(f64, usize)> = Vec::new();
+        for (at, group) in self.groups.iter().enumerate().filter(|(_, group)| !group.blind) {
+            let pairs =
+                group.looks.iter().flat_map(|earlier| looks.iter().map(|later| earlier.coarse_difference(later)));
+            let nearest = pairs.fold(f64::INFINITY, f64::min);
+            if self.scale.worth_a_look(nearest) {
+                near.push((nearest, at));
+            }
+        }
+        near.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        near.iter().take(CANDIDATES).map(|&(_, at)| at).find(|&at| {
+            let mut linked = false;
+            let pairs =
+                self.groups[at].looks.iter().flat_map(|earlier| looks.iter().map(move |later| (earlier, *later)));
+            let together = pairs.map(|(earlier, later)| self.scale.nearness(earlier, later)).all(|nearness| {
+                linked |= nearness == Nearness::Linked;
+                nearness != Nearness::Apart
+            });
+            together && linked
+        })
     }
 }
 
 /// Nearest and farthest pair, if none is farther than [`NEAR`].
-fn fit(members: &[u64], hashes: &[u64]) -> Option<(u32, u32)> {
+fn fit(members: &[u64], pictures: &[Picture<'_>]) -> Option<(u32, u32)> {
     let mut extremes: Option<(u32, u32)> = None;
     for member in members {
-        for hash in hashes {
+        for (hash, _) in pictures {
             let distance = (member ^ hash).count_ones();
             if distance > NEAR {
                 return None;
@@ -240,7 +307,14 @@ mod tests {
     use super::*;
 
     fn picture(seq: i64, phash: u64) -> GroupInput {
-        GroupInput { seq, phash: Some(phash), source: format!("{seq}.jpg"), taken: None, group_key: None }
+        GroupInput {
+            seq,
+            phash: Some(phash),
+            thumbnail: None,
+            source: format!("{seq}.jpg"),
+            taken: None,
+            group_key: None,
+        }
     }
 
     fn pictures(hashes: &[u64]) -> Vec<GroupInput> {
@@ -249,7 +323,7 @@ mod tests {
 
     fn frame(seq: i64, source: &str, second: i64) -> GroupInput {
         let taken = Some(Timestamp::from_second(second).unwrap());
-        GroupInput { seq, phash: None, source: source.to_owned(), taken, group_key: None }
+        GroupInput { seq, phash: None, thumbnail: None, source: source.to_owned(), taken, group_key: None }
     }
 
     #[test]

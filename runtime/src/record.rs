@@ -14,6 +14,7 @@ mod drift;
 mod evaluation;
 mod head;
 mod inspection;
+mod learning_curve;
 mod sample;
 mod task;
 
@@ -33,6 +34,7 @@ pub use head::{
     HeadRecord, PredictionRecord, SetError,
 };
 pub use inspection::{ClassifierRecord, FeatureRecord, InspectionRecord, PortRecord};
+pub use learning_curve::{CurvePointRecord, EstimateRecord, LearningCurveRecord};
 pub use sample::{
     AddRecord, ClaimRecord, ForgetRecord, SampleDetailRecord, SampleExportRecord, SampleRecord, SuspectRecord,
     UsefulRecord,

@@ -1,9 +1,9 @@
 //! What to make of labels: prediction sets, thresholds for a precision, suspect labels, samples worth a label, bursts of near-duplicates, on draws of
 //! TrashNet: `cargo xtask report labels [BACKBONE [DRAWS [PART]]]`, a part being `sets`, `precision`, `suspects`, `useful` or `bursts`.
 
+use acclimate_tests::bursts::{COPIES, Jitter, Told};
 use acclimate_tests::draws::Draw;
-use acclimate_tests::features::{Features, Labelled};
-use acclimate_tests::skip::assets;
+use acclimate_tests::features::Features;
 use acclimate_tests::trashnet::mean;
 use acclimate_trainer::{
     Candidate, Decision, FEW_LABELS, FitOptions, Kind, Samples, Use, Useful, fit, most_useful, suspects,
@@ -223,84 +223,23 @@ fn accuracy(trash: &Features, labelled: &[usize], test: &[usize]) -> anyhow::Res
     Ok(right.count() as f64 / test.len() as f64)
 }
 
-/// Copies of each picture.
-const COPIES: usize = 5;
-
-/// What leaving out says of a head, with bursts of near-duplicates as they are grouped and without groups.
+/// What leaving out says of a head, with bursts of near-duplicates as they are grouped, as they were made, and without
+/// groups.
 fn bursts(trash: &Features, draws: u64) -> anyhow::Result<()> {
-    println!(
-        "each of 20 pictures a class with {COPIES} copies, cropped by up to 4 % and up to 8 % brighter or darker\n"
-    );
-    println!("draw  pictures in one group %  left out, grouped  left out, single  test");
-    let (mut grouped, mut single) = (Vec::new(), Vec::new());
-    for seed in 0..draws {
-        let draw = Draw::all(trash, seed).few(trash, 20);
-        let burst = burst(trash, &draw.train, seed)?;
-        let mut estimates = [0.0; 2];
-        let mut test = 0.0;
-        let alone: Vec<usize> = (0..burst.labels.len()).collect();
-        for (groups, estimate) in [&burst.groups, &alone].into_iter().zip(&mut estimates) {
-            let samples = Samples::new(burst.x.view(), &burst.labels, groups, burst.classes.len())?;
-            let options = FitOptions { kinds: vec![Kind::Ridge], ..FitOptions::default() };
-            let candidate = fit(&samples, &options)?.into_iter().next().context("a head of one kind")?;
-            *estimate = candidate.accuracy;
-            let p = candidate.head.batch(trash.x.select(Axis(0), &draw.test).view(), None);
-            let right = p.rows().into_iter().zip(&draw.test).filter(|(row, test)| {
-                let best = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]));
-                best.is_some_and(|class| burst.classes[class] == trash.classes[trash.labels[**test]])
-            });
-            // That of the head fitted on groups, which is asked first.
-            if groups == &burst.groups {
-                test = right.count() as f64 / draw.test.len() as f64;
-            }
-        }
-        let whole = burst.groups.chunks(COPIES + 1).filter(|of| of.iter().all(|group| group == &of[0])).count();
-        let whole = whole as f64 / (burst.groups.len() / (COPIES + 1)) as f64;
-        let [first, second] = estimates;
+    println!("ridge on 20 pictures a class, each with {COPIES} copies: left out less test, points\n");
+    println!("copies  in one group %  grouped         bursts as made  single          test %");
+    for jitter in Jitter::ALL {
+        let told = (0..draws).map(|seed| Told::on(trash, 20, jitter, seed)).collect::<anyhow::Result<Vec<Told>>>()?;
+        let column = |of: fn(&Told) -> f64| cell(mean(told.iter().map(of)));
         println!(
-            "{seed:>4}  {:>23.1}  {:>17.1}  {:>16.1}  {:.1}",
-            100.0 * whole,
-            100.0 * first,
-            100.0 * second,
-            100.0 * test
+            "{:6}  {:14}  {:14}  {:14}  {:14}  {}",
+            jitter.word(),
+            column(|told| told.whole),
+            column(|told| told.grouped - told.test),
+            column(|told| told.bursts - told.test),
+            column(|told| told.single - told.test),
+            column(|told| told.test)
         );
-        grouped.push(first - test);
-        single.push(second - test);
     }
-    println!("\nleft out less test, points: grouped {}, single {}", cell(mean(grouped)), cell(mean(single)));
     Ok(())
-}
-
-/// Features of some pictures, each followed by its copies, through the binary.
-fn burst(trash: &Features, rows: &[usize], seed: u64) -> anyhow::Result<Features> {
-    let assets = assets().context("the pictures are needed")?;
-    let folder = tempfile::tempdir()?;
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut files = Vec::new();
-    for (at, &row) in rows.iter().enumerate() {
-        let picture = image::open(assets.join("data/trashnet").join(&trash.sources[row]))?.to_rgb8();
-        for copy in 0..=COPIES {
-            let path = folder.path().join(format!("{at:03}-{copy}.png"));
-            let (width, height) = picture.dimensions();
-            let mut cut = |length: u32| random.random_range(0..=length / 50);
-            let (left, top) = (cut(width), cut(height));
-            let (right, bottom) = (cut(width), cut(height));
-            let gain = random.random_range(0.92..1.08_f32);
-            if copy == 0 {
-                picture.save(&path)?;
-            } else {
-                let mut part =
-                    image::imageops::crop_imm(&picture, left, top, width - left - right, height - top - bottom)
-                        .to_image();
-                for channel in part.iter_mut() {
-                    *channel = (f32::from(*channel) * gain).round().clamp(0.0, 255.0) as u8;
-                }
-                part.save(&path)?;
-            }
-            files.push(Labelled { path, class: trash.classes[trash.labels[row]].clone(), domain: String::new() });
-        }
-    }
-    let models = assets.join("models").display().to_string();
-    let backbone = trash.name.rsplit(", ").next().unwrap_or_default();
-    Features::of("trashnet-bursts", &["--backbone", backbone, "--models", &models], folder.path(), &files)
 }

@@ -19,7 +19,7 @@ use crate::signals::{Signals, table};
 use crate::skip::assets;
 
 /// Changes when what is kept is laid out anew, or grouping is.
-const LAYOUT: &str = "1";
+const LAYOUT: &str = "2";
 
 /// A data set as one backbone sees it.
 #[derive(Clone, Debug)]

@@ -4,6 +4,8 @@
 //! A test that lacks something calls [`skip::skip`], so that a run says what it did not check.
 
 pub mod browser;
+pub mod bursts;
+pub mod curves;
 pub mod daemon;
 pub mod device;
 pub mod draws;

@@ -35,6 +35,7 @@ pub mod interval;
 mod judge;
 mod kernel;
 mod lbfgs;
+mod learning_curve;
 mod leave_out;
 mod logistic;
 mod novelty;
@@ -72,6 +73,7 @@ pub use judge::{
     CONTRADICTION, GROUPS_PROVED, MARGIN, NEGLIGIBLE, NEW_CLASS_F1, SAMPLES_PER_CLASS, SIGNIFICANCE, judge,
 };
 pub use kernel::{EXACT, LANDMARKS};
+pub use learning_curve::{CurveError, CurvePoint, Estimate, FLAT, Forecast, LearningCurve, WORTH};
 pub use novelty::{FALSE_UNKNOWN_RATE, Measure, Novelty, STORED, Stored};
 pub use prior::Prior;
 pub use quantisation::{Encoded, Quantisation, QuantisationError};

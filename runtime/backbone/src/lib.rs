@@ -38,7 +38,7 @@ pub use self::{
     merge::{Likeness, Merge, MergeError, embedded_manifest, merge},
     network::{Ends, Network, NetworkError},
     onnx::ModelError,
-    picture::{MAX_DECODING_BYTES, MAX_SIDE, PREPROCESSING_VERSION, Picture, PictureError, preprocess},
+    picture::{MAX_DECODING_BYTES, MAX_SIDE, PREPROCESSING_VERSION, Picture, PictureError, Thumbnail, preprocess},
     pool::PoolError,
     resolve::ResolveError,
 };

@@ -7,6 +7,10 @@ use acclimate_trainer::Kind;
 /// Floating-point operations a second, before anything has run here: about what one core of a Raspberry Pi Zero 2 does.
 const UNKNOWN_RATE: f64 = 3e8;
 
+/// A learning curve takes at most this share of what the fit took, or so long where that is longer.
+const OF_THE_FIT: f64 = 0.5;
+const AT_LEAST: Duration = Duration::from_millis(50);
+
 /// Time for one fit.
 pub(super) struct Budget {
     limit: Option<Duration>,
@@ -41,6 +45,37 @@ impl Budget {
         self.learnt |= !matches!(kind, Kind::Prototype | Kind::Shipped);
         true
     }
+
+    /// Time for what is to be said about the fit, which has ended.
+    pub(super) fn rest(&self) -> Rest {
+        let spent = self.start.elapsed();
+        let share = spent.mul_f64(OF_THE_FIT).max(AT_LEAST);
+        let limit = self.limit.map_or(share, |limit| share.min(limit.saturating_sub(spent)));
+        Rest { limit, start: Instant::now(), started: 0.0 }
+    }
+}
+
+/// Time for a learning curve.
+pub(super) struct Rest {
+    limit: Duration,
+    start: Instant,
+    /// Operations of the sizes that were started.
+    started: f64,
+}
+
+impl Rest {
+    /// Whether so many operations more would end within the limit, at the rate seen so far; the first are small, and start
+    /// unless there is no time at all.
+    pub(super) fn may_go_on(&mut self, flops: f64) -> bool {
+        let spent = self.start.elapsed();
+        let goes = if self.started > 0.0 {
+            spent.mul_f64((flops / self.started).min(1e6)) <= self.limit.saturating_sub(spent)
+        } else {
+            !self.limit.is_zero()
+        };
+        self.started += flops;
+        goes
+    }
 }
 
 #[cfg(test)]
@@ -58,5 +93,12 @@ mod tests {
         let mut budget = Budget::new(Some(Duration::from_hours(1)));
         assert!(budget.may_start(Kind::Ridge, 1e6) && budget.may_start(Kind::Logistic, 1e6));
         assert!(!budget.may_start(Kind::Logistic, 1e300));
+    }
+
+    #[test]
+    fn a_curve_has_no_more_time_than_is_left() {
+        assert!(!Budget::new(Some(Duration::ZERO)).rest().may_go_on(1.0), "no time at all");
+        let mut rest = Budget::new(None).rest();
+        assert!(rest.may_go_on(1.0) && !rest.may_go_on(1e300));
     }
 }

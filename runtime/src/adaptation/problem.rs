@@ -5,15 +5,15 @@ use std::collections::HashMap;
 
 use acclimate_trainer::domain;
 use acclimate_trainer::{
-    Candidate, Decision, Evaluation, FORGOTTEN, FitOptions, InService, JudgeInput, Kind, Outcome, Prior, Samples,
-    Verdict, fit_within, judge, select,
+    Candidate, Decision, Evaluation, FORGOTTEN, FitOptions, InService, JudgeInput, Kind, LearningCurve, Outcome, Prior,
+    Samples, Verdict, fit_within, judge, select,
 };
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use super::{AdaptError, Options, Rule};
 use crate::group::{GroupBy, groups};
 use crate::head_file::{Fixed, HeadFile};
-use crate::record::{AdaptationRecord, CandidateRecord, EvaluationRecord, Seconds};
+use crate::record::{AdaptationRecord, CandidateRecord, EvaluationRecord, LearningCurveRecord, Seconds};
 use crate::store::{LeaveOut, SampleId, Snapshot, StoredHead};
 
 /// A snapshot, with classes that have no sample left out, unless heads are to keep them.
@@ -139,6 +139,28 @@ impl<'a> Problem<'a> {
             }
         }
         Ok(Some(Proposal { candidates, skipped: fitted.skipped, selected, eligible: mask, prototype }))
+    }
+
+    /// What more labels would buy; none where nothing can be told apart, or `may_start` says no.
+    pub(super) fn learning_curve(
+        &self,
+        threads: usize,
+        may_start: &mut dyn FnMut(f64) -> bool,
+    ) -> Result<Option<LearningCurveRecord>, AdaptError> {
+        if self.seen.len() < 2 {
+            return Ok(None);
+        }
+        let labels: Vec<usize> = self.labels.iter().filter_map(|label| self.seen.binary_search(label).ok()).collect();
+        let samples = Samples::new(self.features.view(), &labels, &self.groups, self.seen.len())?;
+        let names: Vec<&str> = self.seen.iter().map(|&class| self.names[class].as_str()).collect();
+        Ok(match LearningCurve::measure(&samples, 0, threads, may_start) {
+            Ok(curve) => Some(LearningCurveRecord::new(&curve)),
+            // Advice is no reason to come to no verdict.
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "no learning curve");
+                LearningCurveRecord::missing(&error, &names)
+            }
+        })
     }
 
     /// The model's own classifier, with this problem's classes.
@@ -315,6 +337,7 @@ impl<'a> Problem<'a> {
                 let records = records.map(|(index, one)| CandidateRecord::new(one, index == proposal.selected));
                 records.collect()
             }),
+            learning_curve: None,
             seconds: Seconds::default(),
         })
     }

@@ -98,6 +98,7 @@ fn add(tasks: &mut Tasks, number: usize, off: u8) {
         taken: None,
         group_key: None,
         phash: None,
+        thumbnail: None,
         codes: &codes(number, off),
         saturated: 0,
         norm: 2.0 + 0.1 * (number % 5) as f32,

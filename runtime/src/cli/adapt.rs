@@ -7,7 +7,7 @@ use acclimate::adaptation::{self, Adapted, Costs, Options, Rule};
 use acclimate::daemon::client::Daemon;
 use acclimate::daemon::command::Command;
 use acclimate::head_file::Fixed;
-use acclimate::record::AdaptationRecord;
+use acclimate::record::{AdaptationRecord, LearningCurveRecord};
 use acclimate_trainer::{Kind, Outcome as Verdict, Weighting};
 use anyhow::{Context as _, ensure};
 
@@ -141,7 +141,8 @@ pub fn verdict(record: &AdaptationRecord) -> String {
     for reason in &record.because {
         let _ = write!(words, "\nbecause: {reason}");
     }
-    for next in &record.next {
+    let more = record.learning_curve.as_ref().and_then(LearningCurveRecord::next);
+    for next in record.next.iter().map(String::as_str).chain(more) {
         let _ = write!(words, "\nnext: {next}");
     }
     words
@@ -169,8 +170,15 @@ fn explain(adapted: &Adapted) -> String {
             c.difference, c.samples, c.groups, c.excluded
         );
     }
+    if let Some(curve) = &record.learning_curve {
+        words += &format!("\n{}", curve.explained());
+    }
     let s = record.seconds;
-    let _ = write!(words, "\nseconds: load {:.3}, fit {:.3}, total {:.3}", s.load, s.fit, s.total);
+    let _ = write!(
+        words,
+        "\nseconds: load {:.3}, fit {:.3}, learning curve {:.3}, total {:.3}",
+        s.load, s.fit, s.learning_curve, s.total
+    );
     words
 }
 

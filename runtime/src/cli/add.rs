@@ -151,6 +151,7 @@ impl Arrival<'_> {
             taken: None,
             group_key: group_key.as_deref(),
             phash: Some(embedded.phash),
+            thumbnail: embedded.thumbnail.as_ref(),
             codes: &encoded.codes,
             saturated: encoded.saturated,
             norm: embedded.feature.norm(),

@@ -10,7 +10,7 @@ use acclimate::inputs::{self, Found, Item, Labels};
 use acclimate::loading::{InputError, Loaded, Loader};
 use acclimate::record::{DecidedRecord, EvaluateRecord, EvaluationRecord, FailedRecord, PredictionRecord};
 use acclimate::store::{Access, Generation, StoredHead, Task, Tasks};
-use acclimate_backbone::Backbone;
+use acclimate_backbone::{Backbone, Thumbnail};
 use acclimate_trainer::Evaluation;
 use anyhow::{Context as _, bail};
 use indicatif::ProgressBar;
@@ -79,8 +79,16 @@ impl Inputs<'_> {
 }
 
 /// What groups inputs that are in no store: content, and the column of a CSV file.
-pub(super) fn group_input(at: usize, item: &Item, name: String, phash: u64) -> GroupInput {
-    GroupInput { seq: at as i64, phash: Some(phash), source: name, taken: None, group_key: item.group.clone() }
+pub(super) fn group_input(at: usize, item: &Item, name: String, looks: (u64, Option<Thumbnail>)) -> GroupInput {
+    let (phash, thumbnail) = looks;
+    GroupInput {
+        seq: at as i64,
+        phash: Some(phash),
+        thumbnail,
+        source: name,
+        taken: None,
+        group_key: item.group.clone(),
+    }
 }
 
 /// The features of a chunk in order, with the file and the name of each.
@@ -123,7 +131,7 @@ pub fn evaluate(context: &Context, args: &args::Evaluate) -> anyhow::Result<Outc
             classes.len() - 1
         }));
         rows.push(stored.file.head.probabilities(&embedded.feature));
-        grouped.push(group_input(grouped.len(), item, name, embedded.phash));
+        grouped.push(group_input(grouped.len(), item, name, (embedded.phash, embedded.thumbnail)));
         Ok(())
     })?;
     if rows.is_empty() {

@@ -117,8 +117,15 @@ impl Unseen {
         let (mut features, mut inputs) = (Vec::new(), Vec::new());
         for (turn, &class) in classes.iter().enumerate() {
             let picture = belt.part(class, light);
-            let phash = Some(picture.perceptual_hash());
-            inputs.push(GroupInput { seq: turn as i64, phash, source: turn.to_string(), taken: None, group_key: None });
+            let thumbnail = picture.thumbnail();
+            inputs.push(GroupInput {
+                seq: turn as i64,
+                phash: Some(thumbnail.perceptual_hash()),
+                thumbnail: Some(thumbnail),
+                source: turn.to_string(),
+                taken: None,
+                group_key: None,
+            });
             features.append(&mut demo.backbone.features(&[picture])?);
             bar.inc(1);
         }
@@ -195,6 +202,7 @@ impl<'a> Demo<'a> {
             taken: None,
             group_key: None,
             phash: Some(embedded.phash),
+            thumbnail: embedded.thumbnail.as_ref(),
             codes: &encoded.codes,
             saturated: encoded.saturated,
             norm: embedded.feature.norm(),

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use acclimate::export::{self, write_whole};
 use acclimate::record::{
-    AdjustedRecord, CheckedRecord, DecisionRecord, EvaluationRecord, ExportRecord, HeadDetailRecord, HeadRecord,
+    AdaptationRecord, AdjustedRecord, CheckedRecord, DecisionRecord, EvaluationRecord, ExportRecord, HeadDetailRecord,
+    HeadRecord, LearningCurveRecord,
 };
 use acclimate::store::{Access, Generation, StoredHead, Tasks};
 use acclimate::switch;
@@ -137,6 +138,7 @@ fn show(context: &Context, tasks: &Tasks, task: &str, head: &StoredHead) -> anyh
             p: by.p,
         }),
         evaluation: provenance.evaluation.as_ref().map(|e| EvaluationRecord::new(e, &head.file.classes)),
+        learning_curve: learning_curve(tasks, task, head.generation)?,
         decision: DecisionRecord::new(&head.file.decision, &head.file.classes),
         temperature: head.file.head.temperature,
         device: provenance.device.clone(),
@@ -162,11 +164,21 @@ fn show(context: &Context, tasks: &Tasks, task: &str, head: &StoredHead) -> anyh
         if let Some(evaluation) = &record.evaluation {
             let _ = write!(words, "\non samples it was not fitted on:\n{}", evaluation.words());
         }
+        if let Some(curve) = &record.learning_curve {
+            let _ = write!(words, "\n{}", curve.explained());
+        }
         if let Some(decision) = &record.decision {
             let _ = write!(words, "\n{}", decision.words());
         }
         words
     })
+}
+
+/// What the adaptation that made a head said about more labels.
+fn learning_curve(tasks: &Tasks, task: &str, generation: Generation) -> anyhow::Result<Option<LearningCurveRecord>> {
+    let run = tasks.adaptations(task)?.into_iter().find(|run| run.generation == Some(generation));
+    let record: Option<AdaptationRecord> = run.map(|run| serde_json::from_str(&run.record)).transpose()?;
+    Ok(record.and_then(|record| record.learning_curve))
 }
 
 fn now_in_service(context: &Context, tasks: &Tasks, task: &str) -> anyhow::Result<()> {

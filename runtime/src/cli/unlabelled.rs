@@ -33,7 +33,7 @@ pub(super) fn read(
     let of = Inputs { found: &found, stride, what };
     of.each(context, backbone, failures, |_, item, name, embedded| {
         features.push(embedded.feature);
-        grouped.push(group_input(grouped.len(), item, name, embedded.phash));
+        grouped.push(group_input(grouped.len(), item, name, (embedded.phash, embedded.thumbnail)));
         Ok(())
     })?;
     let mut read: Vec<(usize, Feature)> = groups(&grouped, GroupBy::Column).into_iter().zip(features).collect();

@@ -11,7 +11,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use acclimate_backbone::{Backbone, Picture, Prepared};
+use acclimate_backbone::{Backbone, Picture, Prepared, Thumbnail};
 use acclimate_trainer::{Feature, Quantisation};
 
 pub(crate) use self::region::{Lens, encoded};
@@ -205,7 +205,8 @@ impl Inference {
         let Some(opened) = self.backbones.get_mut(&watch.backbone_id) else { return Ok(None) };
         let region = look.crop.map(|crop| cropped(picture, crop)).transpose().map_err(|error| causes(&error))?;
         let picture = region.as_ref().unwrap_or(picture);
-        let phash = picture.perceptual_hash();
+        let thumbnail = picture.thumbnail();
+        let phash = thumbnail.perceptual_hash();
         let head = self.served.of(&watch.task).filter(|head| head.file.backbone_id == watch.backbone_id);
         let held = watch.held.as_ref().is_some_and(|held| *held == frame.source);
         let whole_file = look.crop.is_none() && matches!(frame.content, Content::File(_));
@@ -215,7 +216,7 @@ impl Inference {
             let taken = match (&frame.content, &feature) {
                 (Content::File(bytes), Some(feature)) if whole_file => {
                     // What would be computed from the stored bytes is what was just computed.
-                    opened.taken(bytes.clone(), phash, feature)
+                    opened.taken(bytes.clone(), phash, Some(thumbnail), feature)
                 }
                 _ => {
                     let bytes = encoded(picture).map_err(|error| causes(&error))?;
@@ -298,13 +299,13 @@ impl Opened {
 
     /// Payload and feature from the very bytes that are stored.
     fn embedded(&mut self, bytes: Vec<u8>) -> Result<Taken, String> {
-        let Embedded { payload, phash, feature } =
+        let Embedded { payload, phash, thumbnail, feature } =
             embed_bytes(&mut self.backbone, bytes).map_err(|error| causes(&error))?;
-        let taken = self.taken(payload.bytes, phash, &feature);
+        let taken = self.taken(payload.bytes, phash, thumbnail, &feature);
         Ok(Taken { media: payload.media, ..taken })
     }
 
-    fn taken(&self, payload: Vec<u8>, phash: u64, feature: &Feature) -> Taken {
+    fn taken(&self, payload: Vec<u8>, phash: u64, thumbnail: Option<Thumbnail>, feature: &Feature) -> Taken {
         let encoded = self.quantisation.encode(feature);
         Taken {
             media: crate::loading::picture_media(&payload),
@@ -312,6 +313,7 @@ impl Opened {
             source: String::new(),
             time: None,
             phash,
+            thumbnail,
             codes: encoded.codes,
             saturated: encoded.saturated,
             norm: feature.norm(),

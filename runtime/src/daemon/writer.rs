@@ -266,6 +266,7 @@ impl Keep {
             taken: taken.time,
             group_key: self.group_key.as_deref(),
             phash: Some(taken.phash),
+            thumbnail: taken.thumbnail.as_ref(),
             codes: &taken.codes,
             saturated: taken.saturated,
             norm: taken.norm,

@@ -136,6 +136,7 @@ fn store() -> TempDir {
             taken: Some(at(1_000_000 + 60 * number as i64)),
             group_key: None,
             phash: None,
+            thumbnail: None,
             codes: &codes,
             saturated: 0,
             norm: 2.0,

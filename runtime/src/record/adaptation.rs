@@ -4,7 +4,7 @@ use acclimate_trainer::{Candidate, Comparison, Kind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::EvaluationRecord;
+use super::{EvaluationRecord, LearningCurveRecord};
 
 /// What `adapt` prints.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
@@ -50,6 +50,9 @@ pub struct AdaptationRecord {
     pub comparison: Option<ComparisonRecord>,
     /// What was tried.
     pub candidates: Vec<CandidateRecord>,
+    /// What more labels would buy; none of one class, or where there was no time for it.
+    #[serde(default)]
+    pub learning_curve: Option<LearningCurveRecord>,
     /// Where the time went.
     pub seconds: Seconds,
 }
@@ -186,6 +189,9 @@ pub struct Seconds {
     pub load: f64,
     /// Fitting and judging.
     pub fit: f64,
+    /// The learning curve, which takes at most half as long.
+    #[serde(default)]
+    pub learning_curve: f64,
     /// All of it.
     pub total: f64,
 }

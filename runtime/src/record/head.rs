@@ -4,7 +4,7 @@ use acclimate_trainer::{CoverageError, Feature};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{DecisionRecord, EvaluationRecord};
+use super::{DecisionRecord, EvaluationRecord, LearningCurveRecord};
 use crate::store::{Generation, StoredHead};
 
 /// What `classify` prints for one picture.
@@ -88,6 +88,9 @@ pub struct HeadDetailRecord {
     pub adjusted: Option<AdjustedRecord>,
     /// How good it was, when it was fitted, on samples left out.
     pub evaluation: Option<EvaluationRecord>,
+    /// What more labels would have bought then; none where it was not made by an adaptation here.
+    #[serde(default)]
+    pub learning_curve: Option<LearningCurveRecord>,
     /// How it answers, where that is not just the likeliest class.
     pub decision: Option<DecisionRecord>,
     /// Divides the logits.

@@ -1,6 +1,7 @@
 //! Every sample of a task with its feature, labelled or not: what a person's attention is chosen from. Read in one
 //! transaction; knows nothing about choosing.
 
+use acclimate_backbone::Thumbnail;
 use acclimate_trainer::Quantisation;
 use ndarray::Array2;
 
@@ -60,9 +61,10 @@ impl Tasks {
             let mut codes: Vec<u8> = Vec::new();
             let mut query = conn
                 .prepare_cached(&format!(
-                    "SELECT s.id, s.seq, f.codes, s.phash, s.source, s.taken, s.group_key, c.name, f.norm
+                    "SELECT s.id, s.seq, f.codes, s.phash, s.source, s.taken, s.group_key, c.name, f.norm, h.pixels
                      FROM samples s JOIN features f ON f.sample = s.seq AND f.backbone = ?2
                      LEFT JOIN labels l ON l.seq = {LABEL_SEQ} LEFT JOIN classes c ON c.id = l.class
+                     LEFT JOIN thumbnails h ON h.sample = s.seq
                      WHERE s.task = ?1 ORDER BY s.seq"
                 ))
                 .map_err(StoreError::db(step))?;

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use acclimate_backbone::Thumbnail;
 use acclimate_trainer::Quantisation;
 use jiff::Timestamp;
 
@@ -159,6 +160,8 @@ pub struct NewSample<'a> {
     pub group_key: Option<&'a str>,
     /// Perceptual hash, of pictures.
     pub phash: Option<u64>,
+    /// Small copy, of pictures.
+    pub thumbnail: Option<&'a Thumbnail>,
     /// The feature's codes, `[dim]`.
     pub codes: &'a [u8],
     /// How many of them are clipped.

@@ -68,6 +68,12 @@ impl Batch<'_> {
             .prepare_cached("INSERT INTO payloads (sample, bytes) VALUES (?1, ?2)")
             .and_then(|mut insert| insert.execute(params![seq, new.payload]))
             .map_err(step())?;
+        if let Some(thumbnail) = new.thumbnail {
+            self.conn
+                .prepare_cached("INSERT INTO thumbnails (sample, pixels) VALUES (?1, ?2)")
+                .and_then(|mut insert| insert.execute(params![seq, thumbnail.pixels()]))
+                .map_err(step())?;
+        }
         let feature = (new.codes, new.saturated, new.norm);
         insert_feature(self.conn, seq, backbone, feature, new.extractor, now)?;
         if let Some(class) = new.label {

@@ -1,6 +1,7 @@
 //! What a fit sees of a task: every labelled sample at one moment, and the statistics behind it. Read in one
 //! transaction; knows nothing about fitting.
 
+use acclimate_backbone::Thumbnail;
 use acclimate_trainer::{Quantisation, Statistics};
 use ndarray::{Array2, ArrayView1};
 use rusqlite::{Connection, Row};
@@ -145,11 +146,12 @@ pub(super) fn decode(codes: &Array2<u8>, quantisation: Quantisation) -> Array2<f
 }
 
 /// What groups the sample of a row whose second column is its `seq`, and whose fourth to seventh are `phash`, `source`,
-/// `taken` and `group_key`.
+/// `taken` and `group_key`, beside its thumbnail's `pixels`.
 pub(super) fn group_input(row: &Row<'_>) -> rusqlite::Result<GroupInput> {
     Ok(GroupInput {
         seq: row.get(1)?,
         phash: row.get::<_, Option<i64>>(3)?.map(i64::cast_unsigned),
+        thumbnail: row.get_ref("pixels")?.as_blob_or_null()?.and_then(Thumbnail::from_pixels),
         source: row.get(4)?,
         taken: row.get::<_, Option<i64>>(5)?.map(timestamp),
         group_key: row.get(6)?,
@@ -191,8 +193,9 @@ fn take_of(conn: &Connection, (id, record): (i64, Task), at: Option<Watermark>) 
     let mut codes: Vec<u8> = Vec::with_capacity(record.labelled * record.dim);
     let mut query = conn
         .prepare_cached(&format!(
-            "SELECT s.id, s.seq, f.codes, s.phash, s.source, s.taken, s.group_key, l.seq, l.class, f.norm
+            "SELECT s.id, s.seq, f.codes, s.phash, s.source, s.taken, s.group_key, l.seq, l.class, f.norm, h.pixels
              FROM samples s JOIN labels l ON l.seq = {LABEL_SEQ_AT} JOIN features f ON f.sample = s.seq AND f.backbone = ?2
+             LEFT JOIN thumbnails h ON h.sample = s.seq
              WHERE s.task = ?1 AND l.class IS NOT NULL ORDER BY s.seq"
         ))
         .map_err(StoreError::db(step))?;

@@ -79,6 +79,7 @@ fn sample<'a>(payload: &'a [u8], codes: &'a [u8], label: Option<&'a str>) -> New
         taken: None,
         group_key: None,
         phash: Some(u64::MAX),
+        thumbnail: None,
         codes,
         saturated: 1,
         norm: 2.0,

@@ -1,4 +1,6 @@
--- Format 3: what a task looks at, where that was chosen on the page or by a command. Never edited, as format 1.
+-- Format 3: what a task looks at, and a small grey copy of every picture. Never edited, as format 1.
+
+-- What a task looks at, where that was chosen on the page or by a command.
 
 CREATE TABLE looks (
     id     INTEGER PRIMARY KEY,                         -- its order is theirs
@@ -10,3 +12,12 @@ CREATE TABLE looks (
     height REAL
 ) STRICT;
 CREATE INDEX looks_of_task ON looks (task);
+
+-- A small grey copy of every picture, by which near-duplicates are found when the picture is gone. What
+-- came in before has none, and is grouped by its hash alone, as it was.
+
+-- Apart from `samples`, so that listing them reads none.
+CREATE TABLE thumbnails (
+    sample INTEGER PRIMARY KEY REFERENCES samples ON DELETE CASCADE,
+    pixels BLOB NOT NULL CHECK (length(pixels) = 1024)  -- luminance, 32 rows of 32
+) STRICT;

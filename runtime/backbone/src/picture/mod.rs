@@ -3,7 +3,8 @@
 //! Knows nothing about graphs, engines or where the bytes come from. Invariant: a [`Picture`] holds exactly
 //! `width × height × 3` bytes, neither side is 0, and it stands upright (EXIF orientation applied).
 //!
-//! Read next: `decode.rs` (limits, formats), `preprocess.rs` (resizing as Pillow does), `phash.rs` (near-duplicates).
+//! Read next: `decode.rs` (limits, formats), `preprocess.rs` (resizing as Pillow does), `thumbnail.rs` and `phash.rs`
+//! (near-duplicates).
 
 mod decode;
 mod jpeg;
@@ -11,9 +12,11 @@ mod phash;
 mod preprocess;
 #[cfg(test)]
 mod reference;
+mod thumbnail;
 
 pub use self::decode::{MAX_DECODING_BYTES, MAX_SIDE, PictureError};
 pub use self::preprocess::{PREPROCESSING_VERSION, preprocess};
+pub use self::thumbnail::Thumbnail;
 
 /// A decoded picture, 8-bit sRGB, rows from the top, no padding: shape `[height, width, 3]`.
 #[derive(Clone, PartialEq, Eq)]

@@ -8,19 +8,22 @@
 //! and the purely horizontal and vertical ones are left out, and with them brightness and even gradients of light), one
 //! bit each: above their median.
 
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions};
+use super::{Picture, Thumbnail};
 
-use super::Picture;
-use super::preprocess::{luminance, resample};
-
-const SIDE: usize = 32;
+const SIDE: usize = Thumbnail::SIDE;
 const FREQUENCIES: usize = 8;
 
 impl Picture {
+    /// That of its thumbnail.
+    pub fn perceptual_hash(&self) -> u64 {
+        self.thumbnail().perceptual_hash()
+    }
+}
+
+impl Thumbnail {
     /// 64 bits; compare by the number of bits that differ. A picture of one colour hashes to 0.
     pub fn perceptual_hash(&self) -> u64 {
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        let small = luminance(&resample(&self.rgb, 3, (self.width, self.height), (SIDE as u32, SIDE as u32), &options));
+        let small = self.pixels();
         let basis = basis();
         // Rows first: [SIDE, FREQUENCIES], then columns. |sum| < 32 · 255 · 2^14 · 32 · 2^14 < 2^46.
         let rows: Vec<[i64; FREQUENCIES]> = small

@@ -92,6 +92,7 @@ fn fill(context: &Context, args: &args::BenchDaemon, data_dir: &std::path::Path)
             taken: None,
             group_key: None,
             phash: Some(embedded.phash),
+            thumbnail: embedded.thumbnail.as_ref(),
             codes: &encoded.codes,
             saturated: encoded.saturated,
             norm: embedded.feature.norm(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use acclimate_backbone::Thumbnail;
 use acclimate_trainer::Feature;
 use acclimate_trainer::drift::Reference;
 use jiff::Timestamp;
@@ -87,6 +88,7 @@ pub(crate) struct Taken {
     pub(crate) source: String,
     pub(crate) time: Option<Timestamp>,
     pub(crate) phash: u64,
+    pub(crate) thumbnail: Option<Thumbnail>,
     pub(crate) codes: Vec<u8>,
     pub(crate) saturated: usize,
     pub(crate) norm: f32,

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use acclimate_backbone::Thumbnail;
+
 use super::*;
 
 #[test]
@@ -199,6 +201,24 @@ fn a_snapshot_holds_what_is_labelled() {
     assert_eq!(after.groups(), [0, 0], "equal hashes");
     tasks.set_group_by("belt", GroupBy::None).unwrap();
     assert_eq!(tasks.snapshot("belt").unwrap().groups(), [0, 1]);
+}
+
+#[test]
+fn a_thumbnail_is_kept_with_its_sample_and_goes_with_it() {
+    let (_dir, mut tasks) = store();
+    let thumbnail = Thumbnail::from_pixels(&[7; Thumbnail::PIXELS]).unwrap();
+    let codes = codes(b"a");
+    let new = NewSample { thumbnail: Some(&thumbnail), ..sample(b"a", &codes, Some("ok")) };
+    let id = tasks.add_sample("belt", &new, at(1)).unwrap().id();
+    add(&mut tasks, b"b", Some("ok"));
+    let inputs = tasks.snapshot("belt").unwrap().group_inputs;
+    assert_eq!(inputs.iter().map(|input| input.thumbnail.as_ref()).collect::<Vec<_>>(), [Some(&thumbnail), None]);
+    let count = |tasks: &Tasks| -> i64 {
+        tasks.conn.query_one("SELECT count(*) FROM thumbnails", [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(count(&tasks), 1);
+    tasks.forget("belt", &Forget::Samples(vec![id]), "alice", at(2), |_, _| Ok::<_, StoreError>(None)).unwrap();
+    assert_eq!(count(&tasks), 0);
 }
 
 #[test]

@@ -444,6 +444,7 @@ impl World {
             source: "yard".to_owned(),
             time: Some(at(self.now).time),
             phash: self.phash(),
+            thumbnail: None,
             codes: vec![0; DIM],
             saturated: 0,
             norm: 1.0,

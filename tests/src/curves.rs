@@ -52,7 +52,7 @@ impl Foretold {
             let fitted = fit(samples, &FitOptions { kinds: kinds.to_vec(), ..FitOptions::default() })?;
             let head = &fitted.get(select(&fitted)).context("a head")?.head;
             let p = head.batch(test.x.view(), Some(&test.norms));
-            let right = p.rows().into_iter().zip(&test.labels).filter(|(row, label)| best(row.view()) == **label);
+            let right = p.rows().into_iter().zip(&test.labels).filter(|(row, label)| best(row) == **label);
             Ok(right.count() as f64 / test.labels.len() as f64)
         };
         let ridge = [Kind::Ridge];
@@ -76,6 +76,6 @@ fn groups(of: &[usize]) -> usize {
     of.iter().collect::<std::collections::BTreeSet<_>>().len()
 }
 
-fn best(row: ArrayView1<'_, f64>) -> usize {
+fn best(row: &ArrayView1<'_, f64>) -> usize {
     (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0)
 }

@@ -133,7 +133,7 @@ impl LearningCurve {
             return Err(CurveError::TooFewGroups { class, groups: groups.len() });
         }
         let within = (MOST_SAMPLES as f64 / samples.rows() as f64 / SHARES[SHARES.len() - 1].0).min(1.0);
-        let options = FitOptions { threads, seed, ..FitOptions::default() };
+        let options = FitOptions { seed, threads, ..FitOptions::default() };
         let mut sizes = Vec::with_capacity(SHARES.len());
         for (size, (share, times)) in SHARES.into_iter().enumerate() {
             let share = share * within;

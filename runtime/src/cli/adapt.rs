@@ -171,7 +171,7 @@ fn explain(adapted: &Adapted) -> String {
         );
     }
     if let Some(curve) = &record.learning_curve {
-        words += &format!("\n{}", curve.explained());
+        let _ = write!(words, "\n{}", curve.explained());
     }
     let s = record.seconds;
     let _ = write!(

@@ -46,9 +46,8 @@ impl<'a> Look<'a> {
             coarse[row / BLOCK * COARSE + column / BLOCK] += f32::from(pixel) / (BLOCK * BLOCK) as f32;
         }
         let mean = coarse.iter().sum::<f32>() / coarse.len() as f32;
-        coarse.iter_mut().for_each(|value| *value -= mean);
-        let squares: f32 = coarse.iter().map(|value| value * value).sum();
-        coarse.iter_mut().for_each(|value| *value /= squares.sqrt());
+        let squares: f32 = coarse.iter().map(|value| (value - mean).powi(2)).sum();
+        let coarse = coarse.map(|value| (value - mean) / squares.sqrt());
         (squares >= BLANK).then_some(Self { coarse, thumbnail })
     }
 

@@ -81,7 +81,9 @@ impl PowerLaw {
             return None;
         }
         for (laws, log_weight) in laws.chunks_exact_mut(ERRORS.len()).zip(fits) {
-            laws.iter_mut().for_each(|law| law.weight = (log_weight - most).exp());
+            for law in laws {
+                law.weight = (log_weight - most).exp();
+            }
         }
         Some(Self(laws))
     }

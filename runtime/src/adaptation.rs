@@ -5,6 +5,7 @@
 //! or the new one. `ARCHITECTURE.md` draws the whole way; read `adaptation/problem.rs` next, then `trainer/src/judge.rs`
 //! for the rules.
 
+mod adjust;
 mod audit;
 mod budget;
 mod problem;
@@ -17,6 +18,7 @@ use acclimate_trainer::{EvaluationError, FitError, JudgeError, Kind, Outcome, Sa
 use jiff::Timestamp;
 use ndarray::Array2;
 
+pub use self::adjust::{AdjustError, Unlabelled, adjust};
 pub use self::audit::audit;
 use self::budget::Budget;
 use self::problem::{Problem, Service};
@@ -25,7 +27,9 @@ pub use self::tune::{Progress, tune};
 use crate::group::GroupBy;
 use crate::head_file::{Fixed, HeadFile, Provenance};
 use crate::record::{AdaptationRecord, Seconds};
-use crate::store::{Digest, Forget, NewAdaptation, NewHead, Receipt, Refitted, Snapshot, StoreError, Tasks};
+use crate::store::{
+    Digest, Forget, Generation, NewAdaptation, NewHead, Receipt, Refitted, Snapshot, StoreError, Tasks,
+};
 
 /// What a caller may choose.
 #[derive(Clone, Debug)]
@@ -109,6 +113,8 @@ pub struct Fitted {
     snapshot: Snapshot,
     head: Option<(HeadFile, Array2<f64>)>,
     group_sizes: Vec<usize>,
+    /// The head that is back in service first, where labels speak against its adjustment.
+    take_back: Option<Generation>,
     who: String,
     start: Instant,
 }
@@ -161,12 +167,21 @@ pub fn fit_on(tasks: &Tasks, task: &str, backbone: Option<&[u8; 32]>, options: &
         }
         None => None,
     };
+    // Labels that speak against an adjustment to another site take it back, whatever becomes of the candidate.
+    let (mut service, mut taken_back) = (service, None);
+    if let Some(adjusted) = &service
+        && let Some(before) = adjust::contradicted(tasks, &problem, served.as_ref().unwrap_or(&snapshot), adjusted)?
+    {
+        taken_back = Some(adjusted.head.generation);
+        service = Some(before);
+    }
     let load = start.elapsed().as_secs_f64();
 
     let mut budget = Budget::new(options.budget);
     let proposal = problem.propose(options, shipped.as_ref(), &mut |kind, flops| budget.may_start(kind, flops))?;
     let verdict = problem.judge(proposal.as_ref(), service.as_ref(), options.trust_labels)?;
     let mut record = problem.record(task, &verdict, proposal.as_ref(), service.as_ref())?;
+    record.taken_back = taken_back.map(|generation| generation.0);
     record.skip(proposal.as_ref().map_or(&[], |proposal| &proposal.skipped), budget.skipped);
     record.seconds = Seconds { load, fit: start.elapsed().as_secs_f64() - load, total: start.elapsed().as_secs_f64() };
 
@@ -174,6 +189,7 @@ pub fn fit_on(tasks: &Tasks, task: &str, backbone: Option<&[u8; 32]>, options: &
         let before = service.as_ref().map(|service| &service.head.file);
         let (decision, precision) = problem.decide(&options.rule, before, proposal.selected())?;
         let provenance = Provenance {
+            adjusted: None,
             counts: problem.counts(),
             device: options.device.clone(),
             evaluation: problem.evaluate(proposal.selected())?,
@@ -192,9 +208,10 @@ pub fn fit_on(tasks: &Tasks, task: &str, backbone: Option<&[u8; 32]>, options: &
     let kept = head.as_ref().and_then(|(file, _)| file.provenance.statistics).map(Digest);
     let digest = kept.unwrap_or_else(|| snapshot.digest());
     let group_sizes = problem.group_sizes();
-    drop((proposal, problem));
+    let take_back = taken_back.and(service.as_ref()).map(|service| service.head.generation);
+    drop((proposal, service, problem));
     let who = options.who.clone();
-    Ok(Fitted { outcome: verdict.outcome, record, digest, snapshot, head, group_sizes, who, start })
+    Ok(Fitted { outcome: verdict.outcome, record, digest, snapshot, head, group_sizes, take_back, who, start })
 }
 
 impl Fitted {
@@ -209,6 +226,7 @@ impl Fitted {
             record: &json,
             head: self.head.as_ref().map(|(file, leave_out)| NewHead { file, leave_out: leave_out.view() }),
             activate: self.outcome == Outcome::Activated,
+            take_back: self.take_back,
             who: &self.who,
         };
         let generation = tasks.record_adaptation(&self.snapshot, &new, Timestamp::now())?;
@@ -237,6 +255,8 @@ pub fn forget(tasks: &mut Tasks, task: &str, what: &Forget, options: &Options) -
         let candidate = proposal.selected();
         let (decision, precision) = problem.decide(&options.rule, Some(&gone.file), candidate)?;
         let provenance = Provenance {
+            // What it was adjusted by was measured against what goes, too.
+            adjusted: None,
             counts: problem.counts(),
             device: options.device,
             evaluation: problem.evaluate(candidate)?,

@@ -1,6 +1,8 @@
 //! Which samples deserve a person's attention: labels that look wrong, and samples worth a label. The choosing is the
 //! trainer's; this file carries numbers from the store to it. Knows nothing about how the answer is printed.
 
+use std::collections::HashMap;
+
 use acclimate_trainer::{FEW_LABELS, Suspect, Useful, most_useful, suspects};
 use ndarray::{Array2, ArrayView1, Axis};
 
@@ -28,8 +30,9 @@ pub fn suspect_labels(tasks: &Tasks, task: &str) -> Result<Option<Vec<SuspectLab
     let pool = tasks.pool(task, &head.file.backbone_id)?;
     let classes = &head.file.classes;
     let mut probabilities = answers(&head, &pool);
+    let row_of: HashMap<SampleId, usize> = pool.ids.iter().enumerate().map(|(row, &id)| (id, row)).collect();
     for kept in tasks.leave_out(task, head.generation)? {
-        if let Some(row) = pool.ids.iter().position(|id| *id == kept.sample)
+        if let Some(&row) = row_of.get(&kept.sample)
             && kept.probabilities.len() == classes.len()
         {
             let kept: Vec<f64> = kept.probabilities.iter().map(|&p| f64::from(p)).collect();

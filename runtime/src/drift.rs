@@ -1,9 +1,11 @@
 //! What a head was learnt on, as the drift test compares with it. Knows the store, and nothing of what comes in.
 
+use std::collections::HashMap;
+
 use acclimate_trainer::drift::{Reference, ReferenceError};
 use ndarray::Axis;
 
-use crate::store::{StoreError, StoredHead, Tasks};
+use crate::store::{SampleId, StoreError, StoredHead, Tasks};
 
 /// Why there is nothing to compare with.
 #[derive(Debug, thiserror::Error)]
@@ -45,10 +47,11 @@ pub fn reference(tasks: &Tasks, task: &str, head: &StoredHead) -> Result<Referen
     }
     let kept = tasks.leave_out(task, head.generation)?;
     let classes = head.file.classes.len();
+    let row_of: HashMap<SampleId, usize> = snapshot.ids.iter().enumerate().map(|(row, &id)| (id, row)).collect();
     let (mut rows, mut taken_for) = (Vec::new(), Vec::new());
     for kept in kept.iter().filter(|kept| kept.probabilities.len() == classes) {
         let best = (0..classes).max_by(|&a, &b| kept.probabilities[a].total_cmp(&kept.probabilities[b]));
-        if let Some((row, class)) = snapshot.ids.iter().position(|id| *id == kept.sample).zip(best) {
+        if let Some((&row, class)) = row_of.get(&kept.sample).zip(best) {
             rows.push(row);
             taken_for.push(class);
         }

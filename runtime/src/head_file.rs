@@ -1,11 +1,12 @@
 //! Head files (`.head`): one fitted head with everything needed to judge and to use it. Knows nothing about stores.
 //!
 //! CBOR behind the bounded reader of [`crate::cbor`], always in its one deterministic form, so that equal heads are
-//! equal bytes. Under the tag of self-described CBOR (55799, first bytes `d9 d9 f7`) is one map, format 2:
+//! equal bytes. Under the tag of self-described CBOR (55799, first bytes `d9 d9 f7`) is one map, format 2, or 3 where the head was adjusted to
+//! another site:
 //!
 //! | field | type | what |
 //! |---|---|---|
-//! | `format` | 2 | version of this table |
+//! | `format` | 2 or 3 | version of this table |
 //! | `task` | text | the task it was fitted for |
 //! | `backbone` | 32 bytes | id of the backbone whose features it reads |
 //! | `classes` | \[text\] | names, one at least, no two alike |
@@ -51,6 +52,7 @@
 //!
 //! | field of `provenance` | type | what |
 //! |---|---|---|
+//! | `adjusted` | map | of format 3 alone: what a fitted head was adjusted by; see below |
 //! | `counts` | \[uint\] | samples it was fitted on, per class |
 //! | `device` | text | where it was fitted |
 //! | `evaluation` | map or null | see below |
@@ -60,6 +62,12 @@
 //! | `statistics` | 32 bytes or null | digest of the statistics it was fitted on |
 //! | `time` | 0(text) | when, RFC 3339; by a clock that may have been wrong |
 //! | `unproved` | bool | whether there were too few groups to prove it |
+//!
+//! | field of `adjusted` | type | what |
+//! |---|---|---|
+//! | `samples`, `groups` | uint | how many samples without labels it rests on |
+//! | `p` | float | chance of such samples where nothing changed |
+//! | `shift` | f32 `[dim]` | what it takes features to be moved by; finite |
 //!
 //! | field of `evaluation` | type | what |
 //! |---|---|---|
@@ -86,8 +94,11 @@ use jiff::Timestamp;
 
 use crate::cbor::CborError;
 
-/// The format that is written.
-pub const FORMAT: u64 = 2;
+/// The newest format. What it alone can say is written in it, all else in [`PLAIN`], which earlier versions read too.
+pub const FORMAT: u64 = 3;
+
+/// The format of a head that was not adjusted.
+const PLAIN: u64 = 2;
 
 /// The oldest format that is read.
 const OLDEST: u64 = 1;
@@ -124,6 +135,8 @@ pub struct HeadFile {
 /// Where a head comes from and how good it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Provenance {
+    /// What the head that was fitted has been adjusted by since.
+    pub adjusted: Option<Adjustment>,
     /// Samples it was fitted on, per class.
     pub counts: Vec<u64>,
     /// Where it was fitted.
@@ -142,6 +155,19 @@ pub struct Provenance {
     pub time: Timestamp,
     /// Whether there were too few groups to prove it.
     pub unproved: bool,
+}
+
+/// What a head was adjusted by to another site, from samples without labels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adjustment {
+    /// How many.
+    pub samples: u64,
+    /// Groups among them.
+    pub groups: u64,
+    /// Chance of such samples where nothing changed.
+    pub p: f64,
+    /// What it takes features to be moved by, `[dim]`.
+    pub shift: Vec<f32>,
 }
 
 /// What a person fixed of a fit; the rest is chosen by leave-out.
@@ -215,6 +241,7 @@ impl HeadFile {
         let Self { task: _, backbone_id: _, classes, head, decision, provenance } = self;
         let Head { kind: _, form, temperature, lambda, novelty, conformal } = head;
         let Provenance {
+            adjusted,
             counts,
             device: _,
             evaluation,
@@ -246,6 +273,11 @@ impl HeadFile {
         shape("decision.thresholds", (decision.thresholds().map_or(n, <[f64]>::len), 1), (n, 1))?;
         finite("provenance.fixed", [fixed.gamma, fixed.lambda, fixed.precision].into_iter().flatten())?;
         shape("provenance.counts", (counts.len(), 1), (n, 1))?;
+        if let Some(Adjustment { samples: _, groups: _, p, shift }) = adjusted {
+            finite("provenance.adjusted.p", [*p])?;
+            shape("provenance.adjusted.shift", (shift.len(), 1), (form.dim(), 1))?;
+            finite("provenance.adjusted.shift", shift.iter().map(|&x| f64::from(x)))?;
+        }
         if let Some(evaluation) = evaluation {
             let Evaluation {
                 samples: _,

@@ -4,6 +4,7 @@
 //! Domain types are not `Serialize`; they become records here, at the edge.
 
 mod adaptation;
+mod adjust;
 mod backbone;
 mod bench;
 mod decision;
@@ -15,6 +16,7 @@ mod sample;
 mod task;
 
 pub use adaptation::{AdaptationRecord, CandidateRecord, ComparisonRecord, DemoRecord, Seconds, TuneRecord};
+pub use adjust::AdjustRecord;
 pub use backbone::BackboneRecord;
 pub use bench::{
     BenchDaemonRecord, BenchFitRecord, BenchRecord, FitCaseRecord, FitMemoryRecord, FitTimeRecord, SpreadRecord,
@@ -23,8 +25,8 @@ pub use decision::{DecidedRecord, DecisionRecord};
 pub use drift::DriftRecord;
 pub use evaluation::{ConfusionRecord, EvaluateRecord, EvaluationRecord};
 pub use head::{
-    AuditCheckRecord, AuditRecord, CheckedRecord, ExportRecord, FailedRecord, HeadDetailRecord, HeadRecord,
-    PredictionRecord, SetError,
+    AdjustedRecord, AuditCheckRecord, AuditRecord, CheckedRecord, ExportRecord, FailedRecord, HeadDetailRecord,
+    HeadRecord, PredictionRecord, SetError,
 };
 pub use inspection::{ClassifierRecord, FeatureRecord, InspectionRecord, PortRecord};
 pub use sample::{

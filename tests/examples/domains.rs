@@ -1,15 +1,19 @@
 //! A head at another site, without labels there and with a few: `cargo xtask report domains [DRAWS]` (8 if not said).
 //!
 //! Sites are made from TrashNet (worse cameras, on two backbones, with even classes and with another mix of them) or are persons
-//! who move. The head is ridge regression, learnt on the source alone; what adjusts it sees one half of the target, what
-//! is counted is the other half. `fsdd` and `sentiment3` have no backbone in this product yet and are not here.
+//! who move. In the first tables the head is ridge regression, learnt on the source alone; what adjusts it sees one half of the target, what
+//! is counted is the other half. The last table is the command line's: `adapt` without options at home, `adjust` there, `adapt`
+//! again with five labels a class. `fsdd` and `sentiment3` have no backbone in this product yet and are not here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use acclimate_tests::draws::Draw;
 use acclimate_tests::features::{Features, Picked};
 use acclimate_tests::shifted::{Shift, Shifted};
-use acclimate_tests::trashnet::mean;
+use acclimate_tests::site::{Rows, Visit, visit};
+use acclimate_tests::skip::assets;
+use acclimate_tests::trashnet::{TrashNet, mean};
 use acclimate_trainer::domain::{self, Source};
 use acclimate_trainer::drift::Reference;
 use acclimate_trainer::{Candidate, FitOptions, Head, Kind, fit};
@@ -28,17 +32,28 @@ fn main() -> anyhow::Result<()> {
         None => 8_u64,
     };
     let mut tables = Tables::default();
+    let Some(assets) = assets() else { return Ok(()) };
+    let trashnet = TrashNet::read(&assets);
     for backbone in ["mobilenetv2-1.0-224", "mcunet-5fps"] {
         let Some(data) = Shifted::trashnet(backbone) else { return Ok(()) };
         for mixed in [false, true] {
-            let untouched = std::iter::once(("untouched", &data.plain.x));
-            let sites = untouched.chain(Shift::ALL.iter().map(|shift| shift.word()).zip(&data.shifts));
-            for (word, x) in sites {
+            let untouched = std::iter::once(("untouched", &data.plain.x, None));
+            let shifted = Shift::ALL.iter().zip(&data.shifts).zip(&data.folders);
+            for (word, x, folder) in untouched.chain(shifted.map(|((shift, x), at)| (shift.word(), x, Some(at)))) {
                 let site = format!("{backbone}, {word}{}", if mixed { ", other mix" } else { "" });
                 for per_class in [10, 40] {
                     for seed in 0..draws {
                         let case = Case::camera(&data.plain, x, per_class, seed, mixed);
                         tables.take(&site, &case, !mixed && per_class == 40 && seed < 4)?;
+                        if !mixed && per_class == 40 && seed < 4 {
+                            let folder = folder.map_or(trashnet.folder(), PathBuf::as_path);
+                            tables.visits.entry(site.clone()).or_default().push(case.visit(
+                                &trashnet,
+                                backbone,
+                                &data.plain,
+                                folder,
+                            )?);
+                        }
                     }
                 }
             }
@@ -65,6 +80,8 @@ struct Case {
     source: Picked,
     unlabelled: Picked,
     test: Picked,
+    /// Rows of the three where they are of one set of features.
+    rows: [Vec<usize>; 3],
 }
 
 impl Case {
@@ -92,7 +109,14 @@ impl Case {
         unlabelled.truncate(UNLABELLED);
         let test = order(draw.test.clone());
         let at = |rows: &[usize]| Picked { x: shifted.select(Axis(0), rows), ..plain.pick(rows) };
-        Self { classes, source: plain.pick(&source), unlabelled: at(&unlabelled), test: at(&test) }
+        let (there, tested) = (at(&unlabelled), at(&test));
+        Self { classes, source: plain.pick(&source), unlabelled: there, test: tested, rows: [source, unlabelled, test] }
+    }
+
+    fn visit(&self, trashnet: &TrashNet, backbone: &str, plain: &Features, at: &Path) -> anyhow::Result<Visit> {
+        let [home, unlabelled, test] = &self.rows;
+        let labelled: Vec<usize> = self.first(5).into_iter().map(|row| unlabelled[row]).collect();
+        visit(trashnet, backbone, plain, at, Rows { home, unlabelled, labelled: &labelled, test })
     }
 
     /// One case a person with at least 30 windows: the others teach, 40 windows a class.
@@ -126,20 +150,24 @@ impl Case {
                 source: features.pick(&others),
                 unlabelled: features.pick(&unlabelled),
                 test: features.pick(&test),
+                rows: Default::default(),
             })
         };
         persons.iter().filter(|(_, rows)| rows.len() >= 30).filter_map(case).collect()
     }
 
+    fn first(&self, per_class: usize) -> Vec<usize> {
+        let mut taken = vec![0; self.classes];
+        let first = |&row: &usize| {
+            taken[self.unlabelled.labels[row]] += 1;
+            taken[self.unlabelled.labels[row]] <= per_class
+        };
+        (0..self.unlabelled.labels.len()).filter(first).collect()
+    }
+
     /// The first `per_class` of each class of the target's half that is not counted, now with their labels.
     fn labelled(&self, per_class: usize) -> Picked {
-        let mut taken = vec![0; self.classes];
-        let rows: Vec<usize> = (0..self.unlabelled.labels.len())
-            .filter(|&row| {
-                taken[self.unlabelled.labels[row]] += 1;
-                taken[self.unlabelled.labels[row]] <= per_class
-            })
-            .collect();
+        let rows = self.first(per_class);
         let some = |of: &[usize]| rows.iter().map(|&row| of[row]).collect();
         Picked {
             x: self.unlabelled.x.select(Axis(0), &rows),
@@ -176,6 +204,7 @@ const FEW: [&str; 3] = ["pooled alike", "pooled, weight by leave-out", "towards 
 struct Tables {
     without: BTreeMap<String, Vec<[f64; 7]>>,
     few: BTreeMap<(usize, String), Vec<[f64; 4]>>,
+    visits: BTreeMap<String, Vec<Visit>>,
 }
 
 impl Tables {
@@ -193,7 +222,7 @@ impl Tables {
         let trained = domain::self_train(head, &samples, target, &options())?.context("ridge is linear")?;
         let (_, offered) = domain::adjust(head, &source, &reference, target, &case.unlabelled.groups);
         let adjusted = offered.is_some();
-        let offered = offered.unwrap_or_else(|| head.clone());
+        let offered = offered.map_or_else(|| head.clone(), |adjusted| adjusted.head);
         let labelled = case.labelled(5);
         let [old, new] = [head, &offered].map(|head| head.batch(labelled.x.view(), None));
         let back = domain::contradicted(old.view(), new.view(), &labelled.labels, &labelled.groups);
@@ -226,6 +255,49 @@ impl Tables {
             self.few.entry((size, site.to_owned())).or_default().push(row);
         }
         Ok(())
+    }
+
+    /// What the command line does, with the head that `adapt` selects.
+    fn print_visits(&self) {
+        println!("\n## The same through the command line: `adapt`, `adjust`, five labels a class, `adapt`\n");
+        println!(
+            "| site | draws | as it is | adjust | adjusted | unknown before | and after | five labels a class | taken back |"
+        );
+        println!("|---|---|---|---|---|---|---|---|---|");
+        let line = |name: &str, visits: &[&Visit]| {
+            let of = |value: fn(&Visit) -> f64| {
+                let (mean, half) = mean(visits.iter().map(|visit| value(visit)));
+                (100.0 * mean, 100.0 * half)
+            };
+            let [before, after, labelled] = [
+                of(|visit| visit.before),
+                of(|visit| visit.after - visit.before),
+                of(|visit| visit.labelled - visit.before),
+            ];
+            let share =
+                |value: fn(&Visit) -> f64| 100.0 * visits.iter().map(|v| value(v)).sum::<f64>() / visits.len() as f64;
+            println!(
+                "| {name} | {} | {:.1} ± {:.1} | {:+.1} ± {:.1} | {:.0} % | {:.0} % | {:.0} % | {:+.1} ± {:.1} | {:.0} % |",
+                visits.len(),
+                before.0,
+                before.1,
+                after.0,
+                after.1,
+                share(|visit| f64::from(u8::from(visit.adjusted))),
+                share(|visit| visit.unknown[0]),
+                share(|visit| visit.unknown[1]),
+                labelled.0,
+                labelled.1,
+                share(|visit| f64::from(u8::from(visit.taken_back))),
+            );
+        };
+        for (site, visits) in &self.visits {
+            line(site, &visits.iter().collect::<Vec<_>>());
+        }
+        let all: Vec<&Visit> = self.visits.values().flatten().collect();
+        if all.len() > 1 {
+            line("**all**", &all);
+        }
     }
 
     fn print(&self) {
@@ -271,6 +343,7 @@ impl Tables {
              CORAL -3.9 ± 1.4 at shrinkage 0.1, -0.8 ± 1.2 at 0.5, +0.1 ± 1.1 at 0.9; subspace alignment -22.8 ± 3.0 on 20 \
              directions, -4.3 ± 2.3 on 60."
         );
+        self.print_visits();
         println!("\n## With a few labels of the target\n");
         println!("| labels a class | site | draws | as it is | {} |", FEW.join(" | "));
         println!("|---|---|---|---|{}", "---|".repeat(FEW.len()));

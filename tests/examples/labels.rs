@@ -1,11 +1,13 @@
-//! What to make of labels: prediction sets, suspect labels, samples worth a label, bursts of near-duplicates, on draws of
-//! TrashNet: `cargo xtask report labels [BACKBONE [DRAWS [PART]]]`, a part being `sets`, `suspects`, `useful` or `bursts`.
+//! What to make of labels: prediction sets, thresholds for a precision, suspect labels, samples worth a label, bursts of near-duplicates, on draws of
+//! TrashNet: `cargo xtask report labels [BACKBONE [DRAWS [PART]]]`, a part being `sets`, `precision`, `suspects`, `useful` or `bursts`.
 
 use acclimate_tests::draws::Draw;
 use acclimate_tests::features::{Features, Labelled};
 use acclimate_tests::skip::assets;
 use acclimate_tests::trashnet::mean;
-use acclimate_trainer::{Candidate, FEW_LABELS, FitOptions, Kind, Samples, Use, Useful, fit, most_useful, suspects};
+use acclimate_trainer::{
+    Candidate, Decision, FEW_LABELS, FitOptions, Kind, Samples, Use, Useful, fit, most_useful, suspects,
+};
 use anyhow::Context as _;
 use ndarray::{Array2, Axis};
 use rand::seq::SliceRandom as _;
@@ -21,6 +23,7 @@ fn main() -> anyhow::Result<()> {
     println!("{}, {draws} draws, mean ± 95 % interval over draws", trash.name);
     for (name, table) in [
         ("sets", sets as fn(&Features, u64) -> anyhow::Result<()>),
+        ("precision", precision),
         ("suspects", doubts),
         ("useful", useful),
         ("bursts", bursts),
@@ -81,6 +84,47 @@ fn sets(trash: &Features, draws: u64) -> anyhow::Result<()> {
         for (coverage, (covered, size)) in [0.8, 0.9, 0.95].into_iter().zip(found) {
             let (classes, half) = mean(size);
             println!("{per_class:>9}  {coverage:.2}    {:14}  {classes:.2} ± {half:.2}", cell(mean(covered)));
+        }
+    }
+    Ok(())
+}
+
+/// How often sure answers are right on test samples where `adapt --precision` was asked for it, class by class.
+fn precision(trash: &Features, draws: u64) -> anyhow::Result<()> {
+    println!("thresholds for a precision, of ridge, on test samples\n");
+    println!("per class  asked   right of sure %   sure %          worst class over all draws %");
+    for per_class in [10, 20, 50, 90] {
+        for asked in [0.8, 0.9, 0.95] {
+            let (mut right, mut sure) = (Vec::new(), Vec::new());
+            let mut by_class = vec![[0_usize; 2]; trash.classes.len()];
+            for seed in 0..draws {
+                let draw = Draw::all(trash, seed).few(trash, per_class);
+                let labels = labels_of(trash, &draw.train);
+                let (candidate, present) = ridge(trash, &draw.train, &labels)?;
+                let columns: Vec<usize> = labels.iter().filter_map(|label| present.binary_search(label).ok()).collect();
+                let decision = Decision::new(present.len(), None, None)?;
+                let decision = decision.with_precision(asked, candidate.leave_out.view(), &columns)?;
+                let p = candidate.head.batch(trash.x.select(Axis(0), &draw.test).view(), None);
+                let mut counts = [0_usize; 2];
+                for (row, &test) in p.rows().into_iter().zip(&draw.test) {
+                    let answer = decision.answer(&row.to_vec());
+                    if answer.sure {
+                        let class = present[answer.class];
+                        counts[usize::from(class == trash.labels[test])] += 1;
+                        by_class[class][usize::from(class == trash.labels[test])] += 1;
+                    }
+                }
+                let all = counts[0] + counts[1];
+                sure.push(all as f64 / draw.test.len() as f64);
+                // Who answers nothing makes no mistake.
+                right.push(if all > 0 { counts[1] as f64 / all as f64 } else { 1.0 });
+            }
+            let share = |[wrong, right]: &[usize; 2]| *right as f64 / (wrong + right).max(1) as f64;
+            let worst = by_class.iter().zip(&trash.classes).min_by(|a, b| share(a.0).total_cmp(&share(b.0)));
+            let worst = worst.map_or_else(String::new, |(counts, class)| {
+                format!("{:.1} ({class}, {} answers)", 100.0 * share(counts), counts[0] + counts[1])
+            });
+            println!("{per_class:>9}  {asked:.2}    {:14}    {:14}  {worst}", cell(mean(right)), cell(mean(sure)));
         }
     }
     Ok(())

@@ -70,7 +70,7 @@ fn main() -> anyhow::Result<()> {
         let ours = cases.iter().map(|case| ours(&trashnet, case)).collect();
         let asked: Vec<Value> = cases.iter().map(|case| case.to_json(&classes)).collect();
         let input = json!({ "model": model, "classes": 6, "epochs": EPOCHS, "passes": passes, "draws": asked });
-        let said = python::peer(&python, "rivals.py", &input)?;
+        let said = python::peer(&python, "tests/reference/rivals.py", &input)?;
         versions = said["versions"].to_string().replace(['{', '}', '"'], "");
         let mut rows = vec![("acclimate".to_owned(), ours)];
         for recipe in ["dense", "imprinting", "sgd"] {

@@ -38,7 +38,7 @@ fn main() -> anyhow::Result<()> {
         "file": trash.file, "far": far.file,
         "draws": rounds.iter().map(|r| json!({ "train": r.train, "known": r.known, "unknown": r.unknown })).collect::<Vec<_>>(),
     });
-    let theirs = with("sklearn").and_then(|python| peer(&python, "unknown.py", &input));
+    let theirs = with("sklearn").and_then(|python| peer(&python, "tests/reference/unknown.py", &input));
     let theirs = theirs.map_err(|error| eprintln!("scikit-learn's columns left out: {error:#}")).ok();
 
     let (mut names, mut near, mut other, mut taken) = (vec!["ours".to_owned()], Vec::new(), Vec::new(), Vec::new());

@@ -17,6 +17,7 @@ pub mod reference;
 pub mod server;
 pub mod shifted;
 pub mod signals;
+pub mod site;
 pub mod skip;
 pub mod table;
 pub mod trashnet;

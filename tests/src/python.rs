@@ -29,7 +29,7 @@ pub fn with(package: &str) -> anyhow::Result<PathBuf> {
     Ok(python)
 }
 
-/// Runs `tests/reference/SCRIPT INPUT.json` on one thread and takes the JSON document that it prints; what it says on
+/// Runs `SCRIPT INPUT.json`, a script of this repository, on one thread and takes the JSON document that it prints; what it says on
 /// stderr is passed on.
 ///
 /// # Errors
@@ -38,13 +38,13 @@ pub fn peer(python: &Path, script: &str, input: &Value) -> anyhow::Result<Value>
     let folder = tempfile::tempdir().context("making a temporary folder")?;
     let file = folder.path().join("input.json");
     fs::write(&file, input.to_string()).with_context(|| format!("writing {}", file.display()))?;
-    let path = crate::checkout().join("tests/reference").join(script);
+    let path = crate::checkout().join(script);
     let mut command = Command::new(python);
     command.arg(path).arg(&file).stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.envs(["OMP", "OPENBLAS", "MKL"].map(|library| (format!("{library}_NUM_THREADS"), "1")));
     let output = output.output().with_context(|| format!("starting {}", python.display()))?;
-    ensure!(output.status.success(), "tests/reference/{script} ended with {}", output.status);
-    serde_json::from_slice(&output.stdout).with_context(|| format!("reading what tests/reference/{script} printed"))
+    ensure!(output.status.success(), "{script} ended with {}", output.status);
+    serde_json::from_slice(&output.stdout).with_context(|| format!("reading what {script} printed"))
 }
 
 /// Runs a script to its end.

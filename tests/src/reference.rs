@@ -52,7 +52,7 @@ impl Reference {
         let python = python::with("sklearn")?;
         let asked: Vec<Value> = draws.iter().map(|draw| json!({ "train": draw.train, "test": draw.test })).collect();
         let input = json!({ "features": features.file, "draws": asked });
-        let output = python::peer(&python, "heads.py", &input)?;
+        let output = python::peer(&python, "tests/reference/heads.py", &input)?;
         let versions = output["versions"].as_object().context("no `versions`")?;
         let versions: Vec<String> =
             versions.iter().map(|(name, version)| format!("{name} {}", version.as_str().unwrap_or("?"))).collect();

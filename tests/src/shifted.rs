@@ -4,7 +4,7 @@
 //! Invariant: row for row the same photographs, with the groups that they have untouched.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use image::codecs::jpeg::JpegEncoder;
@@ -80,6 +80,8 @@ pub struct Shifted {
     pub plain: Features,
     /// Decoded codes `[n, dim]` of the same photographs, in the order of [`Shift::ALL`].
     pub shifts: Vec<Array2<f32>>,
+    /// Where the photographs lie, below it named as the untouched ones, in the same order.
+    pub folders: Vec<PathBuf>,
 }
 
 impl Shifted {
@@ -92,7 +94,7 @@ impl Shifted {
         let plain = Features::trashnet(backbone)?;
         let data = assets()?.join("data/trashnet");
         let models = assets()?.join("models").display().to_string();
-        let shifted = |shift: Shift| -> anyhow::Result<Array2<f32>> {
+        let shifted = |shift: Shift| -> anyhow::Result<(Array2<f32>, PathBuf)> {
             let folder = pictures(shift, &plain, &data)?;
             let file = |(source, &label): (&String, &usize)| Labelled {
                 path: folder.join(source),
@@ -106,16 +108,18 @@ impl Shifted {
             // Photographs that are the same once shifted are stored once.
             let row = |source: &String| features.sources.iter().position(|one| one == source);
             let rows: Option<Vec<usize>> = plain.sources.iter().map(row).collect();
-            Ok(features.x.select(Axis(0), &rows.context("a photograph is missing: two became the same")?))
+            let rows = rows.context("a photograph is missing: two became the same")?;
+            Ok((features.x.select(Axis(0), &rows), folder))
         };
         let shifts = Shift::ALL
             .map(|shift| shifted(shift).unwrap_or_else(|error| panic!("TrashNet {}: {error:#}", shift.word())));
-        Some(Self { plain, shifts: shifts.into() })
+        let (shifts, folders) = shifts.into_iter().unzip();
+        Some(Self { plain, shifts, folders })
     }
 }
 
 /// The folder of shifted photographs, made if it is not there.
-fn pictures(shift: Shift, plain: &Features, data: &Path) -> anyhow::Result<std::path::PathBuf> {
+fn pictures(shift: Shift, plain: &Features, data: &Path) -> anyhow::Result<PathBuf> {
     let place = target().join("shifted").join(shift.word());
     if place.is_dir() {
         return Ok(place);

@@ -1,10 +1,11 @@
 //! `drift`: pictures without labels against what the head in service was learnt on.
 
-use std::fs;
 use std::path::Path;
 
 use acclimate_tests::device::Device;
 use acclimate_tests::picture;
+
+use crate::adjust::dark;
 
 #[test]
 fn pictures_of_a_darkened_lens_are_drift_and_others_of_the_same_kind_are_not() {
@@ -20,15 +21,7 @@ fn pictures_of_a_darkened_lens_are_drift_and_others_of_the_same_kind_are_not() {
         "{same}"
     );
 
-    let dark = device.draw("dark", 10, 3);
-    for class in picture::CLASSES {
-        for entry in fs::read_dir(dark.join(class)).unwrap() {
-            let path = entry.unwrap().path();
-            let mut picture = image::open(&path).unwrap().to_rgb8();
-            picture.pixels_mut().flat_map(|pixel| &mut pixel.0).for_each(|value| *value /= 4);
-            picture.save(&path).unwrap();
-        }
-    }
+    let dark = dark(&device, "dark", 10, 3);
     let moved = ask(&dark);
     assert_eq!(moved["drifted"], true, "{moved}");
     assert!(moved["p"].as_f64().unwrap() < same["p"].as_f64().unwrap());

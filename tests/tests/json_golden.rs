@@ -12,6 +12,8 @@ use acclimate_tests::picture;
 use acclimate_tests::program::Running;
 use serde_json::Value;
 
+use crate::adjust::dark;
+
 /// Keys whose values are words of the contract; everything else that is a string may differ.
 const TOKENS: [&str; 5] = ["head", "media", "origin", "status", "verdict"];
 
@@ -52,6 +54,10 @@ fn every_json_output_is_like_its_example() {
 
     let test = device.draw("test", 3, 9);
     golden.check(&device, 0, "drift", &["drift", "parts", test.to_str().unwrap()]);
+    golden.check(&device, 3, "adjust-rejected", &["adjust", "parts", test.to_str().unwrap()]);
+    let elsewhere = device.copy();
+    let dark = dark(&elsewhere, "dark", 12, 3);
+    golden.check(&elsewhere, 0, "adjust-activated", &["adjust", "parts", dark.to_str().unwrap()]);
     golden.check(&device, 0, "evaluate", &["evaluate", "parts", test.to_str().unwrap()]);
     let broken = device.file("ask/broken.png", b"");
     let ask = device.file("ask/one.png", &picture::draw(1, 9));

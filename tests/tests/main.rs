@@ -5,6 +5,7 @@
 mod aarch64;
 mod accuracy;
 mod add_model;
+mod adjust;
 mod bad_folder;
 mod check_us;
 mod daemon;
@@ -13,6 +14,7 @@ mod drift;
 mod exit_codes;
 mod exported;
 mod features;
+mod fit;
 mod forget;
 mod json_golden;
 mod kill;

@@ -10,8 +10,8 @@ use ndarray::{Array2, ArrayViewMut1, Axis};
 use crate::{
     Conformal, FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Prior, Samples, Solution, Weighting, balance, biased,
     calibration, centred::Centred, cost::flops, discriminant, evaluation::most_probable, kernel, leave_out::LeaveOut,
-    log_loss, logistic, penalised::IllConditioned, prototype::Directions, ridge, softmax, solution::columns,
-    spectrum::Spectrum, within::Within,
+    log_loss, logistic, penalised::IllConditioned, prototype::Directions, ridge, samples::SIZES, softmax,
+    solution::columns, spectrum::Spectrum, within::Within,
 };
 
 /// Folds of the cross-validation that selection and logistic regression rest on.
@@ -91,13 +91,13 @@ impl Default for FitOptions {
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum FitError {
     /// A γ that is none.
-    #[error("gamma is {gamma}, expected a finite number above 0")]
+    #[error("gamma is {gamma}, expected a number from 1e-12 to 1e12")]
     Gamma {
         /// The γ.
         gamma: f64,
     },
     /// A penalty that is none.
-    #[error("penalty is {lambda}, expected a finite number above 0")]
+    #[error("penalty is {lambda}, expected a number from 1e-12 to 1e12")]
     Lambda {
         /// The penalty.
         lambda: f64,
@@ -116,6 +116,14 @@ pub enum FitError {
     /// There is nothing to start from.
     #[error("no classifier to start from, or samples without the norms of their features: fit another kind of head")]
     NoPrior,
+    /// There is nothing that can be solved for.
+    #[error(
+        "{kind} head: the numbers are singular, to all digits: leave width and penalty to be chosen, or fit another kind of head"
+    )]
+    Singular {
+        /// The kind of head.
+        kind: Kind,
+    },
     /// A solution needs something to tell apart.
     #[error("samples are of one class, expected two or more: label samples of another class")]
     OneClass,
@@ -161,16 +169,27 @@ pub fn fit_within(
         _ => options.kinds.contains(kind) && fitter.can_fit(*kind),
     };
     let mut fitted = Fitted { candidates: Vec::new(), skipped: Vec::new() };
-    let mut learnt = false;
+    let (mut learnt, mut singular) = (false, None);
     for kind in Kind::ALL.into_iter().filter(wanted) {
         if may_start(kind, fitter.flops(kind)) || !learnt {
-            fitted.candidates.push(fitter.candidate(kind, &novelty)?);
+            match fitter.candidate(kind, &novelty) {
+                Ok(candidate) => fitted.candidates.push(candidate),
+                // Others may be had.
+                Err(error @ FitError::Singular { .. }) => {
+                    singular.get_or_insert(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
             learnt |= !matches!(kind, Kind::Prototype | Kind::Shipped);
         } else {
             fitted.skipped.push(kind);
         }
     }
-    Ok(fitted)
+    match singular {
+        Some(error) if fitted.candidates.is_empty() => Err(error),
+        _ => Ok(fitted),
+    }
 }
 
 /// Solves one kind at one penalty (where the kind has one; chosen as in [`fit`] if `None`), in f64 and uncalibrated:
@@ -193,9 +212,9 @@ pub fn solve(
     fitter.solve(kind, lambda, fitter.even).map(|(solution, _)| solution)
 }
 
-/// A penalty and a width that are given must be finite and above 0.
+/// A penalty and a width that are given must be within [`SIZES`].
 fn check(lambda: Option<f64>, gamma: Option<f64>) -> Result<(), FitError> {
-    let wrong = |number: &f64| !(number.is_finite() && *number > 0.0);
+    let wrong = |number: &f64| !SIZES.contains(number);
     match (lambda.filter(wrong), gamma.filter(wrong)) {
         (Some(lambda), _) => Err(FitError::Lambda { lambda }),
         (None, Some(gamma)) => Err(FitError::Gamma { gamma }),
@@ -267,6 +286,9 @@ impl<'a, 'b> Fitter<'a, 'b> {
         let novelty = (solution.form.classes() == samples.classes()).then(|| novelty.clone());
         let importance = balance::weights(samples, self.even);
         let candidate = Candidate::new(solution, fold_losses, &labels, &self.leave_out, novelty);
+        if !candidate.head.form.is_finite() {
+            return Err(FitError::Singular { kind });
+        }
         Ok(Candidate { importance, balanced, ..candidate })
     }
 
@@ -324,10 +346,9 @@ impl<'a, 'b> Fitter<'a, 'b> {
                 } else {
                     None
                 };
-                let (rows, dim) = (samples.rows(), samples.dim());
                 let double = || kernel::solve::<f64>(samples, leave_out, folds, &weights, at, threads);
                 let (solution, by_fold) =
-                    single.map_or_else(double, Ok).map_err(|IllConditioned| FitError::NoConvergence { rows, dim })?;
+                    single.map_or_else(double, Ok).map_err(|IllConditioned| FitError::Singular { kind })?;
                 Ok((solution, Some(by_fold)))
             }
             Kind::Logistic => Ok((logistic::solve(samples, folds, self.spectrum(balanced)?, lambda, threads), None)),

@@ -10,23 +10,33 @@ mod normalise;
 mod prototypes;
 mod self_training;
 
-use ndarray::ArrayView2;
+use ndarray::{Array1, Array2, ArrayView2};
 
 pub use few::{Pooled, WEIGHTS, pool, towards};
-pub use normalise::{Source, normalise};
+pub use normalise::{Source, moved, normalise, shift};
 pub use prototypes::prototypes;
 pub use self_training::self_train;
 
 use crate::drift::{Reference, Test, Window};
 use crate::evaluation::most_probable;
 use crate::interval::GroupedMean;
-use crate::{Head, Kind, Linear, MARGIN, SIGNIFICANCE, log_loss};
+use crate::{GROUPS_TO_TEST, Head, Kind, Linear, MARGIN, SIGNIFICANCE, log_loss, softmax};
 
 /// The drift test's level below which a head is adjusted.
 pub const LEVEL: f64 = 0.01;
 
+/// A head adjusted to another site.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adjusted {
+    /// The head.
+    pub head: Head,
+    /// What it takes features to be moved by, `[dim]`: with the head before, that gives it again.
+    pub shift: Vec<f32>,
+}
+
 /// Compares unlabelled features `[n, dim]` in bursts `[n]` (consecutive equal numbers are one moment) with what the head was
-/// learnt on; where they differ at [`LEVEL`], the head normalised to them comes with the test.
+/// learnt on; where they differ at [`LEVEL`], the head normalised to them comes with the test. Neither comes of less than
+/// [`GROUPS_TO_TEST`] bursts.
 ///
 /// Where nothing changed it costs nothing in all but one case of a hundred; where something did, the shift is real
 /// whatever its effect on accuracy, which no label-free score was found to predict: confidence, its threshold average
@@ -37,16 +47,39 @@ pub fn adjust(
     reference: &Reference,
     target: ArrayView2<'_, f32>,
     bursts: &[usize],
-) -> (Option<Test>, Option<Head>) {
+) -> (Option<Test>, Option<Adjusted>) {
     let mut window = Window::default();
     let probabilities = head.batch(target, None);
     for ((x, p), &burst) in target.outer_iter().zip(probabilities.outer_iter()).zip(bursts) {
         window.observe(reference, &x.to_vec(), most_probable(p), burst);
     }
     window.close();
-    let test = window.test(reference);
-    let moved = test.is_some_and(|test| test.p < LEVEL);
-    (test, if moved { normalise(head, source, target) } else { None })
+    let test = window.test(reference).filter(|_| window.bursts >= GROUPS_TO_TEST);
+    let unlike = test.is_some_and(|test| test.p < LEVEL);
+    let adjusted = || {
+        let shift = shift(head, source, target)?;
+        Some(Adjusted { head: moved(head, &shift)?, shift })
+    };
+    (test, if unlike { adjusted() } else { None })
+}
+
+/// Out-of-sample probabilities `[n, classes]` of an adjusted head for the samples `[n, dim]` that the head before was fitted
+/// on, from those of that one: what the adjustment does to a sample's logits, it does to those without its group.
+pub fn carried(
+    before: &Head,
+    adjusted: &Head,
+    features: ArrayView2<'_, f32>,
+    leave_out: ArrayView2<'_, f64>,
+) -> Array2<f64> {
+    let mut out = leave_out.to_owned();
+    for (x, mut row) in features.outer_iter().zip(out.outer_iter_mut()) {
+        let [old, new] = [before, adjusted].map(|head| head.form.logits(&x.to_vec(), 1.0));
+        let by = new.iter().zip(&old).map(|(new, old)| (new - old) / before.temperature);
+        let mut logits: Vec<f64> = row.iter().zip(by).map(|(p, by)| p.ln() + by).collect();
+        softmax(&mut logits, 1.0);
+        row.assign(&Array1::from(logits));
+    }
+    out
 }
 
 /// Whether labels that came after an adjustment speak against it: on them the adjusted head's probabilities `[n, classes]` have
@@ -117,10 +150,32 @@ mod tests {
         let (test, adjusted) = adjust(&head, &source, &reference, moved.view(), &bursts);
         assert!(test.unwrap().p < 1e-6);
         let (other, truth) = draw(3, 400, 1.2);
-        let (before, after) = (accuracy(&head, &other, &truth), accuracy(&adjusted.unwrap(), &other, &truth));
+        let (before, after) = (accuracy(&head, &other, &truth), accuracy(&adjusted.unwrap().head, &other, &truth));
         assert!(after > before + 0.03, "{before} {after}");
         let (same, _) = draw(4, 100, 0.0);
         assert_eq!(adjust(&head, &source, &reference, same.view(), &bursts).1, None);
+    }
+
+    #[test]
+    fn a_head_of_any_form_answers_as_for_moved_features_and_its_leave_out_scores_go_with_it() {
+        let (x, labels) = draw(9, 80, 0.0);
+        let groups: Vec<usize> = (0..80).collect();
+        let samples = Samples::new(x.view(), &labels, &groups, 2).unwrap();
+        let by: Vec<f32> = (0..DIM).map(|j| 0.1 * j as f32 - 0.3).collect();
+        let there = &x + &ndarray::aview1(&by);
+        let fitted = fit(&samples, &FitOptions::default()).unwrap();
+        assert!(fitted.iter().any(|candidate| candidate.head.kind == Kind::Kernel));
+        for candidate in fitted {
+            let head = &candidate.head;
+            let adjusted = moved(head, &by).unwrap();
+            let (expected, got) = (head.batch(there.view(), None), adjusted.batch(x.view(), None));
+            let worst = (&expected - &got).iter().fold(0.0_f64, |worst, x| worst.max(x.abs()));
+            assert!(worst < 1e-5, "{}: {worst}", head.kind);
+            let plain = carried(head, &adjusted, x.view(), head.batch(x.view(), None).view());
+            let worst = (&plain - &got).iter().fold(0.0_f64, |worst, x| worst.max(x.abs()));
+            assert!(worst < 1e-9, "{}: {worst}", head.kind);
+            assert_eq!(carried(head, head, x.view(), candidate.leave_out.view()).dim(), candidate.leave_out.dim());
+        }
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl Evaluation {
 }
 
 /// The most probable class; the first of equals, and 0 for a row without a number.
-pub(crate) fn most_probable(row: ArrayView1<'_, f64>) -> usize {
+pub fn most_probable(row: ArrayView1<'_, f64>) -> usize {
     let mut best = (0, f64::NEG_INFINITY);
     for (class, &p) in row.iter().enumerate() {
         if p > best.1 {

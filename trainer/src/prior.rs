@@ -3,7 +3,7 @@
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
-use crate::{Form, Kind, Samples, Solution};
+use crate::{Form, Kind, Samples, Solution, samples::SIZES};
 
 /// A linear classifier on raw features that was there before any sample.
 ///
@@ -30,7 +30,7 @@ impl Prior {
             && self.of_samples.len() == samples.classes()
             && self.of_samples.iter().all(|&class| class < n)
             && self.of_samples.is_sorted_by(|a, b| a < b)
-            && self.weights.iter().chain(&self.bias).all(|x| x.is_finite())
+            && self.weights.iter().chain(&self.bias).all(|x| f64::from(x.abs()) <= *SIZES.end())
     }
 
     pub(crate) fn knows_all(&self) -> bool {

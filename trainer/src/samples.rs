@@ -1,11 +1,20 @@
 //! What a fit sees: labelled features and the groups that may not be split.
 //!
-//! Invariant, checked once here and trusted by every head: at least one row and one column, finite features, labels
-//! below the number of classes, and at least one sample of every class.
+//! Invariant, checked once here and trusted by every head: at least one row and one column, features that are finite and of
+//! a size that can be squared and summed, labels below the number of classes, and at least one sample of every class.
+
+use std::ops::RangeInclusive;
 
 use ndarray::ArrayView2;
 
 use crate::Quantisation;
+
+/// What penalties and widths may be, and the largest component of all features, unless it is 0. Beyond that, sums
+/// and quotients leave what numbers can say.
+pub const SIZES: RangeInclusive<f64> = 1e-12..=1e12;
+
+/// What a weight may be: sums of larger and smaller ones would lose the smaller.
+pub const WEIGHTS: RangeInclusive<f64> = 1e-6..=1e6;
 
 /// Labelled features.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +29,7 @@ pub struct Samples<'a> {
 }
 
 /// Why samples cannot be fitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum SamplesError {
     /// No rows or no columns.
     #[error("samples have shape [{rows}, {dim}], expected at least one row and one column: label some samples first")]
@@ -54,6 +63,14 @@ pub enum SamplesError {
         /// The component.
         column: usize,
     },
+    /// Too large or too small to compute with.
+    #[error(
+        "the largest component of the features is {largest:e}, expected 0 or a size from 1e-12 to 1e12: scale them"
+    )]
+    Size {
+        /// Its size.
+        largest: f32,
+    },
     /// A label outside the classes.
     #[error("sample {row} is labelled {label}, expected a class below {classes}")]
     UnknownClass {
@@ -65,7 +82,7 @@ pub enum SamplesError {
         classes: usize,
     },
     /// A weight that is none.
-    #[error("weight of sample {row} is not a finite number above 0")]
+    #[error("weight of sample {row} is not a number from 1e-6 to 1e6")]
     Weight {
         /// The sample.
         row: usize,
@@ -110,25 +127,31 @@ impl<'a> Samples<'a> {
         if let Some(((row, column), _)) = features.indexed_iter().find(|(_, x)| !x.is_finite()) {
             return Err(SamplesError::NotFinite { row, column });
         }
+        let largest = features.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+        if largest > 0.0 && !SIZES.contains(&f64::from(largest)) {
+            return Err(SamplesError::Size { largest });
+        }
         Ok(samples)
     }
 
-    /// With the norms `[n]` that the features had: what starts from a model's own classifier needs them all.
+    /// With the norms `[n]` that the features had, none of them beyond [`SIZES`]: what starts from a model's own classifier needs
+    /// them all.
     #[must_use]
     pub fn with_norms(self, norms: &'a [f32]) -> Self {
-        let whole = norms.len() == self.rows() && norms.iter().all(|norm| norm.is_finite());
+        let whole =
+            norms.len() == self.rows() && norms.iter().all(|norm| (0.0..=*SIZES.end()).contains(&f64::from(*norm)));
         Self { norms: whole.then_some(norms), ..self }
     }
 
     /// With a weight per sample, `[n]`: how much each counts in a fit, in any unit. Leave-out holds them fixed.
     ///
     /// # Errors
-    /// When there is not one per sample, or one is not a finite number above zero.
+    /// When there is not one per sample, or one is not within [`WEIGHTS`].
     pub fn with_weights(self, weights: &'a [f64]) -> Result<Self, SamplesError> {
         if weights.len() != self.rows() {
             return Err(SamplesError::Weights { rows: self.rows(), weights: weights.len() });
         }
-        match weights.iter().position(|weight| !(weight.is_finite() && *weight > 0.0)) {
+        match weights.iter().position(|weight| !WEIGHTS.contains(weight)) {
             Some(row) => Err(SamplesError::Weight { row }),
             None => Ok(Self { weights: Some(weights), ..self }),
         }
@@ -222,6 +245,10 @@ mod tests {
         let bad = array![[1.0_f32, f32::NAN]];
         let got = Samples::new(bad.view(), &[0], &[0], 1).map(|_| ());
         assert_eq!(got, Err(SamplesError::NotFinite { row: 0, column: 1 }));
+        for largest in [1e-13_f32, 1e13] {
+            let x = array![[0.0, largest]];
+            assert_eq!(Samples::new(x.view(), &[0], &[0], 1).map(|_| ()), Err(SamplesError::Size { largest }));
+        }
         let none = ndarray::Array2::<f32>::zeros((0, 3));
         let got = Samples::new(none.view(), &[], &[], 0).map(|_| ());
         assert_eq!(got, Err(SamplesError::Empty { rows: 0, dim: 3 }));

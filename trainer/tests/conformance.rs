@@ -246,6 +246,10 @@ fn what_cannot_be_fitted_is_an_error() {
         let got = acclimate_trainer::solve(Kind::Ridge, &case.samples(), Some(lambda), &none);
         assert_eq!(got, Err(FitError::Lambda { lambda }));
     }
+    // At such a width all samples are alike to all digits: no kernel head, and no harm to the others.
+    let wide = |kinds: &[Kind]| FitOptions { gamma: Some(1e-12), kinds: kinds.to_vec(), ..case.options(None) };
+    assert_eq!(fit(&case.samples(), &wide(&[Kind::Kernel])), Err(FitError::Singular { kind: Kind::Kernel }));
+    assert_eq!(fit(&case.samples(), &wide(&Kind::ALL)).unwrap().len(), Kind::ALL.len() - 1);
     for kind in [Kind::BiasedRidge, Kind::Shipped] {
         assert_eq!(solve(kind, &case.samples(), None, &none), Err(FitError::NoPrior));
         let mut without = case.clone();

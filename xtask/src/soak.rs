@@ -24,6 +24,13 @@ const SOAKS: &[Soak] = &[
         filter: "accuracy",
     },
     Soak {
+        name: "fit",
+        about: "20,000 fits of anything, and 100 random problems against scikit-learn, refitted",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "fit::",
+    },
+    Soak {
         name: "kill",
         about: "kill -9 at 1,000 moments of `add`, `adapt` and `task set-backbone`",
         package: "acclimate-tests",

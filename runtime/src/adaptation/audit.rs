@@ -3,7 +3,7 @@
 //! Numbers must be the same to the bit: the trainer is deterministic, and the store keeps every claim in order, so that the
 //! samples as they were at the head's watermark can be read back.
 
-use acclimate_trainer::{Form, Head, Kind, Measure};
+use acclimate_trainer::{Form, Head, Kind, Measure, domain};
 
 use super::problem::{Problem, Service};
 use super::{AdaptError, Options, Rule};
@@ -42,6 +42,16 @@ pub fn audit(tasks: &Tasks, task: &str, options: &Options) -> Result<Option<Audi
             let run = adaptations.into_iter().find(|run| run.generation == Some(head.generation));
             refit(tasks, &head, &snapshot, run.as_ref(), options, &mut checks)?;
         }
+        (Origin::Adjusted, Some(watermark)) => match super::adjust::fitted(tasks, task, &head)? {
+            Some(before) => {
+                let snapshot = tasks.snapshot_at(task, &before.file.backbone_id, watermark)?;
+                let adaptations = tasks.adaptations(task)?;
+                let run = adaptations.into_iter().find(|run| run.generation == Some(before.generation));
+                refit(tasks, &before, &snapshot, run.as_ref(), options, &mut checks)?;
+                adjustment(&before, &head, &mut checks);
+            }
+            None => checks.cannot("head", "the generation that it was adjusted from is not there any more"),
+        },
         (Origin::Shipped, _) => checks.cannot("head", "it came in the model's file: nothing here was fitted"),
         _ => checks.cannot("head", "it was imported: the samples it was fitted on are not in this store"),
     }
@@ -146,6 +156,17 @@ fn refit(
     }
 }
 
+/// An adjusted head must be the one before, moved by what it keeps of samples without labels.
+fn adjustment(before: &StoredHead, head: &StoredHead, checks: &mut Checks) {
+    let Some(adjustment) = &head.file.provenance.adjusted else {
+        return checks.same("adjustment", false, "it does not say what it was adjusted by");
+    };
+    let again = domain::moved(&before.file.head, &adjustment.shift);
+    let found = format!("generation {}, moved by what {} samples said", before.generation, adjustment.samples);
+    checks.same("adjustment", again.as_ref() == Some(&head.file.head), found);
+    checks.cannot("what it was adjusted by", "it was measured on samples without labels, which are in no store");
+}
+
 /// How two heads' numbers compare.
 fn weights(again: &Head, stored: &Head) -> String {
     let shape = format!("{} × {}", again.classes(), again.dim());
@@ -198,6 +219,7 @@ fn verdict(
     let mut again = problem.record(task, &verdict, Some(proposal), service.as_ref())?;
     // What was not known yet when it was written, or is not of the numbers.
     again.generation = stored.generation;
+    again.taken_back = stored.taken_back;
     let mut stored = AdaptationRecord { seconds: Seconds::default(), ..stored.clone() };
     stored.candidates.retain(|candidate| candidate.skipped.is_none());
     // Numbers that were text once are rounded as text is read.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use acclimate_trainer::domain;
 use acclimate_trainer::{
     Candidate, Decision, Evaluation, FORGOTTEN, FitOptions, InService, JudgeInput, Kind, Outcome, Prior, Samples,
     Verdict, fit_within, judge, select,
@@ -205,6 +206,20 @@ impl<'a> Problem<'a> {
         Ok(Some(Evaluation::new(probabilities, &self.labels, &candidate.groups, candidate.ungrouped)?))
     }
 
+    /// Whether labels that neither head was fitted on speak against the adjustment of one to the other, whose classes are
+    /// the same.
+    pub(super) fn speaks_against(&self, before: &Service, adjusted: &Service) -> bool {
+        let [fair, also] = [before, adjusted].map(|service| service.as_input().fair(&self.groups));
+        let known = |row: usize| adjusted.classes.iter().position(|&class| class == self.labels[row]);
+        let (rows, labels): (Vec<usize>, Vec<usize>) = (0..self.labels.len())
+            .filter(|&row| adjusted.new[row] && fair[row] && also[row])
+            .filter_map(|row| Some((row, known(row)?)))
+            .unzip();
+        let [before, adjusted] = [before, adjusted].map(|service| service.probabilities.select(Axis(0), &rows));
+        let groups: Vec<usize> = rows.iter().map(|&row| self.groups[row]).collect();
+        !rows.is_empty() && domain::contradicted(before.view(), adjusted.view(), &labels, &groups)
+    }
+
     /// How good the head in service is on the samples that it can be compared on fairly.
     fn evaluate_service(
         &self,
@@ -293,6 +308,7 @@ impl<'a> Problem<'a> {
             ungrouped: selected.is_some_and(|candidate| candidate.ungrouped),
             evaluation: evaluation.as_ref().map(write),
             in_service: in_service.as_ref().map(write),
+            taken_back: None,
             comparison: verdict.comparison.map(Into::into),
             candidates: proposal.map_or_else(Vec::new, |proposal| {
                 let records = proposal.candidates.iter().enumerate();
@@ -356,7 +372,7 @@ fn some_of(names: &[&str]) -> String {
 }
 
 /// The verdict's name in JSON and in the store.
-fn token(outcome: Outcome) -> &'static str {
+pub(super) fn token(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Activated => "activated",
         Outcome::NotEnoughSamples => "not_enough_samples",

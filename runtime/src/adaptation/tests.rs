@@ -10,11 +10,15 @@ use ndarray::{Array1, Array2};
 use tempfile::TempDir;
 
 use super::*;
+use crate::record::AdjustRecord;
 use crate::store::{Access, Model, NewBackbone, NewSample, NewTask, SampleId};
+
+mod adjust;
 
 const DIM: usize = 12;
 const CLASSES: [&str; 3] = ["dent", "ok", "scratch"];
 const BACKBONE: [u8; 32] = [7; 32];
+const QUANTISATION: Quantisation = Quantisation { full_scale: 0.8, signed: false };
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -37,6 +41,7 @@ fn shipped() -> HeadFile {
         },
         decision: Decision::default(),
         provenance: Provenance {
+            adjusted: None,
             counts: vec![0; 3],
             device: "test".into(),
             evaluation: None,
@@ -60,7 +65,7 @@ fn store(numbers: impl IntoIterator<Item = usize>) -> (TempDir, Tasks) {
         manifest: "name = \"tiny\"\n".into(),
         model: Model::Builtin,
         dim: DIM,
-        quantisation: Quantisation { full_scale: 0.8, signed: false },
+        quantisation: QUANTISATION,
     };
     let task = NewTask {
         name: "belt".into(),
@@ -72,26 +77,35 @@ fn store(numbers: impl IntoIterator<Item = usize>) -> (TempDir, Tasks) {
     };
     tasks.create_task(&task, at(0)).unwrap();
     for number in numbers {
-        let payload = number.to_le_bytes();
-        let noise = SampleId::of(&payload).0;
-        let codes: Vec<u8> = (0..DIM).map(|j| noise[j] / 3 + if j % 3 == number % 3 { 70 } else { 20 }).collect();
-        let sample = NewSample {
-            payload: &payload,
-            media: "image/png",
-            source: "a.png",
-            taken: None,
-            group_key: None,
-            phash: None,
-            codes: &codes,
-            saturated: 0,
-            norm: 2.0 + 0.1 * (number % 5) as f32,
-            extractor: "test",
-            label: Some(CLASSES[number % 3]),
-            who: "alice",
-        };
-        tasks.add_sample("belt", &sample, at(1)).unwrap();
+        add(&mut tasks, number, 0);
     }
     (dir, tasks)
+}
+
+/// Codes of a sample; at another site some lie off.
+fn codes(number: usize, off: u8) -> Vec<u8> {
+    let noise = SampleId::of(&number.to_le_bytes()).0;
+    let code =
+        |j: usize| noise[j] / 3 + if j % 3 == number % 3 { 70 } else { 20 } + if j.is_multiple_of(3) { off } else { 0 };
+    (0..DIM).map(code).collect()
+}
+
+fn add(tasks: &mut Tasks, number: usize, off: u8) {
+    let sample = NewSample {
+        payload: &number.to_le_bytes(),
+        media: "image/png",
+        source: "a.png",
+        taken: None,
+        group_key: None,
+        phash: None,
+        codes: &codes(number, off),
+        saturated: 0,
+        norm: 2.0 + 0.1 * (number % 5) as f32,
+        extractor: "test",
+        label: Some(CLASSES[number % 3]),
+        who: "alice",
+    };
+    tasks.add_sample("belt", &sample, at(1)).unwrap();
 }
 
 fn options(kinds: &[Kind]) -> Options {

@@ -132,6 +132,12 @@ pub fn verdict(record: &AdaptationRecord) -> String {
             100.0 * c.candidate_accuracy
         );
     }
+    if let Some(generation) = record.taken_back {
+        let _ = write!(
+            words,
+            "\ngeneration {generation} was taken back: the new labels speak against its adjustment without labels"
+        );
+    }
     for reason in &record.because {
         let _ = write!(words, "\nbecause: {reason}");
     }

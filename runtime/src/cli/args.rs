@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
-pub use self::learning::{Adapt, HeadKind, Tune, Weighting};
+pub use self::learning::{Adapt, Adjust, HeadKind, Tune, Weighting};
 
 /// Let a deployed device learn its own site: adapt the classifier head of a frozen backbone, prove it, put it in service.
 #[derive(Debug, Parser)]
@@ -83,6 +83,9 @@ pub enum Command {
     },
     /// Fit candidate heads, judge the best against the head in service, activate or reject it
     Adapt(Adapt),
+    /// Adjust the head in service to another site from pictures or recordings without labels, if they are unlike what it was
+    /// learnt on
+    Adjust(Adjust),
     /// Classify pictures or recordings with the head in service
     Classify(Classify),
     /// Compare pictures or recordings, without labels, with what a head was learnt on

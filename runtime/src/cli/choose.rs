@@ -145,6 +145,7 @@ impl Chosen {
             },
             decision: Decision::default(),
             provenance: Provenance {
+                adjusted: None,
                 counts: vec![0; count],
                 device: context.config.device_id(),
                 evaluation: None,

@@ -13,6 +13,7 @@ use acclimate::store::{Access, Generation, StoredHead, Task, Tasks};
 use acclimate_backbone::Backbone;
 use acclimate_trainer::Evaluation;
 use anyhow::{Context as _, bail};
+use indicatif::ProgressBar;
 use ndarray::Array2;
 
 use super::{Context, Outcome, args, line};
@@ -23,42 +24,67 @@ pub fn classify(context: &Context, args: &args::Classify) -> anyhow::Result<Outc
     let input = backbone.manifest().input.clone();
     let found = inputs::find(&args.paths, &Labels::None, &input);
     let mut failures = Failures::new(context);
-    failures.of(&found)?;
-    let bar = context.progress(found.items.len(), "classifying");
-    let mut loader = Loader::new(&found.items, &input, args.stride.map(NonZeroUsize::get));
-    while let Some(chunk) = loader.next() {
-        bar.set_position(loader.files());
-        for (_, input, embedded) in embed(&mut backbone, chunk) {
-            match embedded {
-                Ok(embedded) => {
-                    let record = PredictionRecord::new(input, &stored, &embedded.feature, args.coverage)?;
-                    bar.suspend(|| {
-                        context.print(&record, || {
-                            let unknown = match (record.unknown, record.unsure) {
-                                (_, true) => "  unknown: below the threshold of its class",
-                                (true, false) => "  unknown: unlike everything learnt",
-                                (false, false) => "",
-                            };
-                            let set =
-                                record.set.as_ref().map_or_else(String::new, |set| format!("  {{{}}}", set.join(", ")));
-                            let percent = 100.0 * record.confidence;
-                            format!("{}  {}  {percent:.1} %{set}{unknown}", record.input, record.class)
-                        })
-                    })?;
-                }
-                Err(reason) => bar.suspend(|| failures.one(&input, &reason))?,
-            }
-        }
-    }
-    bar.finish_and_clear();
+    let of = Inputs { found: &found, stride: args.stride, what: "classifying" };
+    of.each(context, &mut backbone, &mut failures, |bar, _, input, embedded| {
+        let record = PredictionRecord::new(input, &stored, &embedded.feature, args.coverage)?;
+        bar.suspend(|| {
+            context.print(&record, || {
+                let unknown = match (record.unknown, record.unsure) {
+                    (_, true) => "  unknown: below the threshold of its class",
+                    (true, false) => "  unknown: unlike everything learnt",
+                    (false, false) => "",
+                };
+                let set = record.set.as_ref().map_or_else(String::new, |set| format!("  {{{}}}", set.join(", ")));
+                let percent = 100.0 * record.confidence;
+                format!("{}  {}  {percent:.1} %{set}{unknown}", record.input, record.class)
+            })
+        })
+    })?;
     Ok(failures.outcome())
 }
 
+/// Inputs on their way through a backbone.
+pub(super) struct Inputs<'a> {
+    pub(super) found: &'a Found,
+    pub(super) stride: Option<NonZeroUsize>,
+    /// What a progress bar says is being done.
+    pub(super) what: &'static str,
+}
+
+impl Inputs<'_> {
+    /// Hands over each input's file, name and feature in order, with the progress bar; reports those that fail.
+    pub(super) fn each(
+        &self,
+        context: &Context,
+        backbone: &mut Backbone,
+        failures: &mut Failures<'_>,
+        mut take: impl FnMut(&ProgressBar, &Item, String, Embedded) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        failures.of(self.found)?;
+        let input = backbone.manifest().input.clone();
+        let bar = context.progress(self.found.items.len(), self.what);
+        let mut loader = Loader::new(&self.found.items, &input, self.stride.map(NonZeroUsize::get));
+        while let Some(chunk) = loader.next() {
+            bar.set_position(loader.files());
+            for (item, name, embedded) in embed(backbone, chunk) {
+                match embedded {
+                    Ok(embedded) => take(&bar, item, name, embedded)?,
+                    Err(reason) => bar.suspend(|| failures.one(&name, &reason))?,
+                }
+            }
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+}
+
+/// What groups inputs that are in no store: content, and the column of a CSV file.
+pub(super) fn group_input(at: usize, item: &Item, name: String, phash: u64) -> GroupInput {
+    GroupInput { seq: at as i64, phash: Some(phash), source: name, taken: None, group_key: item.group.clone() }
+}
+
 /// The features of a chunk in order, with the file and the name of each.
-pub(super) fn embed<'a>(
-    backbone: &mut Backbone,
-    chunk: Vec<Loaded<'a>>,
-) -> Vec<(&'a Item, String, Result<Embedded, String>)> {
+fn embed<'a>(backbone: &mut Backbone, chunk: Vec<Loaded<'a>>) -> Vec<(&'a Item, String, Result<Embedded, String>)> {
     let (mut payloads, mut loaded) = (Vec::new(), Vec::new());
     for Loaded { item, name, payload } in chunk {
         let failed = payload.map(|payload| payloads.push(payload)).err();
@@ -84,38 +110,22 @@ pub fn evaluate(context: &Context, args: &args::Evaluate) -> anyhow::Result<Outc
         None => inputs::find(std::slice::from_ref(&args.dir), &Labels::Folders, &input),
     };
     let mut failures = Failures::new(context);
-    failures.of(&found)?;
 
     // A label that the head does not know is a class of its own, of probability 0: always an error of the head.
     let mut classes = stored.file.classes.clone();
     let (mut labels, mut grouped, mut rows) = (Vec::new(), Vec::new(), Vec::<Vec<f64>>::new());
-    let bar = context.progress(found.items.len(), "evaluating");
-    let mut loader = Loader::new(&found.items, &input, args.stride.map(NonZeroUsize::get));
-    while let Some(chunk) = loader.next() {
-        bar.set_position(loader.files());
-        for (item, input, embedded) in embed(&mut backbone, chunk) {
-            match embedded {
-                Ok(embedded) => {
-                    let label = item.label.as_deref().unwrap_or_default();
-                    let known = classes.iter().position(|class| class == label);
-                    labels.push(known.unwrap_or_else(|| {
-                        classes.push(label.to_owned());
-                        classes.len() - 1
-                    }));
-                    rows.push(stored.file.head.probabilities(&embedded.feature));
-                    grouped.push(GroupInput {
-                        seq: grouped.len() as i64,
-                        phash: Some(embedded.phash),
-                        source: input,
-                        taken: None,
-                        group_key: item.group.clone(),
-                    });
-                }
-                Err(reason) => bar.suspend(|| failures.one(&input, &reason))?,
-            }
-        }
-    }
-    bar.finish_and_clear();
+    let of = Inputs { found: &found, stride: args.stride, what: "evaluating" };
+    of.each(context, &mut backbone, &mut failures, |_, item, name, embedded| {
+        let label = item.label.as_deref().unwrap_or_default();
+        let known = classes.iter().position(|class| class == label);
+        labels.push(known.unwrap_or_else(|| {
+            classes.push(label.to_owned());
+            classes.len() - 1
+        }));
+        rows.push(stored.file.head.probabilities(&embedded.feature));
+        grouped.push(group_input(grouped.len(), item, name, embedded.phash));
+        Ok(())
+    })?;
     if rows.is_empty() {
         bail!(
             "no {word} to evaluate on in {}: expected a folder for each class with {word} in it",

@@ -1,66 +1,33 @@
 //! `drift`: whether inputs without labels are like what a head was learnt on.
 
-use std::num::NonZeroUsize;
-
 use acclimate::drift;
-use acclimate::group::{GroupBy, GroupInput, groups};
-use acclimate::inputs::{self, Labels};
-use acclimate::loading::Loader;
+use acclimate::inputs;
 use acclimate::record::DriftRecord;
 use acclimate::store::Access;
 use acclimate_trainer::drift::Window;
-use acclimate_trainer::{Feature, GROUPS_TO_TEST, domain::LEVEL};
+use acclimate_trainer::{GROUPS_TO_TEST, domain::LEVEL, most_probable};
 use anyhow::{Context as _, bail};
 
-use super::classify::{Failures, embed, open};
-use super::{Context, Outcome, args};
+use super::classify::{Failures, open};
+use super::{Context, Outcome, args, unlabelled};
 
 /// Runs `acclimate drift`.
 pub fn run(context: &Context, args: &args::Drift) -> anyhow::Result<Outcome> {
     let (task, stored, mut backbone) = open(context, &args.task, args.generation)?;
     let reference = drift::reference(&context.tasks(&Access::Read)?, &task.name, &stored)?;
-    let input = backbone.manifest().input.clone();
-    let found = inputs::find(&args.paths, &Labels::None, &input);
+    let words = inputs::files_word(&backbone.manifest().input);
     let mut failures = Failures::new(context);
-    failures.of(&found)?;
-    let bar = context.progress(found.items.len(), "comparing");
-    let mut loader = Loader::new(&found.items, &input, args.stride.map(NonZeroUsize::get));
-    let (mut features, mut grouped) = (Vec::<Feature>::new(), Vec::new());
-    while let Some(chunk) = loader.next() {
-        bar.set_position(loader.files());
-        for (item, input, embedded) in embed(&mut backbone, chunk) {
-            match embedded {
-                Ok(embedded) => {
-                    features.push(embedded.feature);
-                    grouped.push(GroupInput {
-                        seq: grouped.len() as i64,
-                        phash: Some(embedded.phash),
-                        source: input,
-                        taken: None,
-                        group_key: item.group.clone(),
-                    });
-                }
-                Err(reason) => bar.suspend(|| failures.one(&input, &reason))?,
-            }
-        }
-    }
-    bar.finish_and_clear();
-    let group_of = groups(&grouped, GroupBy::Column);
-    // A burst is one moment: what is of one group comes one after the other.
-    let mut order: Vec<usize> = (0..features.len()).collect();
-    order.sort_by_key(|&row| group_of[row]);
+    let read = unlabelled::read(context, &mut backbone, &args.paths, args.stride, "comparing", &mut failures)?;
     let mut window = Window::default();
-    for row in order {
-        let p = stored.file.head.probabilities(&features[row]);
-        let class = (0..p.len()).fold(0, |best, class| if p[class] > p[best] { class } else { best });
-        window.observe(&reference, features[row].as_slice(), class, group_of[row]);
+    for (feature, &group) in read.features.iter().zip(&read.groups) {
+        let p = stored.file.head.probabilities(feature);
+        window.observe(&reference, feature.as_slice(), most_probable((&p).into()), group);
     }
     window.close();
-    let words = inputs::files_word(&input);
     if window.bursts < GROUPS_TO_TEST {
         bail!(
             "{} {words} fill {} groups that differ, expected at least {GROUPS_TO_TEST}: name more, of other moments",
-            features.len(),
+            read.features.len(),
             window.bursts
         );
     }
@@ -68,7 +35,7 @@ pub fn run(context: &Context, args: &args::Drift) -> anyhow::Result<Outcome> {
     let record = DriftRecord {
         task: task.name,
         generation: stored.generation.0,
-        inputs: features.len(),
+        inputs: read.features.len(),
         groups: test.bursts,
         learnt_groups: reference.groups,
         directions: test.directions,
@@ -83,7 +50,7 @@ pub fn run(context: &Context, args: &args::Drift) -> anyhow::Result<Outcome> {
             record.inputs, record.groups, record.learnt_groups, record.generation
         );
         if record.drifted {
-            format!("drift: these are unlike what was learnt\n{compared}\nnext: label some of them and adapt")
+            format!("drift: these are unlike what was learnt\n{compared}\nnext: label some of them and adapt, or `acclimate adjust` to them without labels")
         } else {
             format!("no drift seen\n{compared}")
         }

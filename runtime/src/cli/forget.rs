@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use acclimate::adaptation;
 use acclimate::record::ForgetRecord;
-use acclimate::store::{Forget, Generation, SampleId};
+use acclimate::store::{Forget, Generation, Origin, SampleId};
 
 use super::{Context, Outcome, args};
 
@@ -32,6 +32,7 @@ pub fn run(context: &Context, args: &args::Forget) -> anyhow::Result<Outcome> {
         context.print(&record, || format!("{}\nnothing was done: add --yes to do it", words(&record)))?;
         return Ok(Outcome::Done);
     }
+    let adjusted = tasks.in_service(&args.task)?.is_some_and(|head| head.origin == Origin::Adjusted);
     let receipt = adaptation::forget(&mut tasks, &args.task, &what, &context.adapt_options())?;
     record.refitted = receipt.refitted.map(|Generation(number)| number);
     record.digest_before = Some(receipt.before.to_string());
@@ -45,8 +46,9 @@ pub fn run(context: &Context, args: &args::Forget) -> anyhow::Result<Outcome> {
         let refitted = record
             .refitted
             .map_or_else(String::new, |g| format!("\ngeneration {g}, fitted without them, is in service"));
+        let again = if adjusted && record.refitted.is_some() { ", not adjusted to another site any more" } else { "" };
         format!(
-            "{}{refitted}\nstatistics digest before {}\nstatistics digest after  {}",
+            "{}{refitted}{again}\nstatistics digest before {}\nstatistics digest after  {}",
             words(&record),
             receipt.before,
             receipt.after

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use acclimate::export::{self, write_whole};
-use acclimate::record::{CheckedRecord, DecisionRecord, EvaluationRecord, ExportRecord, HeadDetailRecord, HeadRecord};
+use acclimate::record::{
+    AdjustedRecord, CheckedRecord, DecisionRecord, EvaluationRecord, ExportRecord, HeadDetailRecord, HeadRecord,
+};
 use acclimate::store::{Access, Generation, StoredHead, Tasks};
 use acclimate::switch;
 use anyhow::{Context as _, ensure};
@@ -129,6 +131,11 @@ fn show(context: &Context, tasks: &Tasks, task: &str, head: &StoredHead) -> anyh
     let provenance = &head.file.provenance;
     let record = HeadDetailRecord {
         of: HeadRecord::new(head, tasks.task(task)?.in_service),
+        adjusted: provenance.adjusted.as_ref().map(|by| AdjustedRecord {
+            samples: by.samples,
+            groups: by.groups,
+            p: by.p,
+        }),
         evaluation: provenance.evaluation.as_ref().map(|e| EvaluationRecord::new(e, &head.file.classes)),
         decision: DecisionRecord::new(&head.file.decision, &head.file.classes),
         temperature: head.file.head.temperature,
@@ -149,6 +156,9 @@ fn show(context: &Context, tasks: &Tasks, task: &str, head: &StoredHead) -> anyh
             record.device,
             counts.join(", ")
         );
+        if let (Some(adjusted), Some(from)) = (&record.adjusted, record.parent) {
+            let _ = write!(words, "\nadjusted from generation {from} to {} samples without labels", adjusted.samples);
+        }
         if let Some(evaluation) = &record.evaluation {
             let _ = write!(words, "\non samples it was not fitted on:\n{}", evaluation.words());
         }

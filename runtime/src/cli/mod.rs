@@ -2,6 +2,7 @@
 
 mod adapt;
 mod add;
+mod adjust;
 pub mod args;
 mod audit;
 mod bench;
@@ -19,6 +20,7 @@ mod sample;
 mod status;
 mod task;
 mod tune;
+mod unlabelled;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -92,6 +94,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     match &cli.command {
         Command::Adapt(args) => adapt::run(&context, args),
         Command::Add(args) => add::run(&context, args),
+        Command::Adjust(args) => adjust::run(&context, args),
         Command::Audit { task } => audit::run(&context, task),
         Command::Bench(args) => bench::run(&context, args),
         Command::Classify(args) => classify::classify(&context, args),

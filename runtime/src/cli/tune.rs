@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use acclimate::adaptation::{self, Options};
 
-use super::{Context, Outcome, adapt, args};
+use super::{Context, Outcome, adapt, args, counter};
 
 /// Runs `acclimate tune`.
 pub fn run(context: &Context, args: &args::Tune) -> anyhow::Result<Outcome> {
@@ -16,10 +16,7 @@ pub fn run(context: &Context, args: &args::Tune) -> anyhow::Result<Outcome> {
         ..context.adapt_options()
     };
     let bar = if context.global.json { indicatif::ProgressBar::hidden() } else { context.progress(0, "tuning") };
-    let (record, adapted) = adaptation::tune(&mut tasks, &args.task, &options, args.dry_run, &mut |done, all| {
-        bar.set_length(all as u64);
-        bar.set_position(done as u64);
-    })?;
+    let (record, adapted) = adaptation::tune(&mut tasks, &args.task, &options, args.dry_run, &mut counter(&bar))?;
     bar.finish_and_clear();
     context.print(&record, || {
         let mut words = "tried, by log-loss on samples left out:".to_owned();

@@ -8,8 +8,8 @@ use ciborium::Value;
 use ndarray::{Array1, Array2};
 
 use super::{
-    F32_LE, F64_LE, FORMAT, Fixed, HeadFile, HeadFileError, MAX_BYTES, OLDEST, Provenance, ROW_MAJOR, SELF_DESCRIBED,
-    U8, U64_LE,
+    Adjustment, F32_LE, F64_LE, FORMAT, Fixed, HeadFile, HeadFileError, MAX_BYTES, OLDEST, Provenance, ROW_MAJOR,
+    SELF_DESCRIBED, U8, U64_LE,
 };
 use crate::cbor;
 
@@ -167,6 +167,7 @@ fn conformal(field: Field) -> Result<Conformal, HeadFileError> {
 fn provenance(field: Field, format: u64) -> Result<Provenance, HeadFileError> {
     let mut fields = field.map()?;
     let provenance = Provenance {
+        adjusted: if format < 3 { None } else { Some(adjustment(fields.take("adjusted")?)?) },
         counts: fields.take("counts")?.list(Field::uint)?,
         device: fields.take("device")?.text()?,
         evaluation: fields.take("evaluation")?.optional(evaluation)?,
@@ -179,6 +180,18 @@ fn provenance(field: Field, format: u64) -> Result<Provenance, HeadFileError> {
     };
     fields.finish()?;
     Ok(provenance)
+}
+
+fn adjustment(field: Field) -> Result<Adjustment, HeadFileError> {
+    let mut fields = field.map()?;
+    let adjustment = Adjustment {
+        samples: fields.take("samples")?.uint()?,
+        groups: fields.take("groups")?.uint()?,
+        p: fields.take("p")?.float()?,
+        shift: fields.take("shift")?.f32s()?,
+    };
+    fields.finish()?;
+    Ok(adjustment)
 }
 
 fn evaluation(field: Field) -> Result<Evaluation, HeadFileError> {
@@ -220,7 +233,7 @@ impl Fields {
     fn take(&mut self, name: &str) -> Result<Field, HeadFileError> {
         let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
         match self.entries.iter().position(|(key, _)| key.as_text() == Some(name)) {
-            Some(at) => Ok(Field { path, value: self.entries.swap_remove(at).1 }),
+            Some(at) => Ok(Field { format: self.format, path, value: self.entries.swap_remove(at).1 }),
             None => {
                 Err(HeadFileError::Field { field: path, expected: "a value".to_owned(), found: "missing".to_owned() })
             }
@@ -239,6 +252,7 @@ impl Fields {
 
 /// A value and where it stands.
 struct Field {
+    format: u64,
     path: String,
     value: Value,
 }
@@ -254,7 +268,7 @@ impl Field {
 
     fn map(self) -> Result<Fields, HeadFileError> {
         match self.value {
-            Value::Map(entries) => Ok(Fields { format: FORMAT, path: self.path, entries }),
+            Value::Map(entries) => Ok(Fields { format: self.format, path: self.path, entries }),
             _ => Err(self.wrong("a map")),
         }
     }
@@ -264,7 +278,7 @@ impl Field {
             Value::Array(items) => items
                 .into_iter()
                 .enumerate()
-                .map(|(i, value)| read(Self { path: format!("{}[{i}]", self.path), value }))
+                .map(|(i, value)| read(Self { format: self.format, path: format!("{}[{i}]", self.path), value }))
                 .collect(),
             _ => Err(self.wrong("an array")),
         }
@@ -272,7 +286,9 @@ impl Field {
 
     fn tagged(self, tag: u64, expected: &str) -> Result<Self, HeadFileError> {
         match self.value {
-            Value::Tag(found, inner) if found == tag => Ok(Self { path: self.path, value: *inner }),
+            Value::Tag(found, inner) if found == tag => {
+                Ok(Self { format: self.format, path: self.path, value: *inner })
+            }
             _ => Err(self.wrong(expected)),
         }
     }
@@ -363,8 +379,9 @@ impl Field {
         let path = field.path;
         let Value::Array(parts) = field.value else { return Err(wrong) };
         let Ok([dims, numbers]) = <[Value; 2]>::try_from(parts) else { return Err(wrong) };
-        let dims = Self { path: format!("{path}.dimensions"), value: dims }.list(Self::narrow::<usize>)?;
-        let numbers = read(Self { path: path.clone(), value: numbers })?;
+        let format = field.format;
+        let dims = Self { format, path: format!("{path}.dimensions"), value: dims }.list(Self::narrow::<usize>)?;
+        let numbers = read(Self { format, path: path.clone(), value: numbers })?;
         let found = numbers.len();
         match dims[..] {
             // ndarray multiplies with overflow checked; it wants exactly as many numbers.

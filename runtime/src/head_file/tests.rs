@@ -37,6 +37,7 @@ pub(crate) fn example() -> HeadFile {
         },
         decision: Decision::default(),
         provenance: Provenance {
+            adjusted: None,
             counts: vec![5, 7],
             device: "press-7".into(),
             evaluation: Some(Evaluation {
@@ -185,9 +186,9 @@ fn a_complaint_names_field_expectation_and_finding() {
 
 #[test]
 fn a_later_format_is_named_before_anything_else() {
-    let future = vec![(Value::Text("format".into()), Value::Integer(3.into()))];
+    let future = vec![(Value::Text("format".into()), Value::Integer(4.into()))];
     let message = decode(future).unwrap_err().to_string();
-    assert!(message.contains("has format 3, but this version of acclimate reads formats 1 to 2"), "{message}");
+    assert!(message.contains("has format 4, but this version of acclimate reads formats 1 to 3"), "{message}");
 }
 
 #[test]
@@ -283,6 +284,11 @@ fn stored(n: usize, dim: usize) -> impl Strategy<Value = Measure> {
     })
 }
 
+fn adjustments(dim: usize) -> impl Strategy<Value = Adjustment> {
+    (any::<(u64, u64)>(), finite(), prop::collection::vec(finite_f32(), dim))
+        .prop_map(|((samples, groups), p, shift)| Adjustment { samples, groups, p, shift })
+}
+
 fn heads() -> impl Strategy<Value = HeadFile> {
     let kinds = prop::sample::select(Kind::ALL.to_vec());
     (1..5_usize, 1..6_usize, kinds).prop_flat_map(|(n, dim, kind)| {
@@ -345,17 +351,28 @@ fn heads() -> impl Strategy<Value = HeadFile> {
             (".{0,12}", ".{0,12}"),
             prop::option::of(evaluation),
             any::<(Option<u32>, Option<[u8; 32]>, bool)>(),
-            (prop::array::uniform3(prop::option::of(finite())), any::<bool>()),
+            (prop::array::uniform3(prop::option::of(finite())), any::<bool>(), prop::option::of(adjustments(dim))),
             // From the year 1 to 9999: the epoch is no limit to a wrong clock.
             (-62_135_596_800_i64..253_402_207_200, 0..1_000_000_000_i32),
         )
             .prop_map(
                 |(counts, (device, extractor), evaluation, (parent, statistics, unproved), fixed, (s, ns))| {
                     let time = Timestamp::new(s, ns).unwrap();
-                    let ([gamma, lambda, precision], balanced) = fixed;
+                    let ([gamma, lambda, precision], balanced, adjusted) = fixed;
                     let weighting = if balanced { Weighting::Balanced } else { Weighting::Auto };
                     let fixed = Fixed { gamma, lambda, precision, weighting };
-                    Provenance { counts, device, evaluation, extractor, fixed, parent, statistics, time, unproved }
+                    Provenance {
+                        adjusted,
+                        counts,
+                        device,
+                        evaluation,
+                        extractor,
+                        fixed,
+                        parent,
+                        statistics,
+                        time,
+                        unproved,
+                    }
                 },
             );
         let decision = (
@@ -451,6 +468,38 @@ mod v2 {
     fn is_still_written() {
         let digest = |file: HeadFile| crate::store::Digest(Sha256::digest(file.encode().unwrap()).into()).to_string();
         assert_eq!([example(), kernel_example()].map(digest), EXAMPLES);
+    }
+}
+
+mod v3 {
+    //! Bytes of format 3, which heads that were adjusted have.
+
+    use super::*;
+    use sha2::{Digest as _, Sha256};
+
+    /// SHA-256 of an adjusted example as format 3 wrote it first.
+    const EXAMPLE: &str = "05c502a39bb5ba70a532eb9641f61f93e5ec0332c86df9677389b02c460de8a9";
+
+    fn adjusted() -> HeadFile {
+        let mut head = example();
+        head.provenance.adjusted =
+            Some(Adjustment { samples: 40, groups: 38, p: 0.001, shift: vec![0.5, -0.25, 0.125] });
+        head
+    }
+
+    #[test]
+    fn is_still_written() {
+        let bytes = adjusted().encode().unwrap();
+        assert_eq!(crate::store::Digest(Sha256::digest(&bytes).into()).to_string(), EXAMPLE);
+        assert_eq!(HeadFile::decode(&bytes).unwrap(), adjusted());
+    }
+
+    #[test]
+    fn an_adjustment_of_another_dim_is_refused() {
+        let mut head = adjusted();
+        head.provenance.adjusted.as_mut().unwrap().shift.pop();
+        let message = head.encode().unwrap_err().to_string();
+        assert!(message.contains("`provenance.adjusted.shift` is 2 × 1, expected 3 × 1"), "{message}");
     }
 }
 

@@ -3,14 +3,16 @@
 use acclimate_trainer::{Decision, Evaluation, Form, Head, Kernel, Linear, Measure, Novelty, Quantisation, Stored};
 use ciborium::Value;
 
-use super::{F32_LE, F64_LE, FORMAT, Fixed, HeadFile, Provenance, ROW_MAJOR, SELF_DESCRIBED, U8, U64_LE};
+use super::{
+    Adjustment, F32_LE, F64_LE, FORMAT, Fixed, HeadFile, PLAIN, Provenance, ROW_MAJOR, SELF_DESCRIBED, U8, U64_LE,
+};
 use crate::cbor;
 
 pub(super) fn bytes(file: &HeadFile) -> Vec<u8> {
     let HeadFile { task, backbone_id, classes, head, decision, provenance } = file;
     let Head { kind, form, temperature, lambda, novelty, conformal } = head;
     let mut fields = vec![
-        ("format", uint(FORMAT)),
+        ("format", uint(if provenance.adjusted.is_some() { FORMAT } else { PLAIN })),
         ("task", Value::Text(task.clone())),
         ("backbone", Value::Bytes(backbone_id.to_vec())),
         ("classes", Value::Array(classes.iter().cloned().map(Value::Text).collect())),
@@ -101,8 +103,9 @@ fn stored_map(stored: &Stored) -> Value {
 }
 
 fn provenance_map(provenance: &Provenance) -> Value {
-    let Provenance { counts, device, evaluation, extractor, fixed, parent, statistics, time, unproved } = provenance;
-    map(vec![
+    let Provenance { adjusted, counts, device, evaluation, extractor, fixed, parent, statistics, time, unproved } =
+        provenance;
+    let mut fields = vec![
         ("counts", Value::Array(counts.iter().map(|&count| uint(count)).collect())),
         ("device", Value::Text(device.clone())),
         ("evaluation", or_null(evaluation.as_ref().map(evaluation_map))),
@@ -112,6 +115,18 @@ fn provenance_map(provenance: &Provenance) -> Value {
         ("statistics", or_null(statistics.map(|digest| Value::Bytes(digest.to_vec())))),
         ("time", Value::Tag(0, Box::new(Value::Text(time.to_string())))),
         ("unproved", Value::Bool(*unproved)),
+    ];
+    fields.extend(adjusted.as_ref().map(|adjusted| ("adjusted", adjustment_map(adjusted))));
+    map(fields)
+}
+
+fn adjustment_map(adjustment: &Adjustment) -> Value {
+    let Adjustment { samples, groups, p, shift } = adjustment;
+    map(vec![
+        ("samples", uint(*samples)),
+        ("groups", uint(*groups)),
+        ("p", Value::Float(*p)),
+        ("shift", f32s(shift.iter())),
     ])
 }
 

@@ -47,7 +47,7 @@ pub struct HeadRecord {
     pub generation: u32,
     /// Whether it is in service.
     pub in_service: bool,
-    /// `adapted`, `imported`, `refitted` or `shipped`.
+    /// `adapted`, `adjusted`, `imported`, `refitted` or `shipped`.
     pub origin: String,
     /// Kind of head.
     pub head: String,
@@ -82,6 +82,9 @@ pub struct HeadDetailRecord {
     /// The generation.
     #[serde(flatten)]
     pub of: HeadRecord,
+    /// What it has been adjusted to without labels, since it was fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adjusted: Option<AdjustedRecord>,
     /// How good it was, when it was fitted, on samples left out.
     pub evaluation: Option<EvaluationRecord>,
     /// How it answers, where that is not just the likeliest class.
@@ -94,6 +97,17 @@ pub struct HeadDetailRecord {
     pub parent: Option<u32>,
     /// Too few groups to prove it.
     pub unproved: bool,
+}
+
+/// What a head was adjusted to.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct AdjustedRecord {
+    /// Samples without labels.
+    pub samples: u64,
+    /// Groups among them.
+    pub groups: u64,
+    /// Chance of such samples where nothing changed.
+    pub p: f64,
 }
 
 /// What `head export` prints.

@@ -18,7 +18,8 @@ const KEPT_LEAVE_OUT: i64 = 20;
 
 impl Tasks {
     /// Records one run of the trainer: verdict, head, leave-out scores and, if it is activated, the pointer, all or
-    /// nothing. Gives the head's generation, if there is a head.
+    /// nothing. Gives the head's generation, if there is a head. An adjusted head is recorded with the snapshot that the head
+    /// before was fitted on.
     ///
     /// # Errors
     /// Something was forgotten since the snapshot; the head does not fit the task.
@@ -36,16 +37,24 @@ impl Tasks {
             if forgets != snapshot.forgets {
                 return Err(StoreError::Stale { task: task.name });
             }
+            let adjusted = new.head.as_ref().is_some_and(|head| head.file.provenance.adjusted.is_some());
+            let origin = if adjusted { Origin::Adjusted } else { Origin::Adapted };
             let generation =
-                new.head.as_ref().map(|head| insert_fitted(conn, id, &task, snapshot, head, Origin::Adapted, now)).transpose()?;
+                new.head.as_ref().map(|head| insert_fitted(conn, id, &task, snapshot, head, origin, now)).transpose()?;
             conn.execute(
                 "INSERT INTO adaptations (task, outcome, record, generation, who, time) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 params![id, new.outcome, new.record, generation.map(|g| g.0), new.who, micros(now)],
             )
             .map_err(StoreError::db("record the adaptation"))?;
-            if let (true, Some(generation)) = (new.activate, generation) {
+            let put = |generation, change| -> Result<(), StoreError> {
                 let back = current(conn, id)?.map(|row| row.seq);
-                put_in_service(conn, id, Some(generation), Change::Adapted, false, back, new.who, now)?;
+                put_in_service(conn, id, Some(generation), change, false, back, new.who, now)
+            };
+            if let Some(before) = new.take_back {
+                put(before, Change::TakenBack)?;
+            }
+            if let (true, Some(generation)) = (new.activate, generation) {
+                put(generation, if origin == Origin::Adjusted { Change::Adjusted } else { Change::Adapted })?;
             }
             prune(conn, id)?;
             Ok(generation)
@@ -377,8 +386,9 @@ impl RawHead {
     }
 }
 
-const ORIGINS: [(&str, Origin); 4] = [
+const ORIGINS: [(&str, Origin); 5] = [
     ("adapted", Origin::Adapted),
+    ("adjusted", Origin::Adjusted),
     ("imported", Origin::Imported),
     ("refitted", Origin::Refitted),
     ("shipped", Origin::Shipped),

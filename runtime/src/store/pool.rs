@@ -6,9 +6,8 @@ use ndarray::Array2;
 
 use super::StoreError;
 use super::id::SampleId;
-use super::record::timestamp;
 use super::samples::LABEL_SEQ;
-use super::snapshot::decode;
+use super::snapshot::{decode, group_input};
 use super::tasks::{Tasks, load_task_on};
 use crate::group::{GroupBy, GroupInput, groups};
 
@@ -72,13 +71,7 @@ impl Tasks {
                 let mut read = || {
                     pool.ids.push(SampleId(row.get(0)?));
                     codes.extend_from_slice(row.get_ref(2)?.as_blob()?);
-                    pool.group_inputs.push(GroupInput {
-                        seq: row.get(1)?,
-                        phash: row.get::<_, Option<i64>>(3)?.map(i64::cast_unsigned),
-                        source: row.get(4)?,
-                        taken: row.get::<_, Option<i64>>(5)?.map(timestamp),
-                        group_key: row.get(6)?,
-                    });
+                    pool.group_inputs.push(group_input(row)?);
                     pool.labels.push(row.get(7)?);
                     pool.norms.push(row.get::<_, Option<f64>>(8)?.map_or(f32::NAN, |norm| norm as f32));
                     Ok(())

@@ -259,6 +259,8 @@ pub struct Label {
 pub enum Origin {
     /// An adaptation here.
     Adapted,
+    /// One of those, adjusted to another site without labels.
+    Adjusted,
     /// A file from elsewhere.
     Imported,
     /// The one in service, fitted again without what was forgotten.
@@ -307,6 +309,8 @@ pub struct NewAdaptation<'a> {
     pub head: Option<NewHead<'a>>,
     /// Whether it goes in service.
     pub activate: bool,
+    /// The head that is back in service first, where labels speak against its adjustment.
+    pub take_back: Option<Generation>,
     /// Who asked for it.
     pub who: &'a str,
 }
@@ -335,12 +339,16 @@ pub enum Change {
     Activated,
     /// An adaptation proved it.
     Adapted,
+    /// The one before, adjusted to another site.
+    Adjusted,
     /// The one before was fitted on something since forgotten.
     Forgot,
     /// Back to an earlier one.
     RolledBack,
     /// It came in the model's file, and there was none.
     Shipped,
+    /// Labels spoke against the adjustment of the one before, so what it was adjusted from is back.
+    TakenBack,
 }
 
 /// One move of the pointer to the head in service.

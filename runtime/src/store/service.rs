@@ -194,12 +194,14 @@ pub(super) fn put_in_service(
     Ok(())
 }
 
-const CHANGES: [(&str, Change); 5] = [
+const CHANGES: [(&str, Change); 7] = [
     ("activated", Change::Activated),
     ("adapted", Change::Adapted),
+    ("adjusted", Change::Adjusted),
     ("forgot", Change::Forgot),
     ("rolled_back", Change::RolledBack),
     ("shipped", Change::Shipped),
+    ("taken_back", Change::TakenBack),
 ];
 
 impl Change {

@@ -3,7 +3,7 @@
 
 use acclimate_trainer::{Quantisation, Statistics};
 use ndarray::{Array2, ArrayView1};
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::id::{Digest, SampleId, Watermark};
 use super::record::{Task, timestamp};
@@ -144,6 +144,18 @@ pub(super) fn decode(codes: &Array2<u8>, quantisation: Quantisation) -> Array2<f
     features
 }
 
+/// What groups the sample of a row whose second column is its `seq`, and whose fourth to seventh are `phash`, `source`,
+/// `taken` and `group_key`.
+pub(super) fn group_input(row: &Row<'_>) -> rusqlite::Result<GroupInput> {
+    Ok(GroupInput {
+        seq: row.get(1)?,
+        phash: row.get::<_, Option<i64>>(3)?.map(i64::cast_unsigned),
+        source: row.get(4)?,
+        taken: row.get::<_, Option<i64>>(5)?.map(timestamp),
+        group_key: row.get(6)?,
+    })
+}
+
 pub(super) fn take(conn: &Connection, task: &str) -> Result<Snapshot, StoreError> {
     take_of(conn, load_task(conn, task)?, None)
 }
@@ -192,13 +204,7 @@ fn take_of(conn: &Connection, (id, record): (i64, Task), at: Option<Watermark>) 
             snapshot.seqs.push(seq);
             let before = codes.len();
             codes.extend_from_slice(row.get_ref(2)?.as_blob()?);
-            snapshot.group_inputs.push(GroupInput {
-                seq,
-                phash: row.get::<_, Option<i64>>(3)?.map(i64::cast_unsigned),
-                source: row.get(4)?,
-                taken: row.get::<_, Option<i64>>(5)?.map(timestamp),
-                group_key: row.get(6)?,
-            });
+            snapshot.group_inputs.push(group_input(row)?);
             snapshot.label_seqs.push(row.get(7)?);
             snapshot.norms.push(row.get::<_, Option<f64>>(9)?.map_or(f32::NAN, |norm| norm as f32));
             Ok((codes.len() - before, row.get::<_, i64>(8)?))

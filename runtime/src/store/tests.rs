@@ -109,6 +109,7 @@ fn head_file(classes: &[String], mark: f32) -> HeadFile {
         },
         decision: Decision::default(),
         provenance: Provenance {
+            adjusted: None,
             counts: vec![0; n],
             device: "test".into(),
             evaluation: None,
@@ -136,6 +137,7 @@ fn record(tasks: &mut Tasks, snapshot: &Snapshot, mark: f32, activate: bool) -> 
         record: "{}",
         head: Some(NewHead { file: &file, leave_out: leave_out.view() }),
         activate,
+        take_back: None,
         who: "alice",
     };
     tasks.record_adaptation(snapshot, &new, at(2)).map(Option::unwrap)

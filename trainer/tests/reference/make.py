@@ -5,10 +5,13 @@
 """Writes reference.json: small cases solved by scikit-learn and by brute force, which tests/reference.rs compares with.
 
 Run: python trainer/tests/reference/make.py
+or, for as many random cases at random penalties, printed: python trainer/tests/reference/make.py INPUT.json
+    # {"seed": NUMBER, "cases": NUMBER}
 Everything here is the slow and obvious way: leave-out means refitting without the samples.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +20,19 @@ from scipy.special import log_softmax
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
-from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.metrics.pairwise import cosine_similarity, rbf_kernel
+from sklearn.neighbors import NearestCentroid
+
+# The penalties that the committed cases are solved at.
+FIXED = dict(
+    ridge=(0.01, 1.0, 30.0),
+    logistic=(0.1, 10.0, 1000.0),
+    discriminant=(0.01, 0.3, 0.9),
+    kernel=((0.3, 0.01), (1.0, 0.5), (4.0, 3.0)),
+)
 
 
-def case(name, n, dim, classes, group, seed, rare=1):
+def case(name, n, dim, classes, group, seed, rare=1, at=FIXED):
     """Classes in turn; all but the first are `rare` times rarer."""
     rng = np.random.default_rng(seed)
     turn = np.arange(n) // group
@@ -52,13 +64,15 @@ def case(name, n, dim, classes, group, seed, rare=1):
         return lambda at: at @ means.T
 
     everyone, singles = np.ones(n, bool), np.arange(n)
+    centroids = NearestCentroid().fit(x, labels).centroids_
+    np.testing.assert_allclose(prototype(everyone)(x) / np.linalg.norm(x, axis=1, keepdims=True), cosine_similarity(x, centroids))
     out["prototype"] = dict(
         scores=numbers(prototype(everyone)(x)),
         leave_one_out=numbers(leave_out(prototype, singles)),
         leave_group_out=numbers(leave_out(prototype, groups)),
     )
     out["ridge"] = []
-    for penalty in (0.01, 1.0, 30.0):
+    for penalty in at["ridge"]:
         def ridge(rows):
             # The singular value decomposition is exact for wide and tall samples alike.
             return Ridge(alpha=penalty, solver="svd").fit(x[rows], y[rows], weights[rows]).predict
@@ -73,13 +87,13 @@ def case(name, n, dim, classes, group, seed, rare=1):
             squared_errors=numbers(cv.cv_results_[:, :, 0]) if np.all(weights == 1) else [],
         ))
     out["logistic"] = []
-    for c in (0.1, 10.0, 1000.0):
+    for c in at["logistic"]:
         model = LogisticRegression(C=c, tol=1e-12, max_iter=100_000, solver="newton-cg").fit(x, labels)
         # For two classes scikit-learn penalises one vector, the difference of two that are each other's negative.
         penalty = 2 / c if classes == 2 else 1 / c
         out["logistic"].append(dict(penalty=penalty, probabilities=numbers(model.predict_proba(x))))
     out["discriminant"] = []
-    for shrinkage in (0.01, 0.3, 0.9):
+    for shrinkage in at["discriminant"]:
         def discriminant(rows, shrinkage=shrinkage):
             # What is held fixed without a group is the multiple of the identity that is added to the scatter.
             deviations = x[rows] - means_of(rows)[labels[rows]]
@@ -106,7 +120,7 @@ def case(name, n, dim, classes, group, seed, rare=1):
             leave_group_out=numbers(leave_out(discriminant, groups)),
         ))
     out["kernel"] = []
-    for gamma, penalty in ((0.3, 0.01), (1.0, 0.5), (4.0, 3.0)):
+    for gamma, penalty in at["kernel"]:
         def kernel(rows, gamma=gamma, penalty=penalty):
             # scikit-learn's has no intercept; with one it is the same on a kernel and on targets centred on their means.
             w = weights[rows] / weights[rows].sum()
@@ -136,6 +150,27 @@ def numbers(values):
     return [float(f"{value:.10g}") for value in np.ravel(values)]
 
 
+def random_case(seed):
+    """A well-posed problem of any shape; a class has two samples or more, and groups are of up to four."""
+    rng = np.random.default_rng(seed)
+    power = lambda low, high: float(10 ** rng.uniform(low, high))
+    classes, dim, rare = int(rng.integers(2, 6)), round(power(0.3, 2)), int(rng.choice([1, 1, 1, 4]))
+    group = int(rng.integers(1, 5))
+    n = int(rng.integers(2 * group * classes * rare, 2 * group * classes * rare + 40))
+    at = dict(
+        ridge=[power(-3, 2)],
+        logistic=[power(-2, 3)],
+        discriminant=[float(rng.uniform(0.01, 0.99))],
+        kernel=[(power(-2, 0.5), power(-3, 1))],
+    )
+    name = f"seed {seed}: {n} of {dim}, {classes} classes"
+    return case(name, n, dim, classes, group, seed, rare, at) | dict(relative=True)
+
+
+if len(sys.argv) > 1:
+    asked = json.loads(Path(sys.argv[1]).read_text())
+    print(json.dumps(dict(cases=[random_case(asked["seed"] + k) for k in range(asked["cases"])])))
+    sys.exit()
 cases = [
     case("wide: fewer samples than dimensions", 24, 60, 3, 2, 1),
     case("tall: more samples than dimensions", 80, 7, 4, 4, 2),

@@ -1,5 +1,6 @@
-//! The options of `adapt` and `tune`. Knows nothing about what they do.
+//! The options of `adapt`, `adjust` and `tune`. Knows nothing about what they do.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -70,6 +71,19 @@ pub struct Adapt {
     /// Group otherwise than the task says, for this run
     #[arg(long, value_enum)]
     pub group_by: Option<GroupBy>,
+}
+
+/// `acclimate adjust`.
+#[derive(Args, Debug)]
+pub struct Adjust {
+    /// Name of the task
+    pub task: String,
+    /// Files, folders, or - for one file on stdin; near-duplicates count once
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Readings between the starts of two windows of a recording [default: the window's length]
+    #[arg(long, value_name = "N")]
+    pub stride: Option<NonZeroUsize>,
 }
 
 /// Whether classes count alike in a fit.

@@ -14,6 +14,7 @@ fn a_run_is_recorded_with_its_head_scores_and_pointer() {
         record: "{\"verdict\":\"activated\"}",
         head: Some(NewHead { file: &file, leave_out: leave_out.view() }),
         activate: true,
+        take_back: None,
         who: "alice",
     };
     let generation = tasks.record_adaptation(&snapshot, &new, at(2)).unwrap().unwrap();
@@ -48,7 +49,14 @@ fn a_run_without_a_head_is_recorded_too() {
     let (_dir, mut tasks) = store();
     let snapshot = tasks.snapshot("belt").unwrap();
     assert!(snapshot.is_empty());
-    let new = NewAdaptation { outcome: "not_enough_samples", record: "{}", head: None, activate: false, who: "alice" };
+    let new = NewAdaptation {
+        outcome: "not_enough_samples",
+        record: "{}",
+        head: None,
+        activate: false,
+        take_back: None,
+        who: "alice",
+    };
     assert_eq!(tasks.record_adaptation(&snapshot, &new, at(2)).unwrap(), None);
     assert_eq!(tasks.adaptations("belt").unwrap()[0].outcome, "not_enough_samples");
     assert_eq!(in_service(&tasks), None);
@@ -74,7 +82,8 @@ fn a_head_that_does_not_fit_is_refused_whole() {
     ];
     for (file, leave_out, expected) in cases {
         let head = Some(NewHead { file: &file, leave_out });
-        let new = NewAdaptation { outcome: "activated", record: "{}", head, activate: true, who: "alice" };
+        let new =
+            NewAdaptation { outcome: "activated", record: "{}", head, activate: true, take_back: None, who: "alice" };
         let message = tasks.record_adaptation(&snapshot, &new, at(2)).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
     }

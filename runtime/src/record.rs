@@ -18,7 +18,9 @@ mod task;
 
 pub use adaptation::{AdaptationRecord, CandidateRecord, ComparisonRecord, DemoRecord, Seconds, TuneRecord};
 pub use backbone::BackboneRecord;
-pub use bench::{BenchFitRecord, BenchRecord, FitCaseRecord, FitMemoryRecord, FitTimeRecord, SpreadRecord};
+pub use bench::{
+    BenchDaemonRecord, BenchFitRecord, BenchRecord, FitCaseRecord, FitMemoryRecord, FitTimeRecord, SpreadRecord,
+};
 pub use camera::CameraListRecord;
 pub use config::{ConfigCheckRecord, ConfigShowRecord};
 pub use decision::{DecidedRecord, DecisionRecord};

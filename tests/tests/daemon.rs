@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 fn config(device: &Device) -> PathBuf {
     let pictures = device.draw("replay", 30, 1);
     let source = |class: &str| {
-        let folder = pictures.join(class);
-        format!("[[source]]\nname = \"{class}\"\nkind = \"replay\"\npath = {folder:?}\nevery = \"20ms\"\n")
+        let folder = pictures.join(class).display().to_string();
+        format!("[[source]]\nname = \"{class}\"\nkind = \"replay\"\npath = \"{folder}\"\nevery = \"20ms\"\n")
     };
     let text = format!("{}{}[[task]]\nname = \"parts\"\n", source("disc"), source("stripes"));
     device.file("acclimate.toml", text.as_bytes())

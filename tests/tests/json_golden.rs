@@ -6,6 +6,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use acclimate_tests::daemon::Daemon;
 use acclimate_tests::device::Device;
 use acclimate_tests::picture;
 use acclimate_tests::program::Running;
@@ -109,7 +110,19 @@ fn every_json_output_is_like_its_example() {
     golden.check(&device, 0, "bench", &["bench", "--pictures", "10"]);
     let cases = ["--head", "ridge", "--samples", "50", "--samples", "60", "--dim", "160", "--classes", "2"];
     golden.check(&device, 0, "bench-fit", &[&["bench", "fit", "--alone"], &cases[..]].concat());
+    golden.check(&device, 0, "bench-daemon", &["bench", "daemon", "--frames", "100", "--samples", "30"]);
     golden.check(&device, 0, "demo", &["demo"]);
+
+    let watched = Device::with_task();
+    let pictures = watched.draw("replay", 3, 1).join("disc");
+    let pictures = pictures.display();
+    let config = format!("[[source]]\nname = \"belt\"\nkind = \"replay\"\npath = \"{pictures}\"\nevery = \"50ms\"\n");
+    let mut daemon = Daemon::start(&watched, &watched.file("site.toml", config.as_bytes()));
+    daemon.wait_until(|view| {
+        view["tasks"][0]["extractor"].is_string() && view["tasks"][0]["looks"][0]["milliseconds"].is_number()
+    });
+    golden.check(&watched, 0, "status", &["status"]);
+    let _ended = daemon.end().expect(0);
     golden.finish();
 }
 

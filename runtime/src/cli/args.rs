@@ -187,8 +187,25 @@ pub struct Bench {
 /// What `bench` measures besides backbones.
 #[derive(Debug, Subcommand)]
 pub enum BenchWhat {
+    /// The daemon: from a frame to its answer while nothing is fitted and while adaptations run back to back; memory, idle
+    /// time, bytes written for each label
+    Daemon(BenchDaemon),
     /// How long heads take to fit, beside scikit-learn in the same run where `$ACCLIMATE_PYTHON` or `python3` has it
     Fit(BenchFit),
+}
+
+/// `acclimate bench daemon`.
+#[derive(Args, Debug)]
+pub struct BenchDaemon {
+    /// The backbone to measure with [default: the configuration's, else the built-in one]
+    #[arg(long, value_name = "NAME")]
+    pub backbone: Option<String>,
+    /// Frames in each of the two states
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(100..))]
+    pub frames: u32,
+    /// Labelled samples that are fitted
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(30..=10_000))]
+    pub samples: u32,
 }
 
 /// `acclimate bench fit`.

@@ -1,5 +1,6 @@
 //! `bench`: this machine's numbers, measured now. What holds elsewhere are the ratios between them.
 
+mod daemon;
 mod fit;
 
 use std::io::Cursor;
@@ -28,8 +29,10 @@ const CLASSES: usize = 10;
 
 /// Runs `acclimate bench`.
 pub fn run(context: &Context, args: &args::Bench) -> anyhow::Result<Outcome> {
-    if let Some(args::BenchWhat::Fit(args)) = &args.what {
-        return fit::run(context, args);
+    match &args.what {
+        Some(args::BenchWhat::Daemon(args)) => return daemon::run(context, args),
+        Some(args::BenchWhat::Fit(args)) => return fit::run(context, args),
+        None => {}
     }
     let shape = (args.backbone.as_deref() == Some(SIGNAL_NAME)).then(SignalShape::default);
     let Chosen { manifest, model, .. } = choose(context, args.backbone.as_deref(), None, shape)?;

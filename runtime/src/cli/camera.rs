@@ -24,9 +24,16 @@ fn words(cameras: &[Seen]) -> String {
     }
     let words = |camera: &Seen| {
         let name = if camera.name.is_empty() { String::new() } else { format!("  {}", camera.name) };
-        let details = camera.formats.iter().map(|format| format!("\n  {format}")).collect::<String>();
-        let problem = camera.problem.iter().map(|problem| format!("\n  cannot be used: {problem}")).collect::<String>();
-        format!("{}{name}{details}{problem}", camera.device)
+        let mut details = String::new();
+        for format in &camera.formats {
+            details.push_str("\n  ");
+            details.push_str(format);
+        }
+        if let Some(problem) = &camera.problem {
+            details.push_str("\n  cannot be used: ");
+            details.push_str(problem);
+        }
+        format!("{}{name}{details}", camera.device)
     };
     cameras.iter().map(words).collect::<Vec<_>>().join("\n")
 }

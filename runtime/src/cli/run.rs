@@ -24,7 +24,7 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         opener: context.opener(),
         options: context.adapt_options(),
     };
-    let running = start(starting, source::open)?;
+    let running = start(starting, &source::open)?;
     let socket = socket::open(&running);
     if let Err(error) = &socket {
         tracing::warn!(

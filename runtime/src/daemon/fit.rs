@@ -51,7 +51,7 @@ impl Fit {
                 }
                 Slow::Digest(at) => self.digest(&task, at),
                 Slow::Fit { budget, trust_labels, who } => {
-                    let options = Options { budget, trust_labels, who, ..self.options.clone() };
+                    let options = Options { trust_labels, budget, who, ..self.options.clone() };
                     match self.fit(&task, &options) {
                         Ok(fitted) => {
                             let _nobody_writes_any_more = self.writer.send(Work::Record { ticket, task, fitted });

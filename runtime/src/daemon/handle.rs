@@ -41,6 +41,9 @@ pub struct Handle {
     pub data_dir: PathBuf,
 }
 
+/// Notices as they come, to one listener.
+pub type Notices = broadcast::Receiver<Arc<Notice>>;
+
 /// An answer that is to come.
 type Answer = oneshot::Receiver<Result<Reply, CommandError>>;
 

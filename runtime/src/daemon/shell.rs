@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use tokio::sync::{broadcast, oneshot, watch};
 
 use super::command::{CommandError, Look, Reply};
-use super::core::{AGREE, Core, Declared, Effect, Event, Keeping, Now, Offer, Policy, Request as Asking, Setup};
+use super::core::{AGREE, Core, Declared, Effect, Event, Facts, Keeping, Now, Offer, Policy, Request as Asking, Setup};
 use super::fit::{Fit, Given, new_task};
 use super::handle::{Asked, Handle, Newest};
 use super::heat::heat;
@@ -25,7 +25,7 @@ use super::inbox::Inbox;
 use super::inference::{Inference, Lens, Request, Served};
 use super::stage::Stage;
 use super::view::View;
-use super::writer::{Work, Writer};
+use super::writer::{Work, Writer, facts};
 use crate::adaptation::Options;
 use crate::config::{self, Config};
 use crate::embedding::Opener;
@@ -56,7 +56,7 @@ pub struct Start {
 }
 
 /// Makes a source of what the configuration says of it.
-pub type OpenSource = fn(&config::Source) -> Box<dyn Source>;
+pub type OpenSource<'a> = &'a dyn Fn(&config::Source) -> Box<dyn Source>;
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +124,7 @@ impl Offers {
 ///
 /// # Errors
 /// When another process writes the store, or a declared task cannot be made.
-pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
+pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> {
     let Start { config, data_dir, opener, options } = start;
     let mut tasks = Tasks::open(&data_dir, &Access::Write { command: "acclimate run".to_owned() })?;
     make_declared(&mut tasks, &config, &opener)?;
@@ -142,6 +142,7 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
     let (outlet, stop) = (Arc::new(Outlet::new()), Stop::new());
     let (newest, served) = (Newest::default(), Served::default());
 
+    let first = names.iter().map(|name| facts(&tasks, name, &served)).collect::<Result<Vec<_>, _>>()?;
     let stage = |name, seconds| Stage::new(name, Duration::from_secs(seconds));
     let stages = vec![stage("core", 30), stage("inference", 60), stage("writer", 300), stage("fit", 3600)];
 
@@ -177,7 +178,7 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
         backbones: HashMap::new(),
     };
     let origin = Instant::now();
-    let core = CoreThread {
+    let mut core = CoreThread {
         core: Core::new(setup(&config, &options), Now { since: Duration::ZERO, time: Timestamp::now() }),
         origin,
         events,
@@ -192,14 +193,11 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
         stage: stages[0].clone(),
     };
     let waiting = core.waiting.clone();
+    // Whoever asks from now on sees every task.
+    core.begin(first);
 
     let core = spawn("core", move || core.run())?;
-    let writer = spawn("writer", move || {
-        for name in &names {
-            writer.tell_facts(name);
-        }
-        writer.run();
-    })?;
+    let writer = spawn("writer", move || writer.run())?;
     spawn("fit", move || fit.run())?;
     let inference = spawn("inference", move || inference.run())?;
     spawn("asked", {
@@ -271,23 +269,21 @@ impl Running {
     /// Takes over what of a configuration can be changed while it runs; says what needs a restart.
     pub fn reload(&self, before: &Config, config: &Config) -> Vec<&'static str> {
         let _it_ends = self.requests.send(Request::Lenses(lenses(config)));
-        let differs = |part: fn(&Config) -> String| part(before) != part(config);
-        let mut restart = Vec::new();
         let sources = |config: &Config| {
             let plain = |source: &config::Source| config::Source { rotate: 0, mask: Vec::new(), ..source.clone() };
             format!("{:?}", config.source.iter().map(plain).collect::<Vec<_>>())
         };
-        let parts: [(&str, fn(&Config) -> String); 7] = [
-            ("[adapt]", |config| format!("{:?}", config.adapt)),
-            ("[backbone]", |config| format!("{:?}", config.backbone)),
-            ("[device]", |config| format!("{:?}", config.device)),
-            ("[http]", |config| format!("{:?}", config.http)),
-            ("[[sink]]", |config| format!("{:?}", config.sink)),
-            ("[[source]]", sources),
-            ("[[task]]", |config| format!("{:?}", config.task)),
+        let text = |part: &dyn std::fmt::Debug| format!("{part:?}");
+        let parts = [
+            ("[adapt]", text(&before.adapt) != text(&config.adapt)),
+            ("[backbone]", text(&before.backbone) != text(&config.backbone)),
+            ("[device]", text(&before.device) != text(&config.device)),
+            ("[http]", text(&before.http) != text(&config.http)),
+            ("[[sink]]", text(&before.sink) != text(&config.sink)),
+            ("[[source]]", sources(before) != sources(config)),
+            ("[[task]]", text(&before.task) != text(&config.task)),
         ];
-        restart.extend(parts.into_iter().filter(|(_, part)| differs(*part)).map(|(name, _)| name));
-        restart
+        parts.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
     }
 
     /// Ends it: nothing new is begun, what was acknowledged or is on its way to the disk is finished, then every thread but
@@ -418,16 +414,25 @@ impl CoreThread {
         Now { since: self.origin.elapsed(), time: Timestamp::now() }
     }
 
+    /// Takes in the tasks that there are.
+    fn begin(&mut self, facts: Vec<Facts>) {
+        for facts in facts {
+            for effect in self.core.handle(Event::Facts(Box::new(facts)), self.now()) {
+                self.carry_out(effect);
+            }
+        }
+        self.show();
+    }
+
     /// Until it has finished.
     fn run(mut self) {
         let mut shown = Duration::ZERO;
-        self.show();
         let mut stale = false;
         loop {
             let now = self.now().since;
             let view = stale.then(|| shown + VIEW_EVERY);
             let until = self.core.deadline().into_iter().chain(view).min();
-            let wait = until.map_or(Duration::from_secs(60), |until| until.saturating_sub(now));
+            let wait = until.map_or(Duration::from_mins(1), |until| until.saturating_sub(now));
             self.stage.rests();
             let event = match self.events.recv_timeout(wait) {
                 Ok(event) => event,

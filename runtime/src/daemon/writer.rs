@@ -24,7 +24,7 @@ use crate::store::{
 /// Jobs that are done together at most.
 const TOGETHER: usize = 32;
 /// Bytes that must be free before writing is tried again.
-const FREE_BYTES: u64 = 8 << 20;
+const FREE_BYTES: u64 = 1 << 20;
 
 /// What the thread is given.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl Writer {
     }
 
     /// Swaps the head in service if it is another one, and tells how the task stands.
-    pub(super) fn tell_facts(&self, task: &Arc<str>) {
+    fn tell_facts(&self, task: &Arc<str>) {
         match facts(&self.tasks, task, &self.served) {
             Ok(facts) => {
                 self.inbox.tell(Event::Facts(Box::new(facts)));

@@ -35,6 +35,49 @@ pub struct BenchRecord {
     pub peak_memory_bytes: Option<u64>,
 }
 
+/// What `bench daemon` prints.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct BenchDaemonRecord {
+    /// Labelled samples that were fitted.
+    pub samples: usize,
+    /// Milliseconds from a frame that is handed in to the answer that everybody is told, while nothing is fitted.
+    pub idle_ms: SpreadRecord,
+    /// And while adaptations run back to back.
+    pub adapting_ms: SpreadRecord,
+    /// Its 99th percentile over the other.
+    pub ratio: f64,
+    /// Adaptations that ran meanwhile.
+    pub adaptations: usize,
+    /// Resident memory in the end, bytes; none where the system does not tell.
+    pub resident_bytes: Option<u64>,
+    /// Share of one core while no frame comes.
+    pub idle_cpu: Option<f64>,
+    /// Bytes that one acknowledged label has written to the disk.
+    pub bytes_per_label: Option<f64>,
+}
+
+impl BenchDaemonRecord {
+    /// The same for people.
+    pub fn words(&self) -> String {
+        let Self { samples, idle_ms, adapting_ms, ratio, adaptations, .. } = self;
+        let mut words = format!(
+            "from a frame to its answer, ms:   p50 {:.1}, p99 {:.1} while nothing is fitted\n\
+             {:33}p50 {:.1}, p99 {:.1} while {adaptations} adaptations to {samples} samples ran: {ratio:.2} times",
+            idle_ms.p50, idle_ms.p99, "", adapting_ms.p50, adapting_ms.p99
+        );
+        if let Some(bytes) = self.resident_bytes {
+            let _ = write!(words, "\nresident: {:.0} MB", bytes as f64 / 1e6);
+        }
+        if let Some(share) = self.idle_cpu {
+            let _ = write!(words, "\nidle: {:.2} % of one core", 100.0 * share);
+        }
+        if let Some(bytes) = self.bytes_per_label {
+            let _ = write!(words, "\nwritten for one label: {:.1} KiB", bytes / 1024.0);
+        }
+        words
+    }
+}
+
 /// How long runs take.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct SpreadRecord {

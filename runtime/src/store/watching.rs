@@ -176,7 +176,7 @@ fn payload_bytes(conn: &Connection, task: i64) -> Result<u64, StoreError> {
         "SELECT coalesce(sum(length(p.bytes)), 0) FROM payloads p JOIN samples s ON s.seq = p.sample WHERE s.task = ?1",
     )
     .and_then(|mut query| query.query_row([task], |row| row.get::<_, i64>(0)))
-    .map(|bytes| bytes.unsigned_abs())
+    .map(i64::unsigned_abs)
     .map_err(StoreError::db("count the bytes of the payloads"))
 }
 

@@ -26,7 +26,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("clap", &["runtime"]),
     ("ureq", &["runtime"]),
     ("rustls", &["runtime"]),
-    ("tokio", &[]),
+    ("tokio", &["runtime"]),
 ];
 
 /// Versions stand once; every member named in `members` has its row above.

@@ -85,7 +85,7 @@ impl Core {
                 self.write(request, &task, Job::Rollback { who }, done)
             }
             Command::Teach { task, source, class, hold: command::Hold::Begin } => {
-                self.begin(request, &task, source.as_deref(), class, who, now)
+                self.begin(request, &task, source.as_deref(), &class, who, now)
             }
             Command::Teach { task, class, hold: command::Hold::End, source: _ } => {
                 let (name, task) = self.task(&task)?;
@@ -117,7 +117,7 @@ impl Core {
         request: Request,
         task: &str,
         source: Option<&str>,
-        class: String,
+        class: &str,
         who: String,
         now: Now,
     ) -> Result<(), CommandError> {
@@ -148,7 +148,7 @@ impl Core {
         let key = format!("{HOLD}{source}:{}:{next_ticket}", now.time.as_microsecond());
         task.hold = Some(Hold {
             group_key: key.clone(),
-            class: class.clone(),
+            class: class.to_owned(),
             source,
             who,
             begun: now.since,

@@ -19,12 +19,8 @@ impl Core {
         let new_scene = region.scene.observe(phash, now.since);
         region.milliseconds = Some(milliseconds);
 
-        let mut changed = None;
-        if let Some(answer) = &answer
-            && region.said.observe(&answer.prediction, agree, now.time)
-        {
-            changed = region.said.stable.clone();
-        }
+        let changed = answer.as_ref().is_some_and(|answer| region.said.observe(&answer.prediction, agree, now.time));
+        let changed = changed.then(|| region.said.counts.clone()).flatten();
 
         // Scenes of all regions are numbered apart: one burst is one scene of one region.
         let burst = region.scene.number * 64 + look % 64;

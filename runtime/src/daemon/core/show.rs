@@ -68,7 +68,7 @@ fn task_view(task: &Task) -> TaskView {
     let looks = task.regions.iter().map(|region| LookView {
         look: region.look.clone(),
         now: region.said.now.clone(),
-        stable: region.said.stable.clone(),
+        stable: region.said.counts.clone(),
         milliseconds: region.milliseconds,
     });
     let class = |(name, samples): &(String, usize)| ClassView { name: name.clone(), samples: *samples };

@@ -11,7 +11,7 @@ pub(super) struct Stable {
     /// The newest answer.
     pub(super) now: Option<State>,
     /// The one that counts.
-    pub(super) stable: Option<State>,
+    pub(super) counts: Option<State>,
     /// How often the newest was said in a row.
     run: usize,
 }
@@ -35,9 +35,9 @@ impl Stable {
         };
         self.now = Some(state.clone());
         let same = |before: &State| before.class == state.class && before.unknown == state.unknown;
-        let changed = self.run >= agree.max(1) && !self.stable.as_ref().is_some_and(same);
+        let changed = self.run >= agree.max(1) && !self.counts.as_ref().is_some_and(same);
         if self.run >= agree.max(1) {
-            self.stable = Some(state);
+            self.counts = Some(state);
         }
         changed
     }
@@ -73,7 +73,7 @@ mod tests {
             said.iter().map(|class| stable.observe(&answer(class, false), 3, Timestamp::UNIX_EPOCH)).collect();
         let expected = [false, false, false, false, true, false, false, false, false, true, false];
         assert_eq!(changes, expected);
-        assert_eq!(stable.stable.as_ref().map(|state| state.class.as_str()), Some("shut"));
+        assert_eq!(stable.counts.as_ref().map(|state| state.class.as_str()), Some("shut"));
     }
 
     #[test]
@@ -83,6 +83,6 @@ mod tests {
         assert!(stable.observe(&answer("open", false), 1, at(5)));
         assert!(stable.observe(&answer("open", true), 1, at(7)));
         assert!(!stable.observe(&answer("open", true), 1, at(9)));
-        assert_eq!(stable.stable.map(|state| state.since), Some(at(7).to_string()));
+        assert_eq!(stable.counts.map(|state| state.since), Some(at(7).to_string()));
     }
 }

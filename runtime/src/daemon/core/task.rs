@@ -159,7 +159,7 @@ impl Task {
     pub(super) fn hold_of(&mut self, key: &str) -> Option<&mut Hold> {
         let waiting = self.waiting.iter_mut().filter_map(|turn| match turn {
             Turn::Learn(hold) => Some(&mut **hold),
-            _ => None,
+            Turn::Adapt { .. } | Turn::Undo { .. } | Turn::Write { .. } => None,
         });
         self.hold.iter_mut().chain(&mut self.released).chain(waiting).find(|hold| hold.group_key == key)
     }

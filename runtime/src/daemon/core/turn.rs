@@ -46,18 +46,17 @@ impl Core {
                     task.busy = true;
                     self.store(name, job, Pending::Write { request, done });
                 }
-                Turn::Undo { request, who } => match task.undo.pop() {
-                    Some(undo) => {
+                Turn::Undo { request, who } => {
+                    if let Some(undo) = task.undo.pop() {
                         task.busy = true;
                         let Changes { added: forget, relabelled: labels } = undo.changes.clone();
                         let job = Job::Undo { forget, labels, generation: undo.generation, who };
                         self.store(name, job, Pending::Undo { request, undo });
+                    } else {
+                        let nothing = format!("there is nothing to undo in task `{name}`");
+                        self.answer(request, Err(CommandError::Conflict(nothing)));
                     }
-                    None => {
-                        let nothing = CommandError::Conflict(format!("there is nothing to undo in task `{name}`"));
-                        self.answer(request, Err(nothing));
-                    }
-                },
+                }
             }
         }
     }
@@ -231,8 +230,10 @@ impl Core {
                 self.announce(event, Some(name), None, message, None, now);
             }
             Err(trouble) => {
-                // Tried again only after more labels: the same samples would fail the same way.
-                if let Some(task) = self.tasks.get_mut(name) {
+                // Tried again only after more labels: the same samples would fail the same way, on a disk that is not full.
+                if trouble.kind != TroubleKind::Store
+                    && let Some(task) = self.tasks.get_mut(name)
+                {
                     task.tried = task.facts.new_labels;
                     task.count_labels();
                 }

@@ -24,7 +24,7 @@ use crate::source::{Content, Frame, Health};
 use crate::store::{Added, Evicted, SampleId, Watermark};
 
 /// Between two frames.
-pub(super) const CALM: Duration = Duration::from_millis(100);
+const CALM: Duration = Duration::from_millis(100);
 /// A write, a fit, an embedding.
 const WRITE: Duration = Duration::from_millis(5);
 const FIT: Duration = Duration::from_millis(40);
@@ -100,7 +100,8 @@ impl Store {
         self.samples.iter().rev().filter(|sample| sample.label.is_none()).take(count).map(|s| s.id).collect()
     }
 
-    fn claim(&mut self, id: SampleId, label: Option<String>) -> Option<Option<String>> {
+    /// Gives the label before; none too where there is no such sample.
+    fn claim(&mut self, id: SampleId, label: Option<String>) -> Option<String> {
         self.claims += 1;
         if let Some(label) = &label
             && !self.classes.contains(label)
@@ -110,7 +111,7 @@ impl Store {
         let claims = self.claims;
         let sample = self.samples.iter_mut().find(|sample| sample.id == id)?;
         sample.label_seq = claims;
-        Some(std::mem::replace(&mut sample.label, label))
+        std::mem::replace(&mut sample.label, label)
     }
 
     fn facts(&self) -> Facts {
@@ -162,7 +163,7 @@ impl Store {
                     let bytes = taken.payload.len();
                     self.samples.push(Stored { id, label: None, bytes, label_seq: 0 });
                 }
-                let from = label.map(|label| (self.claim(id, Some(label.clone())).flatten(), label));
+                let from = label.map(|label| (self.claim(id, Some(label.clone())), label));
                 Done::Kept(match (known, from) {
                     (false, _) => Added::New(id),
                     (true, Some((from, label))) if from.as_ref() != Some(&label) => Added::Relabelled { id, from },
@@ -174,7 +175,7 @@ impl Store {
                 let known = known.into_iter().filter(|id| samples.contains(&id.to_string()));
                 let mut changed = Vec::new();
                 for id in known {
-                    let before = self.claim(id, label.clone()).flatten();
+                    let before = self.claim(id, label.clone());
                     if before != label {
                         changed.push((id, before));
                     }

@@ -2,12 +2,13 @@
 
 use acclimate_trainer::{CurveError, Estimate, Forecast, LearningCurve, WORTH};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Where every sample is a group of its own, groups are called labels; so they are where nearly all are.
 const NEARLY_ALL: f64 = 0.9;
 
 /// The learning curve of a task's samples.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
 pub struct LearningCurveRecord {
     /// `worth`: some more gain two points; `flat`: more gain little; `untold`: too uncertain; `too_few_groups`: nothing was
     /// measured.
@@ -25,7 +26,7 @@ pub struct LearningCurveRecord {
 }
 
 /// Accuracy at one size.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
 pub struct CurvePointRecord {
     /// Groups fitted on, mean.
     pub groups: f64,
@@ -38,7 +39,7 @@ pub struct CurvePointRecord {
 }
 
 /// A number and between what it lies.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
 pub struct EstimateRecord {
     /// As likely too high as too low.
     pub median: f64,

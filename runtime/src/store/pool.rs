@@ -1,7 +1,6 @@
 //! Every sample of a task with its feature, labelled or not: what a person's attention is chosen from. Read in one
 //! transaction; knows nothing about choosing.
 
-use acclimate_backbone::Thumbnail;
 use acclimate_trainer::Quantisation;
 use ndarray::Array2;
 

@@ -31,6 +31,13 @@ const SOAKS: &[Soak] = &[
         filter: "fit::",
     },
     Soak {
+        name: "bursts",
+        about: "near-duplicates left out together: copies of 20 pictures a class, 10 draws of TrashNet",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "bursts",
+    },
+    Soak {
         name: "kill",
         about: "kill -9 at 1,000 moments of `add`, `adapt` and `task set-backbone`",
         package: "acclimate-tests",
@@ -43,6 +50,13 @@ const SOAKS: &[Soak] = &[
         package: "acclimate-tests",
         target: "main",
         filter: "kill_daemon",
+    },
+    Soak {
+        name: "learning-curve",
+        about: "what 20 and 30 labels a class foretell of 90, 20 draws of TrashNet",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "learning_curve",
     },
     Soak {
         name: "models",

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use acclimate::export::{self, write_whole};
 use acclimate::record::{
-    AdaptationRecord, AdjustedRecord, CheckedRecord, DecisionRecord, EvaluationRecord, ExportRecord, HeadDetailRecord,
-    HeadRecord, LearningCurveRecord,
+    AdjustedRecord, CheckedRecord, DecisionRecord, EvaluationRecord, ExportRecord, HeadDetailRecord, HeadRecord,
+    LearningCurveRecord,
 };
 use acclimate::store::{Access, Generation, StoredHead, Tasks};
 use acclimate::switch;
@@ -176,9 +176,14 @@ fn show(context: &Context, tasks: &Tasks, task: &str, head: &StoredHead) -> anyh
 
 /// What the adaptation that made a head said about more labels.
 fn learning_curve(tasks: &Tasks, task: &str, generation: Generation) -> anyhow::Result<Option<LearningCurveRecord>> {
+    /// What is looked for; the record of an adjustment has none.
+    #[derive(serde::Deserialize)]
+    struct Told {
+        learning_curve: Option<LearningCurveRecord>,
+    }
     let run = tasks.adaptations(task)?.into_iter().find(|run| run.generation == Some(generation));
-    let record: Option<AdaptationRecord> = run.map(|run| serde_json::from_str(&run.record)).transpose()?;
-    Ok(record.and_then(|record| record.learning_curve))
+    let told: Option<Told> = run.map(|run| serde_json::from_str(&run.record)).transpose()?;
+    Ok(told.and_then(|told| told.learning_curve))
 }
 
 fn now_in_service(context: &Context, tasks: &Tasks, task: &str) -> anyhow::Result<()> {

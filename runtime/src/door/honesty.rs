@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::record::{AdaptationRecord, EvaluationRecord, HeadRecord};
-use crate::store::{StoreError, StoredHead, Tasks};
+use crate::record::{AdaptationRecord, AdjustRecord, EvaluationRecord, HeadRecord};
+use crate::store::{Adaptation, StoreError, StoredHead, Tasks};
 
 /// Most bins of the reliability, each with samples enough to mean something; as the calibration error has them.
 const BINS: usize = 10;
@@ -119,7 +119,9 @@ pub(super) fn heads(tasks: &Tasks, task: &str) -> Result<Vec<HeadRecord>, StoreE
 /// There is no such task, or the store fails.
 pub(super) fn verdicts(tasks: &Tasks, task: &str, Newest { limit }: &Newest) -> Result<Vec<Dated>, StoreError> {
     let limit = limit.map_or(USUAL, |limit| limit as usize);
-    let adaptations = tasks.adaptations(task)?.into_iter().rev().take(limit);
+    // Adjustments have no verdict on labels; the heads that came of them stand among the heads.
+    let judged = |adaptation: &Adaptation| serde_json::from_str::<AdjustRecord>(&adaptation.record).is_err();
+    let adaptations = tasks.adaptations(task)?.into_iter().rev().filter(judged).take(limit);
     adaptations
         .map(|adaptation| {
             let mut of: AdaptationRecord = serde_json::from_str(&adaptation.record).map_err(|error| {

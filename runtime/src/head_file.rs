@@ -94,7 +94,7 @@ use jiff::Timestamp;
 
 use crate::cbor::CborError;
 
-/// The newest format. What it alone can say is written in it, all else in [`PLAIN`], which earlier versions read too.
+/// The newest format. What it alone can say is written in it, all else in `PLAIN`, which earlier versions read too.
 pub const FORMAT: u64 = 3;
 
 /// The format of a head that was not adjusted.

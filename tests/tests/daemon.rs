@@ -3,6 +3,7 @@
 //! Killed at 20 moments here, at 500 in `cargo xtask soak kill-daemon`.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -113,6 +114,35 @@ fn a_daemon_is_taught_two_classes_answers_goes_back_and_goes_on_after_a_restart(
     daemon.wait_until(|view| says(view, "disc", "disc") && says(view, "stripes", "stripes"));
     daemon.signal("HUP");
     daemon.wait_until(|view| says(view, "disc", "disc"));
+    let _ended = daemon.end().expect(0);
+}
+
+#[test]
+fn a_source_on_request_gives_a_frame_when_it_is_asked_and_while_a_class_is_held() {
+    let device = Device::new();
+    let text = fs::read_to_string(config(&device)).unwrap();
+    let on_request = text.replace("every = \"20ms\"", "trigger = \"request\"");
+    let mut daemon = Daemon::start(&device, &device.file("acclimate.toml", on_request.as_bytes()));
+    let view = daemon.wait_until(|view| view["tasks"][0]["extractor"].is_string());
+    assert_eq!((&view["sources"][0]["frames"], &view["sources"][0]["on_request"]), (&json!(0), &json!(true)), "{view}");
+
+    let sense = |source| json!({ "do": "sense", "source": source });
+    let first = daemon.ask(&sense("disc"));
+    assert_eq!((&first["source"], &first["said"][0]["task"]), (&json!("disc"), &json!("parts")), "{first}");
+    assert_eq!(first["said"][0]["state"], Value::Null, "there is no head yet");
+    let frames = |view: &Value, at: usize| view["sources"][at]["frames"].as_u64().unwrap();
+    let view = daemon.status();
+    assert_eq!((frames(&view, 0), frames(&view, 1)), (1, 0), "an ask is one frame: {view}");
+
+    daemon.teach("disc", "disc", 12);
+    let taught = daemon.teach("stripes", "stripes", 12);
+    assert_eq!(taught["adaptation"]["verdict"], "activated", "{taught}");
+    let again = daemon.ask(&sense("stripes"));
+    assert_eq!(again["said"][0]["state"]["class"], "stripes", "{again}");
+    let on_the_command_line = device.run(["sense", "disc"]).expect(0);
+    assert!(on_the_command_line.stdout.contains("task parts: disc"), "{on_the_command_line:?}");
+    let unknown = device.run(["sense", "attic"]).expect(1);
+    assert!(unknown.stderr.contains("there is no source `attic`"), "{}", unknown.stderr);
     let _ended = daemon.end().expect(0);
 }
 

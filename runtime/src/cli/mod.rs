@@ -20,6 +20,7 @@ mod model;
 mod page;
 mod run;
 mod sample;
+mod sense;
 mod status;
 mod task;
 mod tune;
@@ -131,6 +132,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Page { lan } => page::run(&context, *lan),
         Command::Run => run::run(&context),
         Command::Sample(command) => sample::run(&context, command),
+        Command::Sense { source } => sense::run(&context, source),
         Command::Status => status::run(&context),
         Command::Task(command) => task::run(&context, command),
         Command::Tune(args) => tune::run(&context, args),

@@ -15,6 +15,7 @@ mod gate;
 mod keep;
 mod policy;
 mod see;
+mod sense;
 mod show;
 mod stable;
 mod task;
@@ -36,11 +37,12 @@ pub(crate) use self::event::{
 };
 pub(crate) use self::keep::Keeping;
 pub(crate) use self::policy::Policy;
+use self::sense::Asking;
 use self::task::{Task, Turn};
 use self::teach::{Hold, LONGEST};
 use super::command::{CommandError, Look, Reply};
 use super::notice::{self, Notice, State};
-use crate::config::SourceKind;
+use crate::config::{SourceKind, Trigger};
 use crate::source::Health;
 
 /// What is on its way to other threads at most.
@@ -57,7 +59,7 @@ pub(crate) struct Setup {
     pub(crate) policy: Policy,
     /// Time for an adaptation.
     pub(crate) budget: Option<Duration>,
-    pub(crate) sources: Vec<(Arc<str>, SourceKind)>,
+    pub(crate) sources: Vec<(Arc<str>, SourceKind, Trigger)>,
     /// What the configuration says of tasks.
     pub(crate) tasks: Vec<Declared>,
 }
@@ -78,12 +80,15 @@ pub(crate) const AGREE: usize = 3;
 #[derive(Debug)]
 struct Source {
     kind: SourceKind,
+    trigger: Trigger,
     health: Health,
     frames: u64,
     size: Option<[u32; 2]>,
     last: Option<Timestamp>,
     /// Why its frames cannot be read.
     unreadable: Option<String>,
+    /// When a hold asked it for a frame last, and whether one has come since.
+    asked: Option<(Duration, bool)>,
 }
 
 /// What a ticket is for.
@@ -167,6 +172,8 @@ pub(crate) struct Core {
     store: Option<(String, Duration)>,
     ending: bool,
     finished: bool,
+    /// Who waits for a frame.
+    asking: Vec<Asking>,
     /// Frames of holds and samples that could not be taken in.
     shed: u64,
     evicted: u64,
@@ -176,10 +183,8 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(setup: Setup, now: Now) -> Self {
-        let source = |(name, kind): &(Arc<str>, SourceKind)| {
-            let health = Health::Starting;
-            let source = Source { kind: *kind, health, frames: 0, size: None, last: None, unreadable: None };
-            (Arc::clone(name), source)
+        let source = |(name, kind, trigger): &(Arc<str>, SourceKind, Trigger)| {
+            (Arc::clone(name), Source::new(*kind, *trigger))
         };
         Self {
             sources: setup.sources.iter().map(source).collect(),
@@ -193,6 +198,7 @@ impl Core {
             store: None,
             ending: false,
             finished: false,
+            asking: Vec::new(),
             shed: 0,
             evicted: 0,
             watching: Vec::new(),
@@ -227,16 +233,7 @@ impl Core {
             }
             Event::Saw(observation) => self.saw(*observation, now),
             Event::Source { source, health } => self.source(&source, health, now),
-            Event::Sensed { source, taken, size } => {
-                if let Some(source) = self.sources.get_mut(&source) {
-                    source.frames += 1;
-                    source.last = Some(taken);
-                    match size {
-                        Ok(size) => (source.size, source.unreadable) = (Some(size), None),
-                        Err(why) => source.unreadable = Some(why),
-                    }
-                }
-            }
+            Event::Sensed { source, taken, size } => self.sensed(&source, taken, size),
             Event::Tick => {}
         }
         self.elapse(now);
@@ -253,7 +250,7 @@ impl Core {
         let holds = holds.map(|hold| hold.begun + LONGEST);
         let probe = self.store.iter().filter(|_| !self.probing()).map(|(_, at)| *at);
         let adapt = self.tasks.values().filter_map(|task| self.may_adapt(task));
-        holds.chain(probe).chain(adapt).min()
+        holds.chain(probe).chain(adapt).chain(self.sense_again()).min()
     }
 
     /// When a task adapts by itself, if nothing but time is missing.
@@ -284,6 +281,7 @@ impl Core {
         if self.store.as_ref().is_some_and(|(_, at)| now.since >= *at) && !self.probing() {
             self.store(&Arc::from(""), Job::Probe, Pending::Probe);
         }
+        self.ask_sources(now);
     }
 
     fn probing(&self) -> bool {
@@ -296,15 +294,18 @@ impl Core {
         for name in self.tasks.keys().cloned().collect::<Vec<_>>() {
             self.let_go(&name, None, now);
         }
+        self.nothing_sensed(None, &CommandError::Unavailable("the daemon is ending".to_owned()));
     }
 
     fn source(&mut self, name: &Arc<str>, health: Health, now: Now) {
         let Some(source) = self.sources.get_mut(name) else { return };
         let before = mem::replace(&mut source.health, health);
-        if let Health::Lost { reason } = &source.health
-            && !matches!(before, Health::Lost { .. })
-        {
+        if let Health::Lost { reason } = &source.health {
             let message = format!("source `{name}` cannot be read: {reason}");
+            self.nothing_sensed(Some(name), &CommandError::Conflict(message.clone()));
+            if matches!(before, Health::Lost { .. }) {
+                return;
+            }
             self.announce(notice::Event::SourceLost, None, Some(name), message, None, now);
         }
     }
@@ -420,6 +421,13 @@ impl Core {
             self.announce(notice::Event::Problem, None, None, message, None, now);
         }
         self.store = Some((words.to_owned(), now.since + PROBE_EVERY));
+    }
+}
+
+impl Source {
+    fn new(kind: SourceKind, trigger: Trigger) -> Self {
+        let health = Health::Starting;
+        Self { kind, trigger, health, frames: 0, size: None, last: None, unreadable: None, asked: None }
     }
 }
 

@@ -159,7 +159,7 @@ impl Inference {
             Err(why) => return self.inbox.offer(sensed(Err(why))),
         };
         let (frame, picture) = seen;
-        self.inbox.offer(sensed(Ok([picture.width(), picture.height()])));
+        let mut size = Ok([picture.width(), picture.height()]);
         self.newest.keep(Arc::clone(&frame));
         let watching = std::mem::take(&mut self.watching);
         for watch in &watching {
@@ -171,12 +171,14 @@ impl Inference {
                     }
                     Ok(Some(observation)) => self.inbox.offer(Event::Saw(Box::new(observation))),
                     Ok(None) => {}
-                    Err(why) => self.inbox.offer(sensed(Err(format!("task `{}`: {why}", watch.task)))),
+                    Err(why) => size = Err(format!("task `{}`: {why}", watch.task)),
                 }
                 self.stage.works();
             }
         }
         self.watching = watching;
+        // Last: who asked for it is told what everybody says of it.
+        self.inbox.offer(sensed(size));
     }
 
     /// The frame as it is to be seen by everybody, and its pixels.

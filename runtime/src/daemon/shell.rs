@@ -30,7 +30,7 @@ use crate::adaptation::Options;
 use crate::config::{self, Config};
 use crate::embedding::Opener;
 use crate::sink::{OutboxError, Sinks};
-use crate::source::{self, Outlet, Source, Stop};
+use crate::source::{self, Ask, Outlet, Source, Stop};
 use crate::store::{Access, Added, StoreError, Tasks};
 
 /// Commands that wait for the core.
@@ -177,6 +177,8 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         watching: Vec::new(),
         backbones: HashMap::new(),
     };
+    let opened: Vec<(Arc<str>, Box<dyn Source>)> =
+        config.source.iter().map(|config| (config.name.as_str().into(), open(config))).collect();
     let origin = Instant::now();
     let mut core = CoreThread {
         core: Core::new(setup(&config, &options), Now { since: Duration::ZERO, time: Timestamp::now() }),
@@ -190,6 +192,7 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         given,
         requests: requests.clone(),
         outlet: Arc::clone(&outlet),
+        asks: opened.iter().filter_map(|(name, source)| Some((Arc::clone(name), source.ask()?))).collect(),
         stage: stages[0].clone(),
     };
     let waiting = core.waiting.clone();
@@ -223,9 +226,9 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         }
     })?;
     let mut inboxes = BTreeMap::new();
-    let sources = config.source.iter().map(|config| {
-        let (mut source, feed, stop) = (open(config), outlet.feed(&config.name), stop.clone());
-        inboxes.extend(source.inbox().map(|inbox| (config.name.clone(), inbox)));
+    let sources = opened.into_iter().map(|(name, mut source)| {
+        let (feed, stop) = (outlet.feed(&name), stop.clone());
+        inboxes.extend(source.inbox().map(|inbox| (name.to_string(), inbox)));
         spawn("source", move || source.run(&feed, &stop))
     });
     let sources = sources.collect::<Result<Vec<_>, _>>()?;
@@ -343,7 +346,7 @@ fn setup(config: &Config, options: &Options) -> Setup {
             on_drift: adapt.on_drift.unwrap_or(usual.on_drift),
         },
         budget: options.budget,
-        sources: config.source.iter().map(|source| (source.name.as_str().into(), source.kind)).collect(),
+        sources: config.source.iter().map(|source| (source.name.as_str().into(), source.kind, source.trigger)).collect(),
         tasks: config.task.iter().map(declared).collect(),
     }
 }
@@ -406,6 +409,8 @@ struct CoreThread {
     given: Sender<Given>,
     requests: Sender<Request>,
     outlet: Arc<Outlet>,
+    /// What asks a source for a frame, where it can be asked.
+    asks: HashMap<Arc<str>, Ask>,
     stage: Stage,
 }
 
@@ -494,6 +499,11 @@ impl CoreThread {
             Effect::Infer { ticket, task, look, what } => {
                 let _ended = self.requests.send(Request::Do { ticket, task, look, what });
                 self.outlet.knock();
+            }
+            Effect::Sense { source } => {
+                if let Some(ask) = self.asks.get(&source) {
+                    ask.now();
+                }
             }
             Effect::Slow { ticket, task, work } => {
                 let _ended = self.given.send((ticket, task, work));

@@ -123,6 +123,7 @@ export const between = ([low, high]) => `between ${number(low)} and ${percent(hi
 
 /** Why a source says nothing. */
 export function health(source) {
+  if (source.on_request && source.frames === 0 && source.health !== "lost") return "gives a picture when it is asked";
   switch (source.health) {
     case "running":
       return source.frames === 0 ? "waiting for its first picture" : "running";
@@ -135,6 +136,12 @@ export function health(source) {
     default:
       return source.health;
   }
+}
+
+/** What a look came to, in a sentence. */
+export function seen({ source, said }) {
+  const answers = said.filter(({ state }) => state).map(({ task, state }) => `${task}: ${state.unknown ? "unknown" : `${state.class}, ${percent(state.confidence)}`}`);
+  return answers.length === 0 ? `${source} gave a picture` : `${source} gave a picture. ${answers.join("; ")}`;
 }
 
 /** A task's name from what a person typed, as the daemon wants it; empty where nothing is left. */

@@ -205,6 +205,8 @@ pub(crate) enum Effect {
     Finished,
     /// Has the inference thread do something between frames.
     Infer { ticket: Ticket, task: Arc<str>, look: Look, what: Infer },
+    /// Asks a source for a frame.
+    Sense { source: Arc<str> },
     /// Has something done that takes its time and only reads.
     Slow { ticket: Ticket, task: Arc<str>, work: Slow },
     /// Has something written.

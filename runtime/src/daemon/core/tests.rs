@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod days;
+mod sensing;
 mod world;
 
 use std::time::Duration;

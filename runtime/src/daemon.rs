@@ -9,7 +9,7 @@
 //! | `core` | every decision: synchronous, pure, simulated |
 //! | `shell` | the threads, started and ended |
 //! | `inference`, `writer`, `fit` | what the threads do |
-//! | `stage`, `heat`, [`signals`] | what is stuck, what is too hot, what the system tells |
+//! | `stage`, [`vitals`], `heat`, [`signals`] | what is stuck, how the parts fare, what is too hot, what the system tells |
 //! | [`socket`], [`client`] | the two ends of the Unix socket |
 //!
 //! Knows nothing of HTTP, MQTT or pages. Read `core` first.
@@ -28,6 +28,7 @@ pub mod signals;
 pub mod socket;
 mod stage;
 pub mod view;
+pub mod vitals;
 mod writer;
 
 pub use self::shell::{OpenSource, Running, Start, StartError, start};

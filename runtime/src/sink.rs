@@ -4,20 +4,22 @@
 //! Decides here who is told of what; the doing is in `command`, `gpio`, `webhook`. Knows nothing of tasks but their names.
 
 mod command;
+mod fares;
 mod gpio;
 mod outbox;
 mod webhook;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::config::{self, SinkKind};
 use crate::daemon::notice::{Event, Notice};
 use crate::source::Stop;
 
+pub use self::fares::Fares;
+use self::fares::{Counts, Trouble};
 pub use self::outbox::OutboxError;
 
 /// Notices that wait for one sink at most.
@@ -34,32 +36,13 @@ pub struct Sinks {
     listeners: Vec<Sink>,
     threads: Vec<JoinHandle<()>>,
     stop: Stop,
-    shed: AtomicU64,
+    fares: Fares,
 }
 
 struct Sink {
     task: String,
     events: Vec<Event>,
     queue: SyncSender<Arc<Told>>,
-    trouble: Trouble,
-}
-
-/// What is wrong with a sink now, in words.
-#[derive(Clone, Default)]
-struct Trouble(Arc<Mutex<Option<String>>>);
-
-impl Trouble {
-    fn set(&self, outcome: Result<(), String>) {
-        let trouble = outcome.err();
-        if let Some(trouble) = &trouble {
-            tracing::warn!("{trouble}");
-        }
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
-    }
-
-    fn get(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 impl Sinks {
@@ -68,7 +51,7 @@ impl Sinks {
     /// # Errors
     /// When the outbox of webhooks cannot be opened.
     pub fn start(config: &[config::Sink], data_dir: &Path) -> Result<Self, OutboxError> {
-        let stop = Stop::new();
+        let (stop, fares) = (Stop::new(), Fares::default());
         let mut listeners = Vec::new();
         let mut threads = Vec::new();
         let hooks: Vec<&config::Sink> = config.iter().filter(|sink| sink.kind == SinkKind::Webhook).collect();
@@ -76,7 +59,7 @@ impl Sinks {
             outbox::Outbox::open_for(data_dir, &hooks.iter().map(|sink| webhook::key(sink)).collect::<Vec<_>>())?;
         for sink in config {
             let (queue, told) = sync_channel(WAITING);
-            let trouble = Trouble::default();
+            let trouble = fares.trouble();
             match (sink.kind, &outbox) {
                 (SinkKind::Command, _) => {
                     let command = command::Command::new(sink);
@@ -87,13 +70,13 @@ impl Sinks {
                     threads.push(spawn(told, trouble.clone(), move |told| line.tell(&told.notice)));
                 }
                 (SinkKind::Webhook, Some(outbox)) => {
-                    threads.extend(webhook::start(sink, outbox, told, trouble.clone(), &stop));
+                    threads.extend(webhook::start(sink, outbox, told, &fares, trouble.clone(), &stop));
                 }
                 (SinkKind::Webhook, None) => {}
             }
-            listeners.push(Sink { task: sink.task.clone(), events: sink.events.clone(), queue, trouble });
+            listeners.push(Sink { task: sink.task.clone(), events: sink.events.clone(), queue });
         }
-        Ok(Self { listeners, threads, stop, shed: AtomicU64::new(0) })
+        Ok(Self { listeners, threads, stop, fares })
     }
 
     /// Tells whoever is to be told. Never waits.
@@ -110,19 +93,14 @@ impl Sinks {
         let told = Arc::new(Told { notice: notice.clone(), payload });
         for sink in told_of {
             if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = sink.queue.try_send(Arc::clone(&told)) {
-                self.shed.fetch_add(1, Ordering::Relaxed);
+                Counts::one(&self.fares.counts().full);
             }
         }
     }
 
-    /// Tellings that found a queue full.
-    pub fn shed(&self) -> u64 {
-        self.shed.load(Ordering::Relaxed)
-    }
-
-    /// What does not work now, in words.
-    pub fn troubles(&self) -> Vec<String> {
-        self.listeners.iter().filter_map(|sink| sink.trouble.get()).collect()
+    /// How all of them fare, from now on.
+    pub fn fares(&self) -> Fares {
+        self.fares.clone()
     }
 
     /// Ends all sinks: what waits for a program or a line is still told, what waits for a webhook is kept for the next start.

@@ -168,6 +168,8 @@ pub(crate) struct Core {
     next_ticket: Ticket,
     notices: u64,
     heat: Option<String>,
+    /// What other parts lack.
+    ails: Vec<String>,
     /// Why nothing can be written, and when to look again.
     store: Option<(String, Duration)>,
     ending: bool,
@@ -183,9 +185,8 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(setup: Setup, now: Now) -> Self {
-        let source = |(name, kind, trigger): &(Arc<str>, SourceKind, Trigger)| {
-            (Arc::clone(name), Source::new(*kind, *trigger))
-        };
+        let source =
+            |(name, kind, trigger): &(Arc<str>, SourceKind, Trigger)| (Arc::clone(name), Source::new(*kind, *trigger));
         Self {
             sources: setup.sources.iter().map(source).collect(),
             setup,
@@ -195,6 +196,7 @@ impl Core {
             next_ticket: 1,
             notices: 0,
             heat: None,
+            ails: Vec::new(),
             store: None,
             ending: false,
             finished: false,
@@ -209,6 +211,7 @@ impl Core {
     /// Takes one event; gives what is to be done, in this order.
     pub(crate) fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
         match event {
+            Event::Ails(ails) => self.ails = ails,
             Event::Asked { request, who, command } => {
                 if let Err(error) = self.ask(request, who, command, now) {
                     self.effects.push(Effect::Answer { request, answer: Err(error) });
@@ -242,6 +245,11 @@ impl Core {
             self.effects.push(Effect::Finished);
         }
         mem::take(&mut self.effects)
+    }
+
+    /// Frames of holds and samples that there was no room for.
+    pub(crate) fn shed(&self) -> u64 {
+        self.shed
     }
 
     /// The moment of which [`Event::Tick`] is to tell, if nothing else happens before.

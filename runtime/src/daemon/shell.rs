@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ use super::inbox::Inbox;
 use super::inference::{Inference, Lens, Request, Served};
 use super::stage::Stage;
 use super::view::View;
+use super::vitals::{Parts, Pulse, latency};
 use super::writer::{Work, Writer, facts};
 use crate::adaptation::Options;
 use crate::config::{self, Config};
@@ -41,6 +43,9 @@ const NOTICES: usize = 256;
 const VIEW_EVERY: Duration = Duration::from_millis(200);
 /// Between two looks at the temperature.
 const HEAT_EVERY: Duration = Duration::from_secs(10);
+
+/// Between two looks whether threads are stuck and sinks can be told.
+const AILS_EVERY: Duration = Duration::from_secs(1);
 
 /// What the daemon is started with.
 #[derive(Clone, Debug)]
@@ -146,6 +151,14 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
     let stage = |name, seconds| Stage::new(name, Duration::from_secs(seconds));
     let stages = vec![stage("core", 30), stage("inference", 60), stage("writer", 300), stage("fit", 3600)];
 
+    let parts = Parts {
+        stages: stages.clone(),
+        sinks: sinks.fares(),
+        outlet: Arc::clone(&outlet),
+        inbox: inbox.clone(),
+        held: Arc::default(),
+        latency: latency(),
+    };
     let writer = Writer {
         tasks,
         work: to_write,
@@ -174,6 +187,7 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         data_dir: data_dir.clone(),
         lenses: lenses(&config),
         stage: stages[1].clone(),
+        latency: parts.latency.clone(),
         watching: Vec::new(),
         backbones: HashMap::new(),
     };
@@ -192,6 +206,7 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         given,
         requests: requests.clone(),
         outlet: Arc::clone(&outlet),
+        held: Arc::clone(&parts.held),
         asks: opened.iter().filter_map(|(name, source)| Some((Arc::clone(name), source.ask()?))).collect(),
         stage: stages[0].clone(),
     };
@@ -246,8 +261,23 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         }
     })?;
 
+    let pulse: Pulse = Arc::new(move || parts.vitals(Instant::now()));
+    spawn("ails", {
+        let (inbox, stop, pulse) = (inbox.clone(), stop.clone(), Arc::clone(&pulse));
+        move || {
+            let mut told = Vec::new();
+            while !stop.wait(AILS_EVERY) {
+                let now = pulse().troubles();
+                if told != now && !inbox.tell(Event::Ails(now.clone())) {
+                    return;
+                }
+                told = now;
+            }
+        }
+    })?;
+
     let posted = source::posted(inboxes);
-    let handle = Handle { asked, view: seen, notices, newest, posted, data_dir };
+    let handle = Handle { asked, view: seen, notices, newest, posted, pulse, data_dir };
     let offers = Offers(offers);
     Ok(Running { handle, inbox, offers, stages, requests, outlet, stop, sources, inference, core, writer })
 }
@@ -346,7 +376,11 @@ fn setup(config: &Config, options: &Options) -> Setup {
             on_drift: adapt.on_drift.unwrap_or(usual.on_drift),
         },
         budget: options.budget,
-        sources: config.source.iter().map(|source| (source.name.as_str().into(), source.kind, source.trigger)).collect(),
+        sources: config
+            .source
+            .iter()
+            .map(|source| (source.name.as_str().into(), source.kind, source.trigger))
+            .collect(),
         tasks: config.task.iter().map(declared).collect(),
     }
 }
@@ -409,6 +443,7 @@ struct CoreThread {
     given: Sender<Given>,
     requests: Sender<Request>,
     outlet: Arc<Outlet>,
+    held: Arc<AtomicU64>,
     /// What asks a source for a frame, where it can be asked.
     asks: HashMap<Arc<str>, Ask>,
     stage: Stage,
@@ -447,7 +482,9 @@ impl CoreThread {
             self.stage.works();
             stale |= !matches!(event, Event::Tick);
             let now = self.now();
-            for effect in self.core.handle(event, now) {
+            let effects = self.core.handle(event, now);
+            self.held.store(self.core.shed(), Ordering::Relaxed);
+            for effect in effects {
                 if matches!(effect, Effect::Finished) {
                     self.show();
                     self.sinks.end();

@@ -31,6 +31,8 @@ pub(crate) type Ticket = u64;
 /// What the core is told.
 #[derive(Debug)]
 pub(crate) enum Event {
+    /// What else does not work as it should, in words: all of it.
+    Ails(Vec<String>),
     /// Somebody asks for something.
     Asked { request: Request, who: String, command: Command },
     /// Another thread has done what it was asked.
@@ -156,7 +158,8 @@ impl From<Trouble> for CommandError {
     fn from(Trouble { kind, words }: Trouble) -> Self {
         match kind {
             TroubleKind::Conflict => Self::Conflict(words),
-            TroubleKind::Failed | TroubleKind::Store => Self::Failed(words),
+            TroubleKind::Failed => Self::Failed(words),
+            TroubleKind::Store => Self::Failed(format!("nothing can be stored: {words}")),
             TroubleKind::Invalid => Self::Invalid(words),
             TroubleKind::NotFound => Self::NotFound(words),
         }

@@ -31,7 +31,7 @@ impl Core {
         });
         let tasks = self.tasks.values();
         let tasks = tasks.filter_map(|task| Some(format!("task `{}`: {}", task.name(), task.trouble.as_ref()?)));
-        store.chain(heat).chain(sources).chain(tasks).collect()
+        store.chain(heat).chain(sources).chain(tasks).chain(self.ails.iter().cloned()).collect()
     }
 }
 

@@ -150,10 +150,13 @@ impl Context {
     }
 
     /// The daemon that holds the store, if one runs: then what changes the store goes through it, and that is said.
-    pub fn daemon(&self) -> Option<Daemon> {
-        let daemon = Daemon::of(&self.data_dir, self.global.data_dir.is_some())?;
-        tracing::warn!("acting on the store of the daemon at {}", daemon.path.display());
-        Some(daemon)
+    pub fn daemon(&self) -> anyhow::Result<Option<Daemon>> {
+        let environment = Environment::of_process();
+        let daemon = Daemon::of(&self.data_dir, self.global.data_dir.is_some(), environment.runtime_dir())?;
+        if let Some(daemon) = &daemon {
+            tracing::warn!("acting on the store of the daemon at {}", daemon.path.display());
+        }
+        Ok(daemon)
     }
 
     /// Opens the store as its one writer; a second one is told that this command holds it.

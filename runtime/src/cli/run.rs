@@ -1,12 +1,15 @@
 //! `run`: the daemon, until the system tells it to end.
 
+use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use acclimate::config::{Config, From as ConfigFrom};
 use acclimate::daemon::signals::{self, Signal};
-use acclimate::daemon::{Running, Start, socket, start};
+use acclimate::daemon::socket::{self, Socket};
+use acclimate::daemon::{Running, Start, start};
 use acclimate::door;
+use acclimate::place::Environment;
 use acclimate::source::{self, Stop};
 use anyhow::Context as _;
 use sd_notify::NotifyState;
@@ -28,13 +31,7 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         options: context.adapt_options(),
     };
     let running = start(starting, &source::open)?;
-    let socket = socket::open(&running);
-    if let Err(error) = &socket {
-        tracing::warn!(
-            "the command line cannot reach this daemon: could not open {}: {error}",
-            socket::path(&context.data_dir).display()
-        );
-    }
+    let sockets = sockets(context, &running);
     let closing = Stop::new();
     let door = door.serve(running.handle().clone(), closing.clone())?;
     tracing::info!("the page is at http://{}/", door.address());
@@ -54,11 +51,26 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         }
     }
     tell(&[NotifyState::Stopping]);
-    drop(socket);
+    drop(sockets);
     closing.set();
     door.join();
     running.end();
     Ok(Outcome::Done)
+}
+
+/// In the data directory, and where a service of the system has it.
+fn sockets(context: &Context, running: &Running) -> Vec<Socket> {
+    let environment = Environment::of_process();
+    let dirs = [Some(context.data_dir.as_path()), environment.runtime_dir()];
+    let open = |dir: &Path| {
+        let opened = socket::open(running, dir);
+        if let Err(error) = &opened {
+            let path = socket::path(dir);
+            tracing::warn!("no command line reaches this daemon at {}: could not open it: {error}", path.display());
+        }
+        opened.ok()
+    };
+    dirs.into_iter().flatten().filter_map(open).collect()
 }
 
 /// Reads the configuration again; one that is wrong changes nothing, and what needs a restart is said.

@@ -19,7 +19,7 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
 
 /// The daemon that runs; what to do where there is none.
 pub fn daemon(context: &Context) -> anyhow::Result<Daemon> {
-    context.daemon().with_context(|| {
+    context.daemon()?.with_context(|| {
         format!("no daemon runs on the store in {}: start one with `acclimate run`", context.data_dir.display())
     })
 }
@@ -59,7 +59,7 @@ fn task_words(task: &TaskView) -> String {
     let classes = if classes.is_empty() { "none".to_owned() } else { classes.join(", ") };
     let _ = write!(words, "\n  classes: {classes}; {} wait for a label", task.unlabelled);
     if task.drifted {
-        words += "\n  what it sees is no longer what it learnt: label some of it";
+        words += "\n  what it sees is no longer what it learnt: label five of the newest";
     }
     for next in &task.next {
         let _ = write!(words, "\n  next: {next}");

@@ -79,6 +79,12 @@ test("a lost source says its reason", () => {
   assert.equal(words.health({ health: "starting", frames: 0, on_request: true }), "gives a picture when it is asked");
 });
 
+test("a drift says how many labels it takes", () => {
+  assert.match(words.drift({ new_labels: 0 }), /no longer what it learnt from.*label five of the newest pictures/);
+  assert.match(words.drift({ new_labels: 3 }), /label 2 more of the newest/);
+  assert.match(words.drift({ new_labels: 7 }), /let it learn/);
+});
+
 test("what a look came to is said for every task", () => {
   const state = { class: "open", confidence: 0.93, unknown: false };
   const said = [{ task: "gate", state }, { task: "belt", state: { ...state, unknown: true } }, { task: "new" }];

@@ -9,6 +9,7 @@
 //! | `core` | every decision: synchronous, pure, simulated |
 //! | `shell` | the threads, started and ended |
 //! | `inference`, `writer`, `fit` | what the threads do |
+//! | `reload` | which changes of a configuration need a restart |
 //! | `stage`, [`vitals`], `heat`, [`signals`] | what is stuck, how the parts fare, what is too hot, what the system tells |
 //! | [`socket`], [`client`] | the two ends of the Unix socket |
 //!
@@ -23,6 +24,7 @@ mod heat;
 mod inbox;
 mod inference;
 pub mod notice;
+mod reload;
 mod shell;
 pub mod signals;
 pub mod socket;

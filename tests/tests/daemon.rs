@@ -147,6 +147,47 @@ fn a_source_on_request_gives_a_frame_when_it_is_asked_and_while_a_class_is_held(
 }
 
 #[test]
+fn a_changed_configuration_is_taken_over_and_what_needs_a_restart_is_said() {
+    let device = Device::new();
+    let path = config(&device);
+    let text = fs::read_to_string(&path).unwrap();
+    let mut daemon = Daemon::start(&device, &path);
+    daemon.wait_until(|view| view["tasks"][0]["looks"].as_array().map(Vec::len) == Some(2));
+    let told = device.path("told");
+    let sink = format!(
+        "from = [{{ source = \"disc\", crop = [0.25, 0.25, 0.5, 0.5] }}]\nagree = 1\n\
+         [[sink]]\ntask = \"parts\"\nkind = \"command\"\nevents = [\"rejected\", \"adapted\", \"changed\"]\n\
+         argv = [\"/bin/sh\", \"-c\", \"cat >> $0\", \"{}\"]\n[adapt]\nafter_labels = 4\nat_most_every = \"1s\"\n",
+        told.display()
+    );
+    fs::write(&path, format!("{text}{sink}")).unwrap();
+    daemon.signal("HUP");
+    let view = daemon.wait_until(|view| view["tasks"][0]["looks"][0]["crop"].is_array());
+    assert_eq!((view["tasks"][0]["looks"].as_array().unwrap().len(), &view["degraded"]), (1, &json!([])), "{view}");
+
+    // The policy and the sink of the new one.
+    let folder = device.draw("more", 8, 4);
+    device.add_folders(&folder);
+    daemon.wait_until(|view| view["tasks"][0]["generation"].is_number());
+    daemon.wait_until(|_| fs::read_to_string(&told).is_ok_and(|told| told.contains("\"event\":\"adapted\"")));
+
+    // What cannot be taken over shows until it is as it was again; what is wrong changes nothing.
+    let other = format!("{text}{sink}").replace("every = \"20ms\"", "every = \"21ms\"");
+    fs::write(&path, other).unwrap();
+    daemon.signal("HUP");
+    let view = daemon.wait_until(|view| view["degraded"] != json!([]));
+    assert_eq!(view["degraded"], json!(["the configuration has changed: a change of [[source]] needs a restart"]));
+    fs::write(&path, "[htp]\n").unwrap();
+    daemon.signal("HUP");
+    daemon.wait_until(|view| view["degraded"].to_string().contains("the configuration is wrong, and stays as it was"));
+    fs::write(&path, format!("{text}{sink}")).unwrap();
+    daemon.signal("HUP");
+    daemon.wait_until(|view| view["degraded"] == json!([]));
+    let ended = daemon.end().expect(0);
+    assert!(ended.stderr.contains("a change of [[source]] needs a restart"), "{}", ended.stderr);
+}
+
+#[test]
 fn next_to_nothing_is_configured_and_it_runs() {
     let device = Device::with_task();
     // A port of its own: other tests run beside this one.

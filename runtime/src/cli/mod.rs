@@ -180,16 +180,21 @@ impl Context {
 
     /// An adaptation that leaves everything to the trainer.
     pub fn adapt_options(&self) -> Options {
+        self.options_of(&self.config)
+    }
+
+    /// The same, by another configuration.
+    pub fn options_of(&self, config: &Config) -> Options {
         Options {
             kinds: Kind::ALL.to_vec(),
             trust_labels: false,
             fixed: Fixed::default(),
             rule: Rule::default(),
-            budget: self.config.adapt.budget_ms.map(Duration::from_millis),
+            budget: config.adapt.budget_ms.map(Duration::from_millis),
             group_by: None,
             threads: self.engine_options().threads,
             who: who(),
-            device: self.config.device_id(),
+            device: config.device_id(),
         }
     }
 

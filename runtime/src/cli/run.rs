@@ -77,14 +77,22 @@ fn sockets(context: &Context, running: &Running) -> Vec<Socket> {
 fn reload(context: &Context, running: &Running) {
     match Config::load(&ConfigFrom::of_process(context.global.config.as_deref())).map(|loaded| loaded.config) {
         Ok(config) => {
-            let restart = running.reload(&context.config, &config);
+            let restart = running.reload(&context.config, &config, &context.options_of(&config));
             if restart.is_empty() {
-                tracing::info!("read the configuration again");
+                tracing::info!("read the configuration again: it holds");
             } else {
-                tracing::warn!("read the configuration again; a change of {} needs a restart", restart.join(", "));
+                tracing::warn!(
+                    "read the configuration again: it holds, but a change of {} needs a restart",
+                    restart.join(", ")
+                );
             }
         }
-        Err(error) => tracing::error!("the configuration stays as it was: {}", super::causes(&error)),
+        Err(error) => {
+            let why = super::causes(&error);
+            tracing::error!("the configuration stays as it was: {why}");
+            // Where, and what is wrong with it, stands in the log.
+            running.refuse(why.lines().next().unwrap_or_default());
+        }
     }
 }
 

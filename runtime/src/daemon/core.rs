@@ -217,6 +217,7 @@ impl Core {
                     self.effects.push(Effect::Answer { request, answer: Err(error) });
                 }
             }
+            Event::Configured(setup) => self.configured(*setup),
             Event::Done { ticket, done } => self.done(ticket, done, now),
             Event::End => self.end(now),
             Event::Facts(facts) => self.facts(*facts),
@@ -351,6 +352,22 @@ impl Core {
         }
         if before != Some(generation) && generation.is_some() {
             self.slow(&name, Slow::Refer, Pending::Refer);
+        }
+        self.watch();
+    }
+
+    /// Takes over what can be changed while it runs: the rest of the setup stays as it was.
+    fn configured(&mut self, setup: Setup) {
+        let Setup { device: _, policy, budget, sources: _, tasks } = setup;
+        (self.setup.policy, self.setup.budget, self.setup.tasks) = (policy, budget, tasks);
+        let sources: Vec<Arc<str>> = self.sources.keys().cloned().collect();
+        for (name, task) in &mut self.tasks {
+            let declared = self.setup.tasks.iter().find(|declared| *declared.task == **name);
+            (task.declared, task.keeping, task.agree) = match declared {
+                Some(Declared { looks, keeping, agree, .. }) => (looks.clone(), *keeping, *agree),
+                None => (Vec::new(), Keeping::default(), AGREE),
+            };
+            task.look_at(sources.iter().cloned());
         }
         self.watch();
     }

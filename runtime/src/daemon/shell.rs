@@ -8,9 +8,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -24,11 +24,13 @@ use super::handle::{Asked, Handle, Newest};
 use super::heat::heat;
 use super::inbox::Inbox;
 use super::inference::{Inference, Lens, Request, Served};
+use super::reload::needs_a_restart;
 use super::stage::Stage;
 use super::view::View;
 use super::vitals::{Parts, Pulse, latency};
 use super::writer::{Work, Writer, facts};
 use crate::adaptation::Options;
+use crate::causes;
 use crate::config::{self, Config};
 use crate::embedding::Opener;
 use crate::sink::{OutboxError, Sinks};
@@ -97,6 +99,9 @@ pub struct Running {
     inbox: Inbox,
     offers: Offers,
     stages: Vec<Stage>,
+    sinks: Arc<Mutex<Sinks>>,
+    /// What of the configuration is not as it stands in the file, in words.
+    lacks: Arc<Mutex<Vec<String>>>,
     requests: Sender<Request>,
     outlet: Arc<Outlet>,
     stop: Stop,
@@ -154,11 +159,13 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
     let parts = Parts {
         stages: stages.clone(),
         sinks: sinks.fares(),
+        lacks: Arc::default(),
         outlet: Arc::clone(&outlet),
         inbox: inbox.clone(),
         held: Arc::default(),
         latency: latency(),
     };
+    let (sinks, lacks) = (Arc::new(Mutex::new(sinks)), Arc::clone(&parts.lacks));
     let writer = Writer {
         tasks,
         work: to_write,
@@ -201,7 +208,7 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         waiting: Waiting::default(),
         view,
         notices: notices.clone(),
-        sinks,
+        sinks: Arc::clone(&sinks),
         work,
         given,
         requests: requests.clone(),
@@ -279,7 +286,21 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
     let posted = source::posted(inboxes);
     let handle = Handle { asked, view: seen, notices, newest, posted, pulse, data_dir };
     let offers = Offers(offers);
-    Ok(Running { handle, inbox, offers, stages, requests, outlet, stop, sources, inference, core, writer })
+    Ok(Running {
+        handle,
+        inbox,
+        offers,
+        stages,
+        sinks,
+        lacks,
+        requests,
+        outlet,
+        stop,
+        sources,
+        inference,
+        core,
+        writer,
+    })
 }
 
 impl Running {
@@ -299,24 +320,27 @@ impl Running {
         self.stages.iter().find(|stage| stage.is_stuck(now)).map(|stage| stage.name)
     }
 
-    /// Takes over what of a configuration can be changed while it runs; says what needs a restart.
-    pub fn reload(&self, before: &Config, config: &Config) -> Vec<&'static str> {
+    /// Takes over what of a configuration can be changed while it runs: policy and budget, regions, what is kept and how many
+    /// answers agree, sinks, turns and masks. `before` is the one that it was started with. Gives what needs a restart, which
+    /// is also shown as degraded until it is had.
+    pub fn reload(&self, before: &Config, config: &Config, options: &Options) -> Vec<&'static str> {
         let _it_ends = self.requests.send(Request::Lenses(lenses(config)));
-        let sources = |config: &Config| {
-            let plain = |source: &config::Source| config::Source { rotate: 0, mask: Vec::new(), ..source.clone() };
-            format!("{:?}", config.source.iter().map(plain).collect::<Vec<_>>())
-        };
-        let text = |part: &dyn std::fmt::Debug| format!("{part:?}");
-        let parts = [
-            ("[adapt]", text(&before.adapt) != text(&config.adapt)),
-            ("[backbone]", text(&before.backbone) != text(&config.backbone)),
-            ("[device]", text(&before.device) != text(&config.device)),
-            ("[http]", text(&before.http) != text(&config.http)),
-            ("[[sink]]", text(&before.sink) != text(&config.sink)),
-            ("[[source]]", sources(before) != sources(config)),
-            ("[[task]]", text(&before.task) != text(&config.task)),
-        ];
-        parts.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
+        self.inbox.tell(Event::Configured(Box::new(setup(config, options))));
+        let mut lacks = Vec::new();
+        if let Err(error) = lock(&self.sinks).change(&config.sink) {
+            lacks.push(format!("the sinks of the new configuration could not be started: {}", causes(&error)));
+        }
+        let restart = needs_a_restart(before, config);
+        if !restart.is_empty() {
+            lacks.push(format!("the configuration has changed: a change of {} needs a restart", restart.join(", ")));
+        }
+        *lock(&self.lacks) = lacks;
+        restart
+    }
+
+    /// A configuration that was to be taken over is wrong: shown as degraded until another one is right.
+    pub fn refuse(&self, why: &str) {
+        *lock(&self.lacks) = vec![format!("the configuration is wrong, and stays as it was: {why}")];
     }
 
     /// Ends it: nothing new is begun, what was acknowledged or is on its way to the disk is finished, then every thread but
@@ -335,6 +359,10 @@ impl Running {
             }
         }
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes the tasks that the configuration declares and the store lacks.
@@ -438,7 +466,7 @@ struct CoreThread {
     waiting: Waiting,
     view: watch::Sender<Arc<View>>,
     notices: broadcast::Sender<Arc<super::notice::Notice>>,
-    sinks: Sinks,
+    sinks: Arc<Mutex<Sinks>>,
     work: Sender<Work>,
     given: Sender<Given>,
     requests: Sender<Request>,
@@ -487,7 +515,7 @@ impl CoreThread {
             for effect in effects {
                 if matches!(effect, Effect::Finished) {
                     self.show();
-                    self.sinks.end();
+                    lock(&self.sinks).end();
                     return;
                 }
                 self.carry_out(effect);
@@ -516,7 +544,7 @@ impl CoreThread {
         match effect {
             Effect::Announce(notice) => {
                 tracing::info!("{}", notice.message);
-                self.sinks.tell(&notice);
+                lock(&self.sinks).tell(&notice);
                 // Nobody may be listening.
                 let _listeners = self.notices.send(Arc::new(notice));
             }

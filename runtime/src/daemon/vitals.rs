@@ -1,8 +1,8 @@
 //! How the daemon's own parts fare: which thread has been at one thing for too long, which sink cannot be told, what was
 //! shed, how long answers take. Read at any time, also while the core is stuck. Knows nothing of who reads.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::family::Family;
@@ -25,8 +25,8 @@ pub type Latency = Family<Vec<(&'static str, String)>, Histogram>;
 pub struct Vitals {
     /// Threads that have been at one thing for too long, in words.
     pub stuck: Vec<String>,
-    /// What sinks lack, in words.
-    pub sinks: Vec<String>,
+    /// What sinks lack, and what of the configuration waits for a restart, in words.
+    pub lacks: Vec<String>,
     /// Each thread, and how long it has been at what it is at.
     pub stages: Vec<(&'static str, Duration)>,
     /// What was given up, and how often.
@@ -42,6 +42,8 @@ pub type Pulse = Arc<dyn Fn() -> Vitals + Send + Sync>;
 pub(super) struct Parts {
     pub(super) stages: Vec<Stage>,
     pub(super) sinks: Fares,
+    /// What of the configuration is not as it stands in the file.
+    pub(super) lacks: Arc<Mutex<Vec<String>>>,
     pub(super) outlet: Arc<Outlet>,
     pub(super) inbox: Inbox,
     /// Frames of holds that the core had no room for.
@@ -75,7 +77,7 @@ impl Parts {
         shed.extend(self.sinks.shed());
         Vitals {
             stuck: self.stages.iter().filter(|stage| stage.is_stuck(now)).map(stuck).collect(),
-            sinks: self.sinks.troubles(),
+            lacks: [self.sinks.troubles(), self.lacks.lock().unwrap_or_else(PoisonError::into_inner).clone()].concat(),
             stages: self.stages.iter().map(|stage| (stage.name, stage.at_work(now))).collect(),
             shed,
             latency: self.latency.clone(),
@@ -86,15 +88,15 @@ impl Parts {
 impl Default for Vitals {
     /// All is well, and nothing has happened yet.
     fn default() -> Self {
-        let (stuck, sinks, stages, shed) = Default::default();
-        Self { stuck, sinks, stages, shed, latency: latency() }
+        let (stuck, lacks, stages, shed) = Default::default();
+        Self { stuck, lacks, stages, shed, latency: latency() }
     }
 }
 
 impl Vitals {
     /// Everything that does not work as it should, in words.
     pub(crate) fn troubles(&self) -> Vec<String> {
-        self.stuck.iter().chain(&self.sinks).cloned().collect()
+        self.stuck.iter().chain(&self.lacks).cloned().collect()
     }
 }
 
@@ -109,6 +111,7 @@ mod tests {
         let parts = Parts {
             stages: vec![stage.clone()],
             sinks: Fares::default(),
+            lacks: Arc::default(),
             outlet: Arc::new(Outlet::new()),
             inbox,
             held: Arc::default(),

@@ -55,8 +55,8 @@ mod tests {
     fn a_sink_that_cannot_be_told_degrades_and_a_thread_that_is_stuck_makes_unready() {
         let mut view = view();
         view.degraded = vec!["the webhook answered 503".to_owned()];
-        let sinks = vec!["the webhook answered 503".to_owned(), "a command was not told".to_owned()];
-        let mut vitals = Vitals { sinks, ..Vitals::default() };
+        let lacks = vec!["the webhook answered 503".to_owned(), "a command was not told".to_owned()];
+        let mut vitals = Vitals { lacks, ..Vitals::default() };
         let found = readiness(&view, &vitals);
         assert!(found.ready && found.degraded == ["the webhook answered 503", "a command was not told"], "{found:?}");
         vitals.stuck.push("the thread `core` has been at one thing for longer than 30s".to_owned());

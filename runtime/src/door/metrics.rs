@@ -150,7 +150,7 @@ mod tests {
         view.tasks[0].looks[0].milliseconds = Some(25.0);
         view.tasks[0].classes[0].name = "a \"quoted\"\nname".to_owned();
         let vitals = Vitals {
-            sinks: vec!["the webhook answered 503".to_owned()],
+            lacks: vec!["the webhook answered 503".to_owned()],
             stages: vec![("writer", Duration::from_millis(1500))],
             shed: vec![("frame", 3)],
             latency: latency(),

@@ -42,11 +42,9 @@ impl Fares {
             .map(|(what, count)| (what, count.load(Ordering::Relaxed)))
     }
 
-    /// The place of one more sink.
-    pub(super) fn trouble(&self) -> Trouble {
-        let trouble = Trouble::default();
-        self.0.troubles.lock().unwrap_or_else(PoisonError::into_inner).push(trouble.clone());
-        trouble
+    /// These are all the sinks that there are, from now on.
+    pub(super) fn are(&self, troubles: Vec<Trouble>) {
+        *self.0.troubles.lock().unwrap_or_else(PoisonError::into_inner) = troubles;
     }
 
     pub(super) fn counts(&self) -> &Counts {

@@ -232,11 +232,12 @@ mod tests {
                 answer.whole(status, "", b"");
             }
         });
-        let outbox = Outbox::open_for(dir.path(), &["q".to_owned()]).unwrap().unwrap();
+        let outbox = Arc::new(Outbox::open(dir.path()).unwrap());
         for payload in ["bad", "good"] {
             outbox.put("q", payload).unwrap();
         }
-        let fares = Fares::default();
+        let (fares, trouble) = (Fares::default(), Trouble::default());
+        fares.are(vec![trouble.clone()]);
         let hook = Hook {
             address: address::split(&fake.url()),
             task: "gate".to_owned(),
@@ -245,7 +246,7 @@ mod tests {
             outbox: Arc::clone(&outbox),
             queue: "q".to_owned(),
             fares: fares.clone(),
-            trouble: fares.trouble(),
+            trouble,
         };
         let (stop, (wake, woken)) = (Stop::new(), sync_channel(1));
         let poster = std::thread::spawn({

@@ -8,6 +8,7 @@ use acclimate_trainer::Feature;
 use acclimate_trainer::drift::Reference;
 use jiff::Timestamp;
 
+use super::Setup;
 use crate::daemon::command::{Command, CommandError, Look, Reply};
 use crate::daemon::notice::Notice;
 use crate::record::{AdaptationRecord, PredictionRecord};
@@ -35,6 +36,8 @@ pub(crate) enum Event {
     Ails(Vec<String>),
     /// Somebody asks for something.
     Asked { request: Request, who: String, command: Command },
+    /// The configuration was read again: policy, budget and what it says of tasks are these from now on.
+    Configured(Box<Setup>),
     /// Another thread has done what it was asked.
     Done { ticket: Ticket, done: Result<Done, Trouble> },
     /// Nothing new is begun from now on.

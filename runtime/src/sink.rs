@@ -77,15 +77,13 @@ impl Sinks {
         let (mut gone, mut new) = (std::mem::take(&mut self.listeners), Vec::new());
         for sink in config {
             let same = gone.iter().position(|known| format!("{:?}", known.config) == format!("{sink:?}"));
-            self.listeners.push(match same {
-                Some(at) => gone.swap_remove(at),
-                None => {
-                    let (queue, told) = sync_channel(WAITING);
-                    let (trouble, stop, threads) = (Trouble::default(), Stop::new(), Arc::default());
-                    new.push((sink.clone(), told, trouble.clone(), stop.clone(), Arc::clone(&threads)));
-                    Sink { config: sink.clone(), queue, trouble, stop, threads }
-                }
+            let listener = same.map(|at| gone.swap_remove(at)).unwrap_or_else(|| {
+                let (queue, told) = sync_channel(WAITING);
+                let (trouble, stop, threads) = (Trouble::default(), Stop::new(), Arc::default());
+                new.push((sink.clone(), told, trouble.clone(), stop.clone(), Arc::clone(&threads)));
+                Sink { config: sink.clone(), queue, trouble, stop, threads }
             });
+            self.listeners.push(listener);
         }
         self.fares.are(self.listeners.iter().map(|sink| sink.trouble.clone()).collect());
         let (before, outbox, fares) = (self.changing.take(), self.outbox.clone(), self.fares.clone());

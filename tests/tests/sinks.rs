@@ -87,7 +87,7 @@ fn a_webhook_that_refuses_is_named_with_the_reason_until_it_takes_what_it_is_tol
     }
 
     hook.well.store(true, Ordering::SeqCst);
-    let told = hook.told.recv_timeout(Duration::from_secs(60)).unwrap();
+    let told = hook.told.recv_timeout(Duration::from_mins(1)).unwrap();
     assert_eq!((&told["event"], &told["state"]["class"]), (&json!("changed"), &json!("disc")), "{told}");
     daemon.wait_until(|view| view["degraded"] == json!([]));
     assert!(!daemon.get("/readyz").1.contains("webhook"));

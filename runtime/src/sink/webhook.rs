@@ -253,7 +253,7 @@ mod tests {
             let stop = stop.clone();
             move || hook.deliver(&woken, &stop)
         });
-        let next = || posts.recv_timeout(Duration::from_secs(60)).unwrap();
+        let next = || posts.recv_timeout(Duration::from_mins(1)).unwrap();
         let first: Vec<String> = (0..=REFUSALS).map(|_| next()).collect();
         assert_eq!(first.iter().filter(|body| *body == "bad").count(), REFUSALS as usize);
         assert_eq!(first.last().unwrap(), "good", "the next one has its turn");

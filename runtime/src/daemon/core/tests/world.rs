@@ -231,6 +231,7 @@ enum Happening {
     Say(Event),
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "switches of what the world does, each on its own")]
 pub(super) struct World {
     pub(super) core: Core,
     now: Duration,

@@ -310,7 +310,7 @@ fn a_source_on_request_is_looked_at_when_somebody_says_so() {
         }
     });
     browser.until_says("#sources", "gives a picture when it is asked");
-    browser.until_says("#live", "No picture yet: it gives one when it is asked");
+    browser.until_says("#live", "No picture yet");
     browser.until(&format!("{shown} === 2"));
     browser.screenshot("look-now");
     browser.click(&browser.element("#live button", "Look now"));

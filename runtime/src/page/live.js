@@ -44,7 +44,7 @@ function card(page) {
   const ask = lookNow(page);
   const node = h("figure", { class: "look" },
     h("div", { class: "screen" }, image, region.node, trouble),
-    h("figcaption", null, name, how, scores, small, ask));
+    h("figcaption", null, name, how, scores, small, h("p", { class: "row" }, ask)));
 
   node.update = (look, source, now) => {
     if (source && !document.hidden && source.frames > 0) picture(image, frameOf(source.name, source.frames));
@@ -58,7 +58,7 @@ function card(page) {
     const state = look.stable ?? look.now;
     mark(image, "alt", state ? `${look.source}, newest picture, taken for ${state.unknown ? "unknown" : state.class}` : `${look.source}, newest picture`);
     if (!state) {
-      say(name, source?.frames > 0 ? "No answer yet" : source?.on_request ? "No picture yet: it gives one when it is asked" : "No picture yet");
+      say(name, source?.frames > 0 ? "No answer yet" : "No picture yet");
       say(badge, "");
       say(when, "");
       each(scores, [], String, String);

@@ -8,7 +8,6 @@ pub mod bursts;
 pub mod curves;
 pub mod daemon;
 pub mod device;
-pub mod disk;
 pub mod draws;
 pub mod features;
 pub mod heads;
@@ -24,6 +23,7 @@ pub mod shifted;
 pub mod signals;
 pub mod site;
 pub mod skip;
+pub mod small_disk;
 pub mod table;
 pub mod trashnet;
 

@@ -6,8 +6,8 @@ use std::fs;
 
 use acclimate_tests::daemon::{Daemon, Socket};
 use acclimate_tests::device::Device;
-use acclimate_tests::disk::SmallDisk;
 use acclimate_tests::picture;
+use acclimate_tests::small_disk::SmallDisk;
 use serde_json::{Value, json};
 
 const DISK_KIB: u64 = 16 << 10;

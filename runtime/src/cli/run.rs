@@ -19,6 +19,9 @@ use super::{Context, Outcome};
 /// How often what is stuck is looked for, where systemd does not say.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
+/// With less room than this, what cannot be opened cannot be opened for want of it.
+const LEAST_KIB: u64 = 256;
+
 /// Runs `acclimate run`.
 pub fn run(context: &Context) -> anyhow::Result<Outcome> {
     let signals = signals::listen().context("could not listen to the system's signals")?;
@@ -30,7 +33,10 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         opener: context.opener(),
         options: context.adapt_options(),
     };
-    let running = start(starting, &source::open)?;
+    let running = start(starting, &source::open).map_err(|error| match no_room(&context.data_dir) {
+        Some(full) => anyhow::Error::new(error).context(full),
+        None => error.into(),
+    })?;
     let sockets = sockets(context, &running);
     let closing = Stop::new();
     let door = door.serve(running.handle().clone(), closing.clone())?;
@@ -56,6 +62,15 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
     door.join();
     running.end();
     Ok(Outcome::Done)
+}
+
+/// That the disk is full, where that is why nothing can be opened.
+fn no_room(data_dir: &Path) -> Option<String> {
+    let free = rustix::fs::statvfs(data_dir).ok()?;
+    let kib = free.f_bavail.saturating_mul(free.f_frsize) >> 10;
+    let dir = data_dir.display();
+    (kib < LEAST_KIB)
+        .then(|| format!("could not start on the store in {dir}: its disk is full ({kib} KiB are free): make room"))
 }
 
 /// In the data directory, and where a service of the system has it.

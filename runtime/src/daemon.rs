@@ -7,7 +7,7 @@
 //! | [`notice`] | what it announces |
 //! | [`handle`] | how the page, the socket and the network reach it |
 //! | `core` | every decision: synchronous, pure, simulated |
-//! | `shell` | the threads, started and ended |
+//! | `shell`, `sources` | the threads, started and ended |
 //! | `inference`, `writer`, `fit` | what the threads do |
 //! | `stage`, `heat`, [`signals`] | what is stuck, what is too hot, what the system tells |
 //! | [`socket`], [`client`] | the two ends of the Unix socket |
@@ -26,8 +26,10 @@ pub mod notice;
 mod shell;
 pub mod signals;
 pub mod socket;
+mod sources;
 mod stage;
 pub mod view;
 mod writer;
 
-pub use self::shell::{OpenSource, Running, Start, StartError, start};
+pub use self::shell::{Running, Start, StartError, start};
+pub use self::sources::OpenSource;

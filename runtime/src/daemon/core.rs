@@ -16,6 +16,7 @@ mod keep;
 mod policy;
 mod see;
 mod show;
+mod sources;
 mod stable;
 mod task;
 mod teach;
@@ -40,7 +41,7 @@ use self::task::{Task, Turn};
 use self::teach::{Hold, LONGEST};
 use super::command::{CommandError, Look, Reply};
 use super::notice::{self, Notice, State};
-use crate::config::SourceKind;
+use crate::config::{self, SourceKind};
 use crate::source::Health;
 
 /// What is on its way to other threads at most.
@@ -58,6 +59,8 @@ pub(crate) struct Setup {
     /// Time for an adaptation.
     pub(crate) budget: Option<Duration>,
     pub(crate) sources: Vec<(Arc<str>, SourceKind)>,
+    /// Sources beside those of the configuration.
+    pub(crate) added: Vec<(Arc<str>, SourceKind)>,
     /// What the configuration says of tasks.
     pub(crate) tasks: Vec<Declared>,
 }
@@ -84,6 +87,8 @@ struct Source {
     last: Option<Timestamp>,
     /// Why its frames cannot be read.
     unreadable: Option<String>,
+    /// It is not of the configuration.
+    added: bool,
 }
 
 /// What a ticket is for.
@@ -143,6 +148,16 @@ enum Pending {
         request: Request,
         done: String,
     },
+    /// A source is added.
+    Source {
+        request: Request,
+        source: Box<config::Source>,
+    },
+    /// And removed.
+    SourceGone {
+        request: Request,
+        source: Arc<str>,
+    },
     Undo {
         request: Request,
         undo: task::Undo,
@@ -176,13 +191,9 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(setup: Setup, now: Now) -> Self {
-        let source = |(name, kind): &(Arc<str>, SourceKind)| {
-            let health = Health::Starting;
-            let source = Source { kind: *kind, health, frames: 0, size: None, last: None, unreadable: None };
-            (Arc::clone(name), source)
-        };
+        let of = |added| move |(name, kind): &(Arc<str>, SourceKind)| (Arc::clone(name), Source::new(*kind, added));
         Self {
-            sources: setup.sources.iter().map(source).collect(),
+            sources: setup.sources.iter().map(of(false)).chain(setup.added.iter().map(of(true))).collect(),
             setup,
             started: now.time,
             tasks: BTreeMap::new(),
@@ -433,6 +444,8 @@ impl Pending {
             | Self::Offered { .. }
             | Self::Plain { .. }
             | Self::Room
+            | Self::Source { .. }
+            | Self::SourceGone { .. }
             | Self::Undo { .. }
             | Self::Write { .. } => true,
             Self::Adapt { .. }

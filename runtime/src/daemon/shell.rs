@@ -6,7 +6,7 @@
 //!                           └──▶ fit ─▶ writer
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
@@ -23,15 +23,16 @@ use super::handle::{Asked, Handle, Newest};
 use super::heat::heat;
 use super::inbox::Inbox;
 use super::inference::{Inference, Lens, Request, Served};
+use super::sources::{OpenSource, Sources};
 use super::stage::Stage;
 use super::view::View;
 use super::writer::{Work, Writer, facts};
 use crate::adaptation::Options;
-use crate::config::{self, Config};
+use crate::config::{self, Config, SourceKind};
 use crate::embedding::Opener;
 use crate::sink::{OutboxError, Sinks};
-use crate::source::{self, Outlet, Source, Stop};
-use crate::store::{Access, Added, StoreError, Tasks};
+use crate::source::{Outlet, Stop};
+use crate::store::{Access, Added, AddedSource, StoreError, Tasks};
 
 /// Commands that wait for the core.
 const COMMANDS: usize = 64;
@@ -54,9 +55,6 @@ pub struct Start {
     /// How heads are fitted.
     pub options: Options,
 }
-
-/// Makes a source of what the configuration says of it.
-pub type OpenSource<'a> = &'a dyn Fn(&config::Source) -> Box<dyn Source>;
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +93,7 @@ pub struct Running {
     requests: Sender<Request>,
     outlet: Arc<Outlet>,
     stop: Stop,
-    sources: Vec<JoinHandle<()>>,
+    sources: Sources,
     inference: JoinHandle<()>,
     core: JoinHandle<()>,
     writer: JoinHandle<()>,
@@ -124,11 +122,12 @@ impl Offers {
 ///
 /// # Errors
 /// When another process writes the store, or a declared task cannot be made.
-pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> {
+pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
     let Start { config, data_dir, opener, options } = start;
     let mut tasks = Tasks::open(&data_dir, &Access::Write { command: "acclimate run".to_owned() })?;
     make_declared(&mut tasks, &config, &opener)?;
     let sinks = Sinks::start(&config.sink, &data_dir)?;
+    let added = added(&tasks, &config)?;
     let names: Vec<Arc<str>> = tasks.list()?.into_iter().map(|task| task.name.into()).collect();
 
     let (inbox, events) = Inbox::new();
@@ -177,9 +176,10 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         watching: Vec::new(),
         backbones: HashMap::new(),
     };
+    let sources = Sources::new(open, Arc::clone(&outlet), stop.clone());
     let origin = Instant::now();
     let mut core = CoreThread {
-        core: Core::new(setup(&config, &options), Now { since: Duration::ZERO, time: Timestamp::now() }),
+        core: Core::new(setup(&config, &added, &options), Now { since: Duration::ZERO, time: Timestamp::now() }),
         origin,
         events,
         waiting: Waiting::default(),
@@ -190,6 +190,8 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         given,
         requests: requests.clone(),
         outlet: Arc::clone(&outlet),
+        sources: sources.clone(),
+        newest: newest.clone(),
         stage: stages[0].clone(),
     };
     let waiting = core.waiting.clone();
@@ -222,13 +224,9 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
             }
         }
     })?;
-    let mut inboxes = BTreeMap::new();
-    let sources = config.source.iter().map(|config| {
-        let (mut source, feed, stop) = (open(config), outlet.feed(&config.name), stop.clone());
-        inboxes.extend(source.inbox().map(|inbox| (config.name.clone(), inbox)));
-        spawn("source", move || source.run(&feed, &stop))
-    });
-    let sources = sources.collect::<Result<Vec<_>, _>>()?;
+    for source in config.source.iter().chain(&added) {
+        sources.open(source)?;
+    }
     spawn("heat", {
         let (inbox, stop) = (inbox.clone(), stop.clone());
         move || {
@@ -243,7 +241,8 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         }
     })?;
 
-    let posted = source::posted(inboxes);
+    let inboxes = sources.inboxes().clone();
+    let posted = Arc::new(move |source: &str, content| inboxes.post(source, content));
     let handle = Handle { asked, view: seen, notices, newest, posted, data_dir };
     let offers = Offers(offers);
     Ok(Running { handle, inbox, offers, stages, requests, outlet, stop, sources, inference, core, writer })
@@ -296,7 +295,7 @@ impl Running {
         let _ended = self.requests.send(Request::End);
         self.outlet.close();
         self.outlet.knock();
-        for thread in [self.inference, self.writer].into_iter().chain(self.sources) {
+        for thread in [self.inference, self.writer].into_iter().chain(self.sources.take()) {
             if thread.join().is_err() {
                 tracing::error!("a thread of the daemon had ended with a panic; this is a bug in acclimate");
             }
@@ -322,7 +321,25 @@ fn make_declared(tasks: &mut Tasks, config: &Config, opener: &Opener) -> Result<
     Ok(())
 }
 
-fn setup(config: &Config, options: &Options) -> Setup {
+/// The sources that were added while it ran, before.
+fn added(tasks: &Tasks, config: &Config) -> Result<Vec<config::Source>, StoreError> {
+    let declared = |name: &str| config.source.iter().any(|source| source.name == name);
+    let mut added = Vec::new();
+    for AddedSource { name, kind, device } in tasks.added_sources()? {
+        let source = match SourceKind::of_word(&kind) {
+            _ if declared(&name) => Err("the configuration declares another of this name, which wins".to_owned()),
+            Some(kind) => config::Source::added(&name, kind, device.as_deref()),
+            None => Err(format!("`{kind}` is no kind that this version knows")),
+        };
+        match source {
+            Ok(source) => added.push(source),
+            Err(why) => tracing::warn!("source `{name}`, which was added on the page, is left out: {why}"),
+        }
+    }
+    Ok(added)
+}
+
+fn setup(config: &Config, added: &[config::Source], options: &Options) -> Setup {
     let adapt = &config.adapt;
     let usual = Policy::default();
     let declared = |task: &config::Task| {
@@ -343,9 +360,14 @@ fn setup(config: &Config, options: &Options) -> Setup {
             on_drift: adapt.on_drift.unwrap_or(usual.on_drift),
         },
         budget: options.budget,
-        sources: config.source.iter().map(|source| (source.name.as_str().into(), source.kind)).collect(),
+        sources: named(&config.source),
+        added: named(added),
         tasks: config.task.iter().map(declared).collect(),
     }
+}
+
+fn named(sources: &[config::Source]) -> Vec<(Arc<str>, SourceKind)> {
+    sources.iter().map(|source| (source.name.as_str().into(), source.kind)).collect()
 }
 
 fn lenses(config: &Config) -> HashMap<Arc<str>, Lens> {
@@ -356,7 +378,7 @@ fn lenses(config: &Config) -> HashMap<Arc<str>, Lens> {
     config.source.iter().map(lens).collect()
 }
 
-fn spawn(name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+pub(super) fn spawn(name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
     thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|source| StartError::Thread { name, source })
 }
 
@@ -406,6 +428,8 @@ struct CoreThread {
     given: Sender<Given>,
     requests: Sender<Request>,
     outlet: Arc<Outlet>,
+    sources: Sources,
+    newest: Newest,
     stage: Stage,
 }
 
@@ -490,10 +514,20 @@ impl CoreThread {
                     let _gone_meanwhile = to.send(answer);
                 }
             }
+            Effect::Close(source) => {
+                self.sources.close(&source);
+                self.newest.forget(&source);
+            }
             Effect::Finished => {}
             Effect::Infer { ticket, task, look, what } => {
                 let _ended = self.requests.send(Request::Do { ticket, task, look, what });
                 self.outlet.knock();
+            }
+            Effect::Open(source) => {
+                // It is stored: the next start tries again.
+                if let Err(error) = self.sources.open(&source) {
+                    tracing::error!("source `{}` cannot begin: {}", source.name, crate::causes(&error));
+                }
             }
             Effect::Slow { ticket, task, work } => {
                 let _ended = self.given.send((ticket, task, work));

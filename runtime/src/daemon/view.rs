@@ -32,6 +32,9 @@ pub struct SourceView {
     pub name: String,
     /// `camera`, `folder`, `http`, `command` or `replay`.
     pub kind: String,
+    /// Whether it was added while the daemon ran, and not by the configuration: then it can be removed so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removable: bool,
     /// `starting`, `running`, `lost` or `ended`.
     pub health: String,
     /// Why it is lost.

@@ -58,6 +58,7 @@ pub(super) fn view() -> View {
         sources: vec![SourceView {
             name: "yard".to_owned(),
             kind: "camera".to_owned(),
+            removable: false,
             health: "running".to_owned(),
             reason: None,
             frames: 812,

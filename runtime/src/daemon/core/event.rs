@@ -8,6 +8,7 @@ use acclimate_trainer::Feature;
 use acclimate_trainer::drift::Reference;
 use jiff::Timestamp;
 
+use crate::config;
 use crate::daemon::command::{Command, CommandError, Look, Reply};
 use crate::daemon::notice::Notice;
 use crate::record::{AdaptationRecord, PredictionRecord};
@@ -201,10 +202,14 @@ pub(crate) enum Effect {
     Answer { request: Request, answer: Result<Reply, CommandError> },
     /// Answers who handed a sample in.
     AnswerOffer { request: Request, answer: Result<Added, CommandError> },
+    /// Ends a source.
+    Close(Arc<str>),
     /// Whatever was acknowledged is on the disk, and nothing is under way.
     Finished,
     /// Has the inference thread do something between frames.
     Infer { ticket: Ticket, task: Arc<str>, look: Look, what: Infer },
+    /// Begins a source.
+    Open(Box<config::Source>),
     /// Has something done that takes its time and only reads.
     Slow { ticket: Ticket, task: Arc<str>, work: Slow },
     /// Has something written.
@@ -250,6 +255,8 @@ pub(crate) enum Slow {
 /// What is written.
 #[derive(Clone, Debug)]
 pub(crate) enum Job {
+    /// Stores a source that was added.
+    AddSource(Box<config::Source>),
     /// Puts a head in service.
     Activate { generation: u32, who: String },
     /// Makes a task.
@@ -268,6 +275,8 @@ pub(crate) enum Job {
     Mark,
     /// Looks whether anything can be written again.
     Probe,
+    /// Forgets a source that was added, and that anything looks at it.
+    RemoveSource(Arc<str>),
     /// Goes back to the head before.
     Rollback { who: String },
     /// Forgets samples, gives others their label of before, puts the head of before in service.

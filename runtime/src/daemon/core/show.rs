@@ -2,7 +2,6 @@
 
 use super::task::Task;
 use super::{Core, Now, Source};
-use crate::config::SourceKind;
 use crate::daemon::view::{ClassView, LookView, SourceView, TaskView, Teaching, View};
 use crate::source::Health;
 
@@ -44,22 +43,13 @@ fn source_view(name: &str, source: &Source) -> SourceView {
     };
     SourceView {
         name: name.to_owned(),
-        kind: word(source.kind).to_owned(),
+        kind: source.kind.word().to_owned(),
+        removable: source.added,
         health: health.to_owned(),
         reason,
         frames: source.frames,
         size: source.size,
         last: source.last.map(|last| last.to_string()),
-    }
-}
-
-fn word(kind: SourceKind) -> &'static str {
-    match kind {
-        SourceKind::Camera => "camera",
-        SourceKind::Command => "command",
-        SourceKind::Folder => "folder",
-        SourceKind::Http => "http",
-        SourceKind::Replay => "replay",
     }
 }
 

@@ -21,6 +21,7 @@ mod json_golden;
 mod kill;
 mod learning_curve;
 mod models;
+mod page;
 mod page_states;
 mod pull;
 mod set_backbone;

@@ -9,6 +9,7 @@ pub mod camera;
 pub mod curves;
 pub mod daemon;
 pub mod device;
+pub mod disk;
 pub mod draws;
 pub mod features;
 pub mod heads;

@@ -99,7 +99,7 @@ impl Finished {
 /// A running program whose output is collected.
 #[derive(Debug)]
 pub struct Running {
-    child: Child,
+    child: Kid,
     said: Arc<Mutex<Vec<u8>>>,
     output: JoinHandle<()>,
     errors: JoinHandle<String>,
@@ -107,6 +107,18 @@ pub struct Running {
     ended: mpsc::Receiver<()>,
     started: Instant,
     peak_memory: u64,
+}
+
+/// Gone with whoever started it, also where that one panicked.
+#[derive(Debug)]
+struct Kid(Child);
+
+impl Drop for Kid {
+    fn drop(&mut self) {
+        // It has ended, mostly.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl Running {
@@ -140,12 +152,12 @@ impl Running {
             stderr.read_to_end(&mut bytes).expect("a pipe can be read");
             String::from_utf8_lossy(&bytes).into_owned()
         });
-        Self { child, said, output, errors, ended, started: Instant::now(), peak_memory: 0 }
+        Self { child: Kid(child), said, output, errors, ended, started: Instant::now(), peak_memory: 0 }
     }
 
     /// Its process id.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// What it has printed so far.
@@ -172,9 +184,9 @@ impl Running {
     /// # Panics
     /// When the system refuses.
     pub fn wait(mut self) -> Finished {
-        drop(self.child.stdin.take());
+        drop(self.child.0.stdin.take());
         while self.ended.recv_timeout(Duration::from_millis(2)) == Err(RecvTimeoutError::Timeout) {
-            self.peak_memory = self.peak_memory.max(resident_peak(self.child.id()));
+            self.peak_memory = self.peak_memory.max(resident_peak(self.child.0.id()));
         }
         self.finish()
     }
@@ -185,14 +197,14 @@ impl Running {
     /// When the system refuses.
     pub fn kill_after(mut self, moment: Duration) -> (Finished, bool) {
         let _ = self.ended.recv_timeout(moment.saturating_sub(self.started.elapsed()));
-        self.child.kill().expect("a child can be killed");
+        self.child.0.kill().expect("a child can be killed");
         let finished = self.finish();
         let killed = finished.code.is_none();
         (finished, killed)
     }
 
     fn finish(mut self) -> Finished {
-        let status = self.child.wait().expect("a child can be waited for");
+        let status = self.child.0.wait().expect("a child can be waited for");
         self.output.join().expect("reading its output does not panic");
         Finished {
             code: status.code(),
@@ -234,7 +246,7 @@ mod tests {
     fn a_killed_program_keeps_what_it_said_before_and_its_cut_line_is_left_out() {
         // It says a line and half a line, then waits for an input that never comes.
         let mut running = shell("printf '1\\n2'; read x");
-        let input = running.child.stdin.take();
+        let input = running.child.0.stdin.take();
         let (finished, killed) = running.kill_after(Duration::from_millis(300));
         drop(input);
         assert!(killed);

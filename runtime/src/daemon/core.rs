@@ -15,6 +15,7 @@ mod gate;
 mod keep;
 mod policy;
 mod see;
+mod sense;
 mod show;
 mod sources;
 mod stable;
@@ -37,11 +38,12 @@ pub(crate) use self::event::{
 };
 pub(crate) use self::keep::Keeping;
 pub(crate) use self::policy::Policy;
+use self::sense::Asking;
 use self::task::{Task, Turn};
 use self::teach::{Hold, LONGEST};
 use super::command::{CommandError, Look, Reply};
 use super::notice::{self, Notice, State};
-use crate::config::{self, SourceKind};
+use crate::config::{self, SourceKind, Trigger};
 use crate::source::Health;
 
 /// What is on its way to other threads at most.
@@ -58,7 +60,7 @@ pub(crate) struct Setup {
     pub(crate) policy: Policy,
     /// Time for an adaptation.
     pub(crate) budget: Option<Duration>,
-    pub(crate) sources: Vec<(Arc<str>, SourceKind)>,
+    pub(crate) sources: Vec<(Arc<str>, SourceKind, Trigger)>,
     /// Sources beside those of the configuration.
     pub(crate) added: Vec<(Arc<str>, SourceKind)>,
     /// What the configuration says of tasks.
@@ -81,6 +83,7 @@ pub(crate) const AGREE: usize = 3;
 #[derive(Debug)]
 struct Source {
     kind: SourceKind,
+    trigger: Trigger,
     health: Health,
     frames: u64,
     size: Option<[u32; 2]>,
@@ -89,6 +92,8 @@ struct Source {
     unreadable: Option<String>,
     /// It is not of the configuration.
     added: bool,
+    /// When a hold asked it for a frame last, and whether one has come since.
+    asked: Option<(Duration, bool)>,
 }
 
 /// What a ticket is for.
@@ -178,10 +183,14 @@ pub(crate) struct Core {
     next_ticket: Ticket,
     notices: u64,
     heat: Option<String>,
+    /// What other parts lack.
+    ails: Vec<String>,
     /// Why nothing can be written, and when to look again.
     store: Option<(String, Duration)>,
     ending: bool,
     finished: bool,
+    /// Who waits for a frame.
+    asking: Vec<Asking>,
     /// Frames of holds and samples that could not be taken in.
     shed: u64,
     evicted: u64,
@@ -191,9 +200,10 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(setup: Setup, now: Now) -> Self {
-        let of = |added| move |(name, kind): &(Arc<str>, SourceKind)| (Arc::clone(name), Source::new(*kind, added));
+        let declared = setup.sources.iter().map(|(name, kind, trigger)| (name, Source::new(*kind, *trigger, false)));
+        let added = setup.added.iter().map(|(name, kind)| (name, Source::new(*kind, Trigger::Interval, true)));
         Self {
-            sources: setup.sources.iter().map(of(false)).chain(setup.added.iter().map(of(true))).collect(),
+            sources: declared.chain(added).map(|(name, source)| (Arc::clone(name), source)).collect(),
             setup,
             started: now.time,
             tasks: BTreeMap::new(),
@@ -201,9 +211,11 @@ impl Core {
             next_ticket: 1,
             notices: 0,
             heat: None,
+            ails: Vec::new(),
             store: None,
             ending: false,
             finished: false,
+            asking: Vec::new(),
             shed: 0,
             evicted: 0,
             watching: Vec::new(),
@@ -214,11 +226,13 @@ impl Core {
     /// Takes one event; gives what is to be done, in this order.
     pub(crate) fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
         match event {
+            Event::Ails(ails) => self.ails = ails,
             Event::Asked { request, who, command } => {
                 if let Err(error) = self.ask(request, who, command, now) {
                     self.effects.push(Effect::Answer { request, answer: Err(error) });
                 }
             }
+            Event::Configured(setup) => self.configured(*setup),
             Event::Done { ticket, done } => self.done(ticket, done, now),
             Event::End => self.end(now),
             Event::Facts(facts) => self.facts(*facts),
@@ -238,16 +252,7 @@ impl Core {
             }
             Event::Saw(observation) => self.saw(*observation, now),
             Event::Source { source, health } => self.source(&source, health, now),
-            Event::Sensed { source, taken, size } => {
-                if let Some(source) = self.sources.get_mut(&source) {
-                    source.frames += 1;
-                    source.last = Some(taken);
-                    match size {
-                        Ok(size) => (source.size, source.unreadable) = (Some(size), None),
-                        Err(why) => source.unreadable = Some(why),
-                    }
-                }
-            }
+            Event::Sensed { source, taken, size } => self.sensed(&source, taken, size),
             Event::Tick => {}
         }
         self.elapse(now);
@@ -258,13 +263,18 @@ impl Core {
         mem::take(&mut self.effects)
     }
 
+    /// Frames of holds and samples that there was no room for.
+    pub(crate) fn shed(&self) -> u64 {
+        self.shed
+    }
+
     /// The moment of which [`Event::Tick`] is to tell, if nothing else happens before.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         let holds = self.tasks.values().filter_map(|task| task.hold.as_ref());
         let holds = holds.map(|hold| hold.begun + LONGEST);
         let probe = self.store.iter().filter(|_| !self.probing()).map(|(_, at)| *at);
         let adapt = self.tasks.values().filter_map(|task| self.may_adapt(task));
-        holds.chain(probe).chain(adapt).min()
+        holds.chain(probe).chain(adapt).chain(self.sense_again()).min()
     }
 
     /// When a task adapts by itself, if nothing but time is missing.
@@ -295,6 +305,7 @@ impl Core {
         if self.store.as_ref().is_some_and(|(_, at)| now.since >= *at) && !self.probing() {
             self.store(&Arc::from(""), Job::Probe, Pending::Probe);
         }
+        self.ask_sources(now);
     }
 
     fn probing(&self) -> bool {
@@ -307,15 +318,18 @@ impl Core {
         for name in self.tasks.keys().cloned().collect::<Vec<_>>() {
             self.let_go(&name, None, now);
         }
+        self.nothing_sensed(None, &CommandError::Unavailable("the daemon is ending".to_owned()));
     }
 
     fn source(&mut self, name: &Arc<str>, health: Health, now: Now) {
         let Some(source) = self.sources.get_mut(name) else { return };
         let before = mem::replace(&mut source.health, health);
-        if let Health::Lost { reason } = &source.health
-            && !matches!(before, Health::Lost { .. })
-        {
+        if let Health::Lost { reason } = &source.health {
             let message = format!("source `{name}` cannot be read: {reason}");
+            self.nothing_sensed(Some(name), &CommandError::Conflict(message.clone()));
+            if matches!(before, Health::Lost { .. }) {
+                return;
+            }
             self.announce(notice::Event::SourceLost, None, Some(name), message, None, now);
         }
     }
@@ -353,6 +367,22 @@ impl Core {
         }
         if before != Some(generation) && generation.is_some() {
             self.slow(&name, Slow::Refer, Pending::Refer);
+        }
+        self.watch();
+    }
+
+    /// Takes over what can be changed while it runs: the rest of the setup stays as it was.
+    fn configured(&mut self, setup: Setup) {
+        let Setup { device: _, policy, budget, sources: _, added: _, tasks } = setup;
+        (self.setup.policy, self.setup.budget, self.setup.tasks) = (policy, budget, tasks);
+        let sources: Vec<Arc<str>> = self.sources.keys().cloned().collect();
+        for (name, task) in &mut self.tasks {
+            let declared = self.setup.tasks.iter().find(|declared| *declared.task == **name);
+            (task.declared, task.keeping, task.agree) = match declared {
+                Some(Declared { looks, keeping, agree, .. }) => (looks.clone(), *keeping, *agree),
+                None => (Vec::new(), Keeping::default(), AGREE),
+            };
+            task.look_at(sources.iter().cloned());
         }
         self.watch();
     }

@@ -8,8 +8,9 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -23,16 +24,19 @@ use super::handle::{Asked, Handle, Newest};
 use super::heat::heat;
 use super::inbox::Inbox;
 use super::inference::{Inference, Lens, Request, Served};
-use super::sources::{OpenSource, Sources};
+use super::reload::needs_a_restart;
+use super::sources::{OpenSource, Sources, added};
 use super::stage::Stage;
 use super::view::View;
+use super::vitals::{Parts, Pulse, latency};
 use super::writer::{Work, Writer, facts};
 use crate::adaptation::Options;
-use crate::config::{self, Config, SourceKind};
+use crate::causes;
+use crate::config::{self, Config, SourceKind, Trigger};
 use crate::embedding::Opener;
 use crate::sink::{OutboxError, Sinks};
 use crate::source::{Outlet, Stop};
-use crate::store::{Access, Added, AddedSource, StoreError, Tasks};
+use crate::store::{Access, Added, StoreError, Tasks};
 
 /// Commands that wait for the core.
 const COMMANDS: usize = 64;
@@ -42,6 +46,9 @@ const NOTICES: usize = 256;
 const VIEW_EVERY: Duration = Duration::from_millis(200);
 /// Between two looks at the temperature.
 const HEAT_EVERY: Duration = Duration::from_secs(10);
+
+/// Between two looks whether threads are stuck and sinks can be told.
+const AILS_EVERY: Duration = Duration::from_secs(1);
 
 /// What the daemon is started with.
 #[derive(Clone, Debug)]
@@ -90,6 +97,9 @@ pub struct Running {
     inbox: Inbox,
     offers: Offers,
     stages: Vec<Stage>,
+    sinks: Arc<Mutex<Sinks>>,
+    /// What of the configuration is not as it stands in the file, in words.
+    lacks: Arc<Mutex<Vec<String>>>,
     requests: Sender<Request>,
     outlet: Arc<Outlet>,
     stop: Stop,
@@ -145,6 +155,16 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
     let stage = |name, seconds| Stage::new(name, Duration::from_secs(seconds));
     let stages = vec![stage("core", 30), stage("inference", 60), stage("writer", 300), stage("fit", 3600)];
 
+    let parts = Parts {
+        stages: stages.clone(),
+        sinks: sinks.fares(),
+        lacks: Arc::default(),
+        outlet: Arc::clone(&outlet),
+        inbox: inbox.clone(),
+        held: Arc::default(),
+        latency: latency(),
+    };
+    let (sinks, lacks) = (Arc::new(Mutex::new(sinks)), Arc::clone(&parts.lacks));
     let writer = Writer {
         tasks,
         work: to_write,
@@ -173,6 +193,7 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
         data_dir: data_dir.clone(),
         lenses: lenses(&config),
         stage: stages[1].clone(),
+        latency: parts.latency.clone(),
         watching: Vec::new(),
         backbones: HashMap::new(),
     };
@@ -185,13 +206,14 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
         waiting: Waiting::default(),
         view,
         notices: notices.clone(),
-        sinks,
+        sinks: Arc::clone(&sinks),
         work,
         given,
         requests: requests.clone(),
         outlet: Arc::clone(&outlet),
         sources: sources.clone(),
         newest: newest.clone(),
+        held: Arc::clone(&parts.held),
         stage: stages[0].clone(),
     };
     let waiting = core.waiting.clone();
@@ -241,11 +263,40 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
         }
     })?;
 
+    let pulse: Pulse = Arc::new(move || parts.vitals(Instant::now()));
+    spawn("ails", {
+        let (inbox, stop, pulse) = (inbox.clone(), stop.clone(), Arc::clone(&pulse));
+        move || {
+            let mut told = Vec::new();
+            while !stop.wait(AILS_EVERY) {
+                let now = pulse().troubles();
+                if told != now && !inbox.tell(Event::Ails(now.clone())) {
+                    return;
+                }
+                told = now;
+            }
+        }
+    })?;
+
     let inboxes = sources.inboxes().clone();
     let posted = Arc::new(move |source: &str, content| inboxes.post(source, content));
-    let handle = Handle { asked, view: seen, notices, newest, posted, data_dir };
+    let handle = Handle { asked, view: seen, notices, newest, posted, pulse, data_dir };
     let offers = Offers(offers);
-    Ok(Running { handle, inbox, offers, stages, requests, outlet, stop, sources, inference, core, writer })
+    Ok(Running {
+        handle,
+        inbox,
+        offers,
+        stages,
+        sinks,
+        lacks,
+        requests,
+        outlet,
+        stop,
+        sources,
+        inference,
+        core,
+        writer,
+    })
 }
 
 impl Running {
@@ -265,24 +316,27 @@ impl Running {
         self.stages.iter().find(|stage| stage.is_stuck(now)).map(|stage| stage.name)
     }
 
-    /// Takes over what of a configuration can be changed while it runs; says what needs a restart.
-    pub fn reload(&self, before: &Config, config: &Config) -> Vec<&'static str> {
+    /// Takes over what of a configuration can be changed while it runs: policy and budget, regions, what is kept and how many
+    /// answers agree, sinks, turns and masks. `before` is the one that it was started with. Gives what needs a restart, which
+    /// is also shown as degraded until it is had.
+    pub fn reload(&self, before: &Config, config: &Config, options: &Options) -> Vec<&'static str> {
         let _it_ends = self.requests.send(Request::Lenses(lenses(config)));
-        let sources = |config: &Config| {
-            let plain = |source: &config::Source| config::Source { rotate: 0, mask: Vec::new(), ..source.clone() };
-            format!("{:?}", config.source.iter().map(plain).collect::<Vec<_>>())
-        };
-        let text = |part: &dyn std::fmt::Debug| format!("{part:?}");
-        let parts = [
-            ("[adapt]", text(&before.adapt) != text(&config.adapt)),
-            ("[backbone]", text(&before.backbone) != text(&config.backbone)),
-            ("[device]", text(&before.device) != text(&config.device)),
-            ("[http]", text(&before.http) != text(&config.http)),
-            ("[[sink]]", text(&before.sink) != text(&config.sink)),
-            ("[[source]]", sources(before) != sources(config)),
-            ("[[task]]", text(&before.task) != text(&config.task)),
-        ];
-        parts.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
+        self.inbox.tell(Event::Configured(Box::new(setup(config, &[], options))));
+        let mut lacks = Vec::new();
+        if let Err(error) = lock(&self.sinks).change(&config.sink) {
+            lacks.push(format!("the sinks of the new configuration could not be started: {}", causes(&error)));
+        }
+        let restart = needs_a_restart(before, config);
+        if !restart.is_empty() {
+            lacks.push(format!("the configuration has changed: a change of {} needs a restart", restart.join(", ")));
+        }
+        *lock(&self.lacks) = lacks;
+        restart
+    }
+
+    /// A configuration that was to be taken over is wrong: shown as degraded until another one is right.
+    pub fn refuse(&self, why: &str) {
+        *lock(&self.lacks) = vec![format!("the configuration is wrong, and stays as it was: {why}")];
     }
 
     /// Ends it: nothing new is begun, what was acknowledged or is on its way to the disk is finished, then every thread but
@@ -303,6 +357,10 @@ impl Running {
     }
 }
 
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Makes the tasks that the configuration declares and the store lacks.
 fn make_declared(tasks: &mut Tasks, config: &Config, opener: &Opener) -> Result<(), StartError> {
     for declared in &config.task {
@@ -319,24 +377,6 @@ fn make_declared(tasks: &mut Tasks, config: &Config, opener: &Opener) -> Result<
         }
     }
     Ok(())
-}
-
-/// The sources that were added while it ran, before.
-fn added(tasks: &Tasks, config: &Config) -> Result<Vec<config::Source>, StoreError> {
-    let declared = |name: &str| config.source.iter().any(|source| source.name == name);
-    let mut added = Vec::new();
-    for AddedSource { name, kind, device } in tasks.added_sources()? {
-        let source = match SourceKind::of_word(&kind) {
-            _ if declared(&name) => Err("the configuration declares another of this name, which wins".to_owned()),
-            Some(kind) => config::Source::added(&name, kind, device.as_deref()),
-            None => Err(format!("`{kind}` is no kind that this version knows")),
-        };
-        match source {
-            Ok(source) => added.push(source),
-            Err(why) => tracing::warn!("source `{name}`, which was added on the page, is left out: {why}"),
-        }
-    }
-    Ok(added)
 }
 
 fn setup(config: &Config, added: &[config::Source], options: &Options) -> Setup {
@@ -361,13 +401,13 @@ fn setup(config: &Config, added: &[config::Source], options: &Options) -> Setup 
         },
         budget: options.budget,
         sources: named(&config.source),
-        added: named(added),
+        added: added.iter().map(|source| (source.name.as_str().into(), source.kind)).collect(),
         tasks: config.task.iter().map(declared).collect(),
     }
 }
 
-fn named(sources: &[config::Source]) -> Vec<(Arc<str>, SourceKind)> {
-    sources.iter().map(|source| (source.name.as_str().into(), source.kind)).collect()
+fn named(sources: &[config::Source]) -> Vec<(Arc<str>, SourceKind, Trigger)> {
+    sources.iter().map(|source| (source.name.as_str().into(), source.kind, source.trigger)).collect()
 }
 
 fn lenses(config: &Config) -> HashMap<Arc<str>, Lens> {
@@ -423,13 +463,14 @@ struct CoreThread {
     waiting: Waiting,
     view: watch::Sender<Arc<View>>,
     notices: broadcast::Sender<Arc<super::notice::Notice>>,
-    sinks: Sinks,
+    sinks: Arc<Mutex<Sinks>>,
     work: Sender<Work>,
     given: Sender<Given>,
     requests: Sender<Request>,
     outlet: Arc<Outlet>,
     sources: Sources,
     newest: Newest,
+    held: Arc<AtomicU64>,
     stage: Stage,
 }
 
@@ -466,10 +507,12 @@ impl CoreThread {
             self.stage.works();
             stale |= !matches!(event, Event::Tick);
             let now = self.now();
-            for effect in self.core.handle(event, now) {
+            let effects = self.core.handle(event, now);
+            self.held.store(self.core.shed(), Ordering::Relaxed);
+            for effect in effects {
                 if matches!(effect, Effect::Finished) {
                     self.show();
-                    self.sinks.end();
+                    lock(&self.sinks).end();
                     return;
                 }
                 self.carry_out(effect);
@@ -498,7 +541,7 @@ impl CoreThread {
         match effect {
             Effect::Announce(notice) => {
                 tracing::info!("{}", notice.message);
-                self.sinks.tell(&notice);
+                lock(&self.sinks).tell(&notice);
                 // Nobody may be listening.
                 let _listeners = self.notices.send(Arc::new(notice));
             }
@@ -526,9 +569,10 @@ impl CoreThread {
             Effect::Open(source) => {
                 // It is stored: the next start tries again.
                 if let Err(error) = self.sources.open(&source) {
-                    tracing::error!("source `{}` cannot begin: {}", source.name, crate::causes(&error));
+                    tracing::error!("source `{}` cannot begin: {}", source.name, causes(&error));
                 }
             }
+            Effect::Sense { source } => self.sources.ask(&source),
             Effect::Slow { ticket, task, work } => {
                 let _ended = self.given.send((ticket, task, work));
             }

@@ -5,11 +5,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use super::shell::{StartError, spawn};
-use crate::config;
-use crate::source::{Inboxes, Outlet, Source, Stop, Waker};
+use crate::config::{self, Config, SourceKind};
+use crate::source::{Ask, Inboxes, Outlet, Source, Stop, Waker};
+use crate::store::{AddedSource, StoreError, Tasks};
 
 /// Makes a source of what the configuration says of it.
 pub type OpenSource = Arc<dyn Fn(&config::Source) -> Box<dyn Source> + Send + Sync>;
+
+/// The sources that were added while it ran, before.
+pub(super) fn added(tasks: &Tasks, config: &Config) -> Result<Vec<config::Source>, StoreError> {
+    let declared = |name: &str| config.source.iter().any(|source| source.name == name);
+    let mut added = Vec::new();
+    for AddedSource { name, kind, device } in tasks.added_sources()? {
+        let source = match SourceKind::of_word(&kind) {
+            _ if declared(&name) => Err("the configuration declares another of this name, which wins".to_owned()),
+            Some(kind) => config::Source::added(&name, kind, device.as_deref()),
+            None => Err(format!("`{kind}` is no kind that this version knows")),
+        };
+        match source {
+            Ok(source) => added.push(source),
+            Err(why) => tracing::warn!("source `{name}`, which was added on the page, is left out: {why}"),
+        }
+    }
+    Ok(added)
+}
 
 /// Every source that runs. Cheap to clone.
 #[derive(Clone)]
@@ -31,6 +50,8 @@ struct Threads {
 
 struct One {
     stop: Stop,
+    /// Asks it for a frame, where it can be asked.
+    ask: Option<Ask>,
     thread: JoinHandle<()>,
     /// Passes the end of all on.
     _waker: Waker,
@@ -56,12 +77,20 @@ impl Sources {
             let stop = stop.clone();
             move || stop.set()
         });
+        let ask = source.ask();
         let thread = spawn("source", {
             let stop = stop.clone();
             move || source.run(&feed, &stop)
         })?;
-        self.threads().running.insert(config.name.clone(), One { stop, thread, _waker: waker });
+        self.threads().running.insert(config.name.clone(), One { stop, ask, thread, _waker: waker });
         Ok(())
+    }
+
+    /// Asks a source for a frame.
+    pub(super) fn ask(&self, name: &str) {
+        if let Some(ask) = self.threads().running.get(name).and_then(|one| one.ask.as_ref()) {
+            ask.now();
+        }
     }
 
     /// Tells a source to end, and does not wait for that.

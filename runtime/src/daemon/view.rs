@@ -35,6 +35,9 @@ pub struct SourceView {
     /// Whether it was added while the daemon ran, and not by the configuration: then it can be removed so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removable: bool,
+    /// It gives a frame when it is asked, and none by itself.
+    #[serde(default)]
+    pub on_request: bool,
     /// `starting`, `running`, `lost` or `ended`.
     pub health: String,
     /// Why it is lost.

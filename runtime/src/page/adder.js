@@ -13,7 +13,7 @@ export function adder(page, names) {
   const again = h("button", { type: "button", class: "quiet", onclick: look }, "Look again");
   const address = h("input", {
     type: "url", id: `address-${++made}`, required: true, maxlength: "2048", autocomplete: "off", spellcheck: "false",
-    placeholder: "http://… or rtsp://…",
+    placeholder: "its address (HTTP or RTSP)",
   });
   const name = h("input", {
     type: "text", id: `source-name-${made}`, required: true, maxlength: "64", autocomplete: "off", value: "camera",

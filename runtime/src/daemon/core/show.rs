@@ -2,6 +2,7 @@
 
 use super::task::Task;
 use super::{Core, Now, Source};
+use crate::config::Trigger;
 use crate::daemon::view::{ClassView, LookView, SourceView, TaskView, Teaching, View};
 use crate::source::Health;
 
@@ -30,7 +31,7 @@ impl Core {
         });
         let tasks = self.tasks.values();
         let tasks = tasks.filter_map(|task| Some(format!("task `{}`: {}", task.name(), task.trouble.as_ref()?)));
-        store.chain(heat).chain(sources).chain(tasks).collect()
+        store.chain(heat).chain(sources).chain(tasks).chain(self.ails.iter().cloned()).collect()
     }
 }
 
@@ -45,6 +46,7 @@ fn source_view(name: &str, source: &Source) -> SourceView {
         name: name.to_owned(),
         kind: source.kind.word().to_owned(),
         removable: source.added,
+        on_request: source.trigger == Trigger::Request,
         health: health.to_owned(),
         reason,
         frames: source.frames,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Core, Done, Effect, Job, Pending, Request, Source, Trouble};
-use crate::config::{self, SourceKind};
+use crate::config::{self, SourceKind, Trigger};
 use crate::daemon::command::{AddedKind, CommandError, Reply};
 use crate::source::Health;
 
@@ -11,8 +11,18 @@ use crate::source::Health;
 const ADDED: usize = 32;
 
 impl Source {
-    pub(super) fn new(kind: SourceKind, added: bool) -> Self {
-        Self { kind, health: Health::Starting, frames: 0, size: None, last: None, unreadable: None, added }
+    pub(super) fn new(kind: SourceKind, trigger: Trigger, added: bool) -> Self {
+        Self {
+            kind,
+            trigger,
+            health: Health::Starting,
+            frames: 0,
+            size: None,
+            last: None,
+            unreadable: None,
+            added,
+            asked: None,
+        }
     }
 }
 
@@ -72,7 +82,7 @@ impl Core {
     pub(super) fn source_added(&mut self, request: Request, source: Box<config::Source>, done: Result<Done, Trouble>) {
         let answer = match done {
             Ok(_) => {
-                self.sources.insert(source.name.as_str().into(), Source::new(source.kind, true));
+                self.sources.insert(source.name.as_str().into(), Source::new(source.kind, source.trigger, true));
                 self.look_again();
                 let done = format!("source `{}` was added", source.name);
                 self.effects.push(Effect::Open(source));

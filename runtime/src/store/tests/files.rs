@@ -63,7 +63,7 @@ fn the_file_is_laid_out_as_promised() {
             .unwrap()
     };
     assert_eq!(setting("application_id"), 0x6163_636c.to_string());
-    assert_eq!(setting("user_version"), "3");
+    assert_eq!(setting("user_version"), "4");
     assert_eq!(setting("page_size"), "4096");
     assert_eq!(setting("auto_vacuum"), "2", "incremental");
     assert_eq!(setting("synchronous"), "2", "full");

@@ -22,6 +22,7 @@ mod json_golden;
 mod kill;
 mod learning_curve;
 mod models;
+mod page;
 mod page_states;
 mod pull;
 mod service;

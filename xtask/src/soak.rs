@@ -66,6 +66,13 @@ const SOAKS: &[Soak] = &[
         filter: "models",
     },
     Soak {
+        name: "page",
+        about: "a person teaches a device on its page in a real browser, at human speed, with a stopwatch",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "page::",
+    },
+    Soak {
         name: "signals",
         about: "accuracy of the built-in signal backbone over every split of WHARF by person",
         package: "acclimate-tests",

@@ -49,12 +49,12 @@ pub(super) fn run(context: &Context, args: &args::BenchDaemon) -> anyhow::Result
     let config = Config::parse(&text)?;
 
     let (hand, handed) = channel();
-    let handed = Arc::new(Mutex::new(Some(handed)));
-    let open = |_: &config::Source| -> Box<dyn Source> {
+    let handed = Mutex::new(Some(handed));
+    let open = move |_: &config::Source| -> Box<dyn Source> {
         Box::new(Handed { frames: handed.lock().unwrap_or_else(PoisonError::into_inner).take() })
     };
     let starting = Start { config, data_dir, opener: context.opener(), options: context.adapt_options() };
-    let running = start(starting, &open)?;
+    let running = start(starting, Arc::new(open))?;
     let record = measure(args, &running, &hand, &frames)?;
     running.end();
     context.print(&record, || record.words())?;

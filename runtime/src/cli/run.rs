@@ -47,11 +47,12 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
     tell(&[NotifyState::Ready]);
     tracing::info!("running on the store in {}", context.data_dir.display());
     let watchdog = sd_notify::watchdog_enabled();
+    let mut current = context.config.clone();
     let every = watchdog.map_or(LOOK_EVERY, |limit| limit / 3);
     loop {
         match signals.recv_timeout(every) {
             Ok(Signal::End) | Err(RecvTimeoutError::Disconnected) => break,
-            Ok(Signal::Reload) => reload(context, &running),
+            Ok(Signal::Reload) => reload(context, &running, &mut current),
             Err(RecvTimeoutError::Timeout) => match running.stuck() {
                 Some(stage) => tracing::error!("the thread `{stage}` has been at one thing for too long"),
                 None if watchdog.is_some() => tell(&[NotifyState::Watchdog]),
@@ -92,10 +93,11 @@ fn sockets(context: &Context, running: &Running) -> Vec<Socket> {
 }
 
 /// Reads the configuration again; one that is wrong changes nothing, and what needs a restart is said.
-fn reload(context: &Context, running: &Running) {
+fn reload(context: &Context, running: &Running, current: &mut Config) {
     match Config::load(&ConfigFrom::of_process(context.global.config.as_deref())).map(|loaded| loaded.config) {
         Ok(config) => {
-            let restart = running.reload(&context.config, &config, &context.options_of(&config));
+            let restart = running.reload(&context.config, current, &config, &context.options_of(&config));
+            *current = config;
             if restart.is_empty() {
                 tracing::info!("read the configuration again: it holds");
             } else {

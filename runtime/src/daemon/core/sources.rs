@@ -95,10 +95,10 @@ impl Core {
     }
 
     /// It is gone from the store, or not. What tasks look at was told before.
-    pub(super) fn source_removed(&mut self, request: Request, name: Arc<str>, done: Result<Done, Trouble>) {
+    pub(super) fn source_removed(&mut self, request: Request, name: &Arc<str>, done: Result<Done, Trouble>) {
         let answer = match done {
             Ok(_) => {
-                self.close(&name);
+                self.close(name);
                 self.look_again();
                 let done = format!("source `{name}` was removed; its samples stay");
                 Ok(Reply::Done { done })

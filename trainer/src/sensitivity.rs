@@ -80,10 +80,9 @@ fn by_what_is_read(form: &Form, unit: &[f32], weights: &[f64]) -> Vec<f64> {
             let mut total = 0.0;
             for (row, of_row) in support.outer_iter().zip(coefficients.axis_iter(ndarray::Axis(1))) {
                 let weight: f64 = of_row.iter().zip(weights).map(|(&c, weight)| f64::from(c) * weight).sum();
-                let squared = row.to_slice().map_or_else(
-                    || squared_distance(&row.to_vec(), unit),
-                    |row| squared_distance(row, unit),
-                );
+                let squared = row
+                    .to_slice()
+                    .map_or_else(|| squared_distance(&row.to_vec(), unit), |row| squared_distance(row, unit));
                 let pull = 2.0 * gamma * weight * (-gamma * squared).exp();
                 total += pull;
                 add(&mut gradient, pull, row);

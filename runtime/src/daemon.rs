@@ -9,6 +9,7 @@
 //! | `core` | every decision: synchronous, pure, simulated |
 //! | `shell` | the threads, started and ended |
 //! | `inference`, `writer`, `fit` | what the threads do |
+//! | [`mapping`] | where the head looks, for who asks |
 //! | `stage`, `heat`, [`signals`] | what is stuck, what is too hot, what the system tells |
 //! | [`socket`], [`client`] | the two ends of the Unix socket |
 //!
@@ -22,6 +23,7 @@ pub mod handle;
 mod heat;
 mod inbox;
 mod inference;
+pub mod mapping;
 pub mod notice;
 mod shell;
 pub mod signals;

@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{broadcast, oneshot, watch};
 
 use super::command::{Command, CommandError, Reply};
+use super::mapping::Mapping;
 use super::notice::Notice;
 use super::view::View;
 use crate::source::{Content, Frame};
@@ -37,6 +38,8 @@ pub struct Handle {
     pub newest: Newest,
     /// What sources of kind `http` are handed.
     pub posted: Posted,
+    /// Where the head looks.
+    pub mapping: Mapping,
     /// Where the store lies, to be read beside the writer.
     pub data_dir: PathBuf,
 }

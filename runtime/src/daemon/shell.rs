@@ -23,6 +23,7 @@ use super::handle::{Asked, Handle, Newest};
 use super::heat::heat;
 use super::inbox::Inbox;
 use super::inference::{Inference, Lens, Request, Served};
+use super::mapping::Mapping;
 use super::stage::Stage;
 use super::view::View;
 use super::writer::{Work, Writer, facts};
@@ -164,6 +165,7 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         backbone: config.backbone.name.clone(),
         stage: stages[3].clone(),
     };
+    let mapping = Mapping::new(opener.clone(), data_dir.clone());
     let inference = Inference {
         outlet: Arc::clone(&outlet),
         requests: to_infer,
@@ -244,7 +246,7 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
     })?;
 
     let posted = source::posted(inboxes);
-    let handle = Handle { asked, view: seen, notices, newest, posted, data_dir };
+    let handle = Handle { asked, view: seen, notices, newest, posted, mapping, data_dir };
     let offers = Offers(offers);
     Ok(Running { handle, inbox, offers, stages, requests, outlet, stop, sources, inference, core, writer })
 }

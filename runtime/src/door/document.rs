@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 
 use super::guard::{COOKIE, Need};
 use super::refusal::Refused;
-use super::{assets, commands, events, frames, routes, samples, session, shown};
+use super::{assets, attention, commands, events, frames, routes, samples, session, shown};
 use crate::daemon::notice::Notice;
 
 #[derive(OpenApi)]
@@ -25,7 +25,9 @@ use crate::daemon::notice::Notice;
         session::session,
         frames::newest,
         frames::hand,
+        attention::now,
         shown::list,
+        attention::of_sample,
         shown::picture,
         shown::heads,
         shown::adaptations,

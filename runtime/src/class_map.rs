@@ -1,5 +1,5 @@
 //! Where a head looks in one picture: the class activation map (Zhou et al. 2016, eq. 2; Grad-CAM, Selvaraju et al. 2017,
-//! without its ReLU, for heads that are not linear). Carries the gradient of a score from the trainer to the backbone's map;
+//! without its rectifier, for heads that are not linear). Carries the gradient of a score from the trainer to the backbone's map;
 //! knows nothing of tasks, sources or how it is drawn.
 //!
 //! The score is that of one class less the average of all classes, so the map answers "why this rather than another": what
@@ -104,6 +104,7 @@ pub fn within(outer: [f64; 4], inner: [f64; 4]) -> [f64; 4] {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::float_cmp, reason = "halves and quarters are exact")]
     use super::*;
 
     #[test]

@@ -55,7 +55,9 @@ impl Head {
             let along = dot(&gradient, unit) / dot(unit, unit);
             axpy(&mut gradient, -along, unit);
             let norm = f64::from(feature.norm());
-            gradient.iter_mut().for_each(|g| *g /= norm);
+            for g in &mut gradient {
+                *g /= norm;
+            }
         }
         gradient
     }

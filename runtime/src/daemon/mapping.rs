@@ -133,13 +133,11 @@ impl Work {
                     // Under the lock nobody can ask, so a question is answered by this thread or begins the next.
                     let mapping = self.mapping.clone();
                     let mut thread = mapping.thread();
-                    match questions.try_recv() {
-                        Ok(question) => question,
-                        Err(_) => {
-                            *thread = None;
-                            return;
-                        }
-                    }
+                    let Ok(question) = questions.try_recv() else {
+                        *thread = None;
+                        return;
+                    };
+                    question
                 }
             };
             let Question { task, of, class, answer } = question;

@@ -1,5 +1,5 @@
-//! Whether maps show where things are. Four photographs of different classes make one picture, and for each of the four
-//! classes the middle of what speaks for it must lie in the quarter where its photograph is: chance finds one in four.
+//! Whether maps show where things are: the middle of what speaks for a class must lie in the quarter of a picture where a
+//! photograph of it is, alone on a plain ground or beside three photographs of other classes. Chance finds one in four.
 //!
 //! After the pointing game of Zhang et al. 2016, "Top-down Neural Attention by Excitation Backprop", with quarters for boxes.
 
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use acclimate_backbone::{ActivationMaps, Backbone, Manifest, Picture, Prepared, builtin, shipped, shown};
 use acclimate_trainer::{Feature, FitOptions, Form, Head, Kind, Prior, Samples, fit};
-use image::{RgbImage, imageops};
+use image::{Rgb, RgbImage, imageops};
 use ndarray::{Array1, Array2, aview1};
 
 use crate::assets::{assets, engines, model, options};
@@ -33,14 +33,17 @@ fn picture(file: &Path) -> Picture {
     Picture::decode(&fs::read(file).unwrap()).unwrap()
 }
 
-/// Four photographs, whole: upper left, upper right, lower left, lower right.
-fn mosaic(photographs: &[&Photograph]) -> Picture {
-    let mut whole = RgbImage::new(2 * SIDE, 2 * SIDE);
-    for (at, (file, _)) in photographs.iter().enumerate() {
+/// A picture made of photographs in its quarters: upper left, upper right, lower left, lower right.
+type Puzzle<'a> = [Option<&'a Photograph>; 4];
+
+/// The puzzle as a picture; what is empty is grey.
+fn laid(puzzle: &Puzzle<'_>) -> Picture {
+    let mut whole = RgbImage::from_pixel(2 * SIDE, 2 * SIDE, Rgb([128; 3]));
+    for (at, (file, _)) in puzzle.iter().enumerate().filter_map(|(at, part)| Some((at as u32, (*part)?))) {
         let one = picture(file);
         let one = RgbImage::from_raw(one.width(), one.height(), one.rgb().to_vec()).unwrap();
         let one = imageops::resize(&one, SIDE, SIDE, imageops::FilterType::Triangle);
-        imageops::replace(&mut whole, &one, i64::from(at as u32 % 2 * SIDE), i64::from(at as u32 / 2 * SIDE));
+        imageops::replace(&mut whole, &one, i64::from(at % 2 * SIDE), i64::from(at / 2 * SIDE));
     }
     Picture::from_rgb(2 * SIDE, 2 * SIDE, whole.into_raw()).unwrap()
 }
@@ -59,27 +62,29 @@ fn quarter(places: &Array2<f64>, region: [f64; 4]) -> usize {
     usize::from(across / mass > 0.5) + 2 * usize::from(down / mass > 0.5)
 }
 
-/// Of the classes in so many mosaics, how many are found where they are, by each head.
-fn found(
+/// The share of the photographs in puzzles that are found where they are, by each head.
+fn shares(
     maps: &mut ActivationMaps,
-    heads: &[(Head, &dyn Fn(&str) -> usize)],
-    mosaics: &[Vec<&Photograph>],
-) -> Vec<usize> {
+    heads: &[Head],
+    puzzles: &[Puzzle<'_>],
+    class_of: &dyn Fn(&str) -> usize,
+) -> Vec<f64> {
     let input = maps.manifest().input.image().unwrap().clone();
-    let mut found = vec![0; heads.len()];
-    for photographs in mosaics {
-        let whole = mosaic(photographs);
+    let (mut found, mut asked) = (vec![0.0; heads.len()], 0.0);
+    for puzzle in puzzles {
+        let whole = laid(puzzle);
         let map = maps.of(&Prepared::picture(&whole, &input)).unwrap();
         let feature = Feature::from_raw(&map.feature()).unwrap();
         let region = shown(whole.width(), whole.height(), &input);
-        for ((head, class_of), found) in heads.iter().zip(&mut found) {
-            for (at, (_, class)) in photographs.iter().enumerate() {
+        for (at, (_, class)) in puzzle.iter().enumerate().filter_map(|(at, part)| Some((at, (*part)?))) {
+            asked += 1.0;
+            for (head, found) in heads.iter().zip(&mut found) {
                 let gradient = head.gradient(&feature, &head.contrast(class_of(class)));
-                *found += usize::from(quarter(&map.contributions(&gradient), region) == at);
+                *found += f64::from(u8::from(quarter(&map.contributions(&gradient), region) == at));
             }
         }
     }
-    found
+    found.into_iter().map(|found| found / asked).collect()
 }
 
 fn plain(kind: Kind, form: Form) -> Head {
@@ -94,9 +99,9 @@ fn a_models_own_classifier_looks_where_its_class_is() {
         .into_iter()
         .map(|(file, columns)| (file, columns[0].clone()))
         .collect();
-    // Neighbours in the list are alike (fish beside fish): of each mosaic's four none are neighbours.
-    let mosaics: Vec<Vec<&Photograph>> =
-        (0..30).map(|at| (0..4).map(|part| &photographs[at + 50 * part]).collect()).collect();
+    // Neighbours in the list are alike (fish beside fish): of each puzzle's four none are neighbours.
+    let puzzles: Vec<Puzzle<'_>> =
+        (0..30).map(|at| std::array::from_fn(|part| Some(&photographs[at + 50 * part]))).collect();
     // By chance a quarter: 0.5 of 120 is six deviations above. One model takes its pictures channels last.
     for name in ["mobilenetv2-1.0-224", "mobilenetv2-1.0-224-uint8", "mobilenetv1-0.25-128", "mcunet-5fps"] {
         let Some((manifest, file)) = model(name) else { continue };
@@ -106,9 +111,8 @@ fn a_models_own_classifier_looks_where_its_class_is() {
         let head = plain(Kind::Shipped, Form::linear(own.weights, own.bias));
         let class_of = |class: &str| class.parse::<usize>().unwrap() + background;
         let mut maps = ActivationMaps::open(&manifest, bytes, &options(engine)).unwrap();
-        let right = found(&mut maps, &[(head, &class_of)], &mosaics)[0];
-        let share = right as f64 / (4 * mosaics.len()) as f64;
-        println!("{name} on {engine}: {right} of {} found, {share:.2}", 4 * mosaics.len());
+        let share = shares(&mut maps, &[head], &puzzles, &class_of)[0];
+        println!("{name} on {engine}: {share:.2} of 120");
         assert!(share > 0.5, "{name}: {share}");
     }
 }
@@ -129,15 +133,16 @@ fn heads_of_every_kind_look_where_the_class_is_that_they_were_taught() {
         classes.iter().map(of_class).collect()
     };
     let (train, test) = (of("train", 25), of("test", 30));
-    // Each mosaic holds four of the six classes, in turn, and each class is in every quarter equally often; the second time
-    // round each photograph is beside others.
-    let of_mosaic = |at: usize, part: usize| &test[(at + part) % classes.len()][(at + 7 * part * (at / 30)) % 30];
-    let mosaics: Vec<Vec<&Photograph>> = (0..60).map(|at| (0..4).map(|part| of_mosaic(at, part)).collect()).collect();
+    // Four of the six classes, in turn, so that each class is in every quarter equally often; and one alone.
+    let beside: Vec<Puzzle<'_>> =
+        (0..30).map(|at| std::array::from_fn(|part| Some(&test[(at + part) % classes.len()][at]))).collect();
+    let alone: Vec<Puzzle<'_>> = (0..60)
+        .map(|at| std::array::from_fn(|part| (part == at / 6 % 4).then_some(&test[at % classes.len()][at / 2])))
+        .collect();
     let class_of = |class: &str| classes.iter().position(|known| known == class).unwrap();
 
     let chosen = model("mobilenetv2-1.0-224").map(|(manifest, file)| (manifest, fs::read(file).unwrap()));
     let built_in = Some((Manifest::parse(builtin::MANIFEST).unwrap(), builtin::MODEL.to_vec()));
-    // By chance 0.25 ± 0.03. The built-in backbone tells the six kinds of waste apart rarely enough when each fills the picture.
     for (manifest, bytes) in [chosen, built_in].into_iter().flatten() {
         let mut backbone = Backbone::from_bytes(&manifest, bytes.clone(), &options(engine)).unwrap();
         let (mut rows, mut labels, mut norms) =
@@ -161,16 +166,18 @@ fn heads_of_every_kind_look_where_the_class_is_that_they_were_taught() {
         let prior = Prior { weights, bias, knows, of_samples: (0..classes.len()).collect() };
         let options_of_fit = FitOptions { kinds: Kind::ALL.to_vec(), prior: Some(prior), ..FitOptions::default() };
         let candidates = fit(&samples, &options_of_fit).unwrap();
-        let heads: Vec<(Head, &dyn Fn(&str) -> usize)> =
-            candidates.into_iter().map(|candidate| (candidate.head, &class_of as &dyn Fn(&str) -> usize)).collect();
+        let heads: Vec<Head> = candidates.into_iter().map(|candidate| candidate.head).collect();
         let mut maps = ActivationMaps::open(&manifest, bytes, &options(engine)).unwrap();
-        let right = found(&mut maps, &heads, &mosaics);
-        let shares: Vec<f64> = right.iter().map(|&right| right as f64 / (4 * mosaics.len()) as f64).collect();
-        for ((head, _), share) in heads.iter().zip(&shares) {
-            println!("{}, {} on {engine}: {share:.2} of {}", manifest.name, head.kind, 4 * mosaics.len());
-            assert!(builtin::is_builtin(&manifest.name) || *share > 0.5, "{}, {}: {share}", manifest.name, head.kind);
+        // By chance 0.25 ± 0.06 of those alone, ± 0.04 of those beside others.
+        for (what, puzzles, least) in [("alone", &alone, 0.5), ("beside others", &beside, 0.5)] {
+            let of_head = shares(&mut maps, &heads, puzzles, &class_of);
+            for (head, share) in heads.iter().zip(of_head) {
+                println!("{}, {}, {what}: {share:.2}", manifest.name, head.kind);
+                // The built-in backbone tells six kinds of waste apart only where one fills the picture; and what stands for
+                // a classifier that was there before means nothing on features that are centred.
+                let weak = builtin::is_builtin(&manifest.name) && (what != "alone" || head.kind == Kind::Shipped);
+                assert!(weak || share > least, "{}, {}, {what}: {share}", manifest.name, head.kind);
+            }
         }
-        let mean = shares.iter().sum::<f64>() / shares.len() as f64;
-        assert!(mean > 0.36, "{}: {mean}", manifest.name);
     }
 }

@@ -16,7 +16,7 @@ fn scene(part: Option<u32>, number: u32) -> Vec<u8> {
         let inside = (10..54).contains(&inner_x) && (10..54).contains(&inner_y);
         match part {
             Some(part) if part == quarter && inside => {
-                let bright = (inner_x / 5 + inner_y / 5 + number) % 2 == 0;
+                let bright = (inner_x / 5 + inner_y / 5 + number).is_multiple_of(2);
                 image::Rgb(if bright { [230, 60, 40] } else { [40, 20, 20] })
             }
             _ => image::Rgb([ground; 3]),
@@ -71,13 +71,12 @@ pub(super) fn learnt() -> TempDir {
 
 /// The quarter of the strongest place.
 fn quarter(found: &Value) -> u32 {
-    let of = |name: &str| found[name].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect::<Vec<_>>();
-    let (grid, values) = (of("grid"), of("values"));
-    assert_eq!(values.len() as f64, grid[0] * grid[1]);
+    let [rows, columns] = [0, 1].map(|axis| found["grid"][axis].as_u64().unwrap() as usize);
+    let values: Vec<f64> = found["values"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
+    assert_eq!(values.len(), rows * columns);
     assert!(values.iter().all(|value| value.abs() <= 1.0) && values.iter().any(|value| value.abs() >= 0.999));
     let strongest = (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap();
-    let (row, column) = (strongest / grid[1] as usize, strongest % grid[1] as usize);
-    u32::from(column * 2 >= grid[1] as usize) + 2 * u32::from(row * 2 >= grid[0] as usize)
+    u32::from(strongest % columns * 2 >= columns) + 2 * u32::from(strongest / columns * 2 >= rows)
 }
 
 #[test]

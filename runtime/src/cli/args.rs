@@ -134,6 +134,9 @@ pub enum Command {
     },
     /// Print the manual page
     Man,
+    /// Say where heads look in the pictures on standard input: what the daemon runs in a process of its own
+    #[command(hide = true)]
+    Look,
     /// Load and run the models named on standard input: what a trial runs in a process of its own
     #[command(hide = true)]
     Trial,

@@ -165,7 +165,7 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         backbone: config.backbone.name.clone(),
         stage: stages[3].clone(),
     };
-    let mapping = Mapping::new(opener.clone(), data_dir.clone());
+    let mapping = Mapping::new(opener.clone(), data_dir.clone(), Some("/proc/self/exe".into()));
     let inference = Inference {
         outlet: Arc::clone(&outlet),
         requests: to_infer,

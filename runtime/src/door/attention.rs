@@ -14,7 +14,7 @@ use super::inside::Inside;
 use super::refusal::{Code, Refusal};
 use super::shown::query;
 use crate::daemon::command::Look;
-use crate::daemon::mapping::{MappingError, Of};
+use crate::daemon::mapping::Of;
 use crate::daemon::view::View;
 use crate::record::ClassMapRecord;
 
@@ -53,7 +53,7 @@ pub(super) async fn now(
     let look = chosen(&inside.handle.view.borrow(), &task, source.as_deref(), look)?;
     let frame = inside.handle.newest.of(&look.source);
     let frame = frame.ok_or_else(|| Refusal::not_found(format!("source `{}` has given no frame yet", look.source)))?;
-    answer(&inside, task, Of::Frame(frame, look), class).await
+    answer(&inside, task, Of::Frame(frame, look.crop), class).await
 }
 
 /// Where the head looks in a sample.
@@ -92,13 +92,4 @@ fn chosen(view: &View, task: &str, source: Option<&str>, number: Option<usize>) 
             source.map_or_else(|| "nothing yet".to_owned(), |source| format!("no such region of source `{source}`"));
         Refusal::not_found(format!("task `{task}` looks at {at}: its looks stand in /api/v1/status"))
     })
-}
-
-impl From<MappingError> for Refusal {
-    fn from(error: MappingError) -> Self {
-        match error {
-            MappingError::Command(error) => error.into(),
-            MappingError::Store(error) => error.into(),
-        }
-    }
 }

@@ -229,7 +229,7 @@ impl Opened {
             notices: notices.clone(),
             newest: newest.clone(),
             posted: Arc::new(posted),
-            mapping: Mapping::new(opener(dir.path()), dir.path().to_owned()),
+            mapping: Mapping::new(opener(dir.path()), dir.path().to_owned(), None),
             data_dir: dir.path().to_owned(),
         };
         let names = vec!["proxy.example.com".parse().unwrap()];

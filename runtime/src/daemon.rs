@@ -9,6 +9,7 @@
 //! | `core` | every decision: synchronous, pure, simulated |
 //! | `shell`, `sources` | the threads, started and ended |
 //! | `inference`, `writer`, `fit` | what the threads do |
+//! | [`mapping`] | where the head looks, for who asks |
 //! | `reload` | which changes of a configuration need a restart |
 //! | `stage`, [`vitals`], `heat`, [`signals`] | what is stuck, how the parts fare, what is too hot, what the system tells |
 //! | [`socket`], [`client`] | the two ends of the Unix socket |
@@ -23,6 +24,7 @@ pub mod handle;
 mod heat;
 mod inbox;
 mod inference;
+pub mod mapping;
 pub mod notice;
 mod reload;
 mod shell;

@@ -6,7 +6,7 @@
 //! | `guard`, `names`, `token`, `strikes` | who may come in: pure, decided from the facts of a request |
 //! | `server`, `places` | connections: how many, for how long, whose place is given up |
 //! | `routes`, `inside` | every route, what each request passes, what handlers share |
-//! | `cameras`, `commands`, `frames`, `session`, `shown` | the handlers |
+//! | `attention`, `cameras`, `commands`, `frames`, `session`, `shown` | the handlers |
 //! | `events`, `board` | the stream of views and notices |
 //! | `samples`, `honesty` | what is read from the store for the page |
 //! | `metrics`, `health` | what monitoring asks |
@@ -16,6 +16,7 @@
 //! below a path prefix; nothing that a client sends or withholds is unbounded.
 
 mod assets;
+mod attention;
 mod board;
 mod cameras;
 mod commands;

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use acclimate_backbone::{
-    Backbone, BackboneError, EngineOptions, Input, Library, LibraryError, Manifest, ManifestError, Picture, Prepared,
-    Thumbnail, builtin,
+    ActivationError, ActivationMaps, Backbone, BackboneError, BackboneId, EngineOptions, Input, Library, LibraryError,
+    Manifest, ManifestError, Picture, Prepared, Thumbnail, builtin,
 };
 use acclimate_trainer::Feature;
 
@@ -48,6 +48,15 @@ pub enum OpenError {
         /// Why.
         #[source]
         source: Box<LibraryError>,
+    },
+    /// There is no map behind its feature, or it cannot be opened there.
+    #[error("could not look into backbone `{name}`")]
+    Maps {
+        /// The backbone.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<ActivationError>,
     },
     /// It is new here, and did not pass its trial.
     #[error("could not take backbone `{name}` in")]
@@ -134,15 +143,35 @@ impl Opener {
         let manifest = Manifest::parse(&task.manifest)
             .map_err(|source| OpenError::Manifest { name: name(), source: source.into() })?;
         let backbone = self.open(&manifest, &self.find(task)?)?;
-        if backbone.id().0 != task.backbone_id {
-            return Err(OpenError::Changed {
-                name: name(),
-                expected: acclimate_backbone::BackboneId(task.backbone_id).to_string(),
-                found: backbone.id().to_string(),
-            });
-        }
+        unchanged(task, backbone.id())?;
         Ok(backbone)
     }
+
+    /// Opens the backbone that a task's features come from at the maps behind them.
+    ///
+    /// # Errors
+    /// As [`open_for`](Self::open_for), or the features are no spatial means.
+    pub fn maps_for(&self, task: &Task) -> Result<ActivationMaps, OpenError> {
+        let name = || task.backbone.clone();
+        let manifest = Manifest::parse(&task.manifest)
+            .map_err(|source| OpenError::Manifest { name: name(), source: source.into() })?;
+        unchanged(task, BackboneId::of(&manifest))?;
+        if let Model::File(file) = self.find(task)? {
+            let tried = self.trials.ensure_known(&manifest, &file, &self.options);
+            tried.map_err(|source| OpenError::Trial { name: name(), source: source.into() })?;
+        }
+        let maps = ActivationMaps::open(&manifest, self.bytes_for(task, &manifest)?, &self.options);
+        maps.map_err(|source| OpenError::Maps { name: name(), source: source.into() })
+    }
+}
+
+/// Whether what was found is what the task's features were computed with.
+fn unchanged(task: &Task, found: BackboneId) -> Result<(), OpenError> {
+    if found.0 == task.backbone_id {
+        return Ok(());
+    }
+    let (expected, found) = (BackboneId(task.backbone_id).to_string(), found.to_string());
+    Err(OpenError::Changed { name: task.backbone.clone(), expected, found })
 }
 
 /// A sample with its feature.

@@ -7,6 +7,7 @@
 //! | [`store`] | tasks, samples, labels, heads: one SQLite file |
 //! | [`switch`], [`recompute`] | another backbone, from kept payloads |
 //! | [`extractor`] | whether another engine computes the same features |
+//! | [`class_map`] | where a head looks in a picture |
 //! | [`drift`] | what a head was learnt on, to compare with |
 //! | [`export`], [`npz`] | one ONNX file, NumPy arrays |
 //! | [`group`] | what may not be split between fitting and judging |
@@ -28,6 +29,7 @@ pub mod adaptation;
 pub mod attention;
 pub mod cbor;
 mod child;
+pub mod class_map;
 pub mod comparison;
 pub mod config;
 pub mod daemon;

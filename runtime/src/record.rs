@@ -8,6 +8,7 @@ mod adjust;
 mod backbone;
 mod bench;
 mod camera;
+mod class_map;
 mod config;
 mod decision;
 mod drift;
@@ -25,6 +26,7 @@ pub use bench::{
     BenchDaemonRecord, BenchFitRecord, BenchRecord, FitCaseRecord, FitMemoryRecord, FitTimeRecord, SpreadRecord,
 };
 pub use camera::CameraListRecord;
+pub use class_map::ClassMapRecord;
 pub use config::{ConfigCheckRecord, ConfigShowRecord};
 pub use decision::{DecidedRecord, DecisionRecord};
 pub use drift::DriftRecord;

@@ -193,14 +193,15 @@ fn a_person_teaches_it_the_light_changes_and_it_learns_that_too() {
     think(&browser, 2.0);
     browser.screenshot("page-6-learnt-the-dark");
 
-    // The last label is taken back, and the head before is put in service again.
+    // The last label is taken back, and with it the head that came of it; then the head before that is put in service.
     let digest = device.digest();
     browser.click(&browser.element("#teach button", "Undo: labelling"));
     browser.until_says("#teach .result", "Taken back: 1 sample");
     assert_ne!(device.digest(), digest);
+    let undone = daemon.wait_until(|view| in_service(view) == in_service(&bright));
     think(&browser, 2.0);
     browser.click(&browser.element("#history button", "Roll back"));
-    let back = daemon.wait_until(|view| in_service(view) < in_service(&adapted));
+    let back = daemon.wait_until(|view| in_service(view) != in_service(&undone));
     browser.until_says("#live", &format!("generation {}", in_service(&back).unwrap()));
     browser.until_says("#history", &format!("Generation {}", in_service(&back).unwrap()));
     think(&browser, 2.0);

@@ -72,9 +72,18 @@ fn taught() -> Shown {
         ("tasks/gate/adaptations".to_owned(), json!([timed("adapt-rejected", 2), timed("adapt-activated", 3)])),
         (samples("filter=unlabelled&limit=24"), json!(useful)),
         (samples("filter=suspect&limit=12"), json!([sample(99, json!("open"), "closed")])),
+        ("tasks/gate/attention?source=yard&look=0".to_owned(), looks(MARKUP, [0.25, 0.25, 0.5, 0.5])),
+        (format!("tasks/gate/samples/{:032x}/attention?class=closed", 98), looks("closed", [0.0, 0.0, 1.0, 1.0])),
         (samples("limit=60&filter=labelled&label=open&guess=closed"), json!([sample(98, json!("open"), "closed")])),
     ];
     Shown { view, answers: answers.into(), picture: picture::draw(0, 7), ..Shown::default() }
+}
+
+/// A map of 4 × 4 places: for the class at the upper left, against it at the lower right.
+fn looks(class: &str, region: [f64; 4]) -> Value {
+    let mut values = [0.0; 16];
+    (values[0], values[1], values[15]) = (1.0, 0.5, -0.8);
+    json!({"class": class, "confidence": 0.93, "generation": 3, "grid": [4, 4], "values": values, "scale": 1.5, "region": region})
 }
 
 /// What a daemon would do with commands, as far as the page can see it.
@@ -114,6 +123,10 @@ fn opened() -> Option<(Scripted, Browser)> {
     let daemon = Scripted::start(taught(), obey);
     browser.open(&daemon.url(), 1280, false);
     browser.until_says("#link", "live");
+    // Everything is in its place: what still comes in would move a button away from under the mouse.
+    browser.until_says("#honest", "not yet proved");
+    browser.until_says("#history", "in service");
+    browser.until("[...document.images].every((image) => image.hidden || image.complete)");
     Some((daemon, browser))
 }
 
@@ -363,6 +376,42 @@ fn samples_are_labelled_by_keys_several_at_once_and_a_confusion_shows_its_sample
     browser.write(&browser.element("dialog.gallery select", ""), "closed");
     labelled(&[98], "closed");
     assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn where_the_head_looks_is_laid_over_the_picture_and_said_in_words() {
+    let Some((daemon, browser)) = opened() else { return };
+    let button = browser.element("#live button", "Where it looks");
+    browser.click(&button);
+    browser.until("document.querySelectorAll('#live .heat rect').length === 3");
+    browser.until("document.querySelector('#live .heat .for').getAttribute('x') === '0.25'");
+    browser.until_says("#live .where", "it looks mostly at the upper left; the lower right speaks against.");
+    assert_eq!(
+        browser.script("return document.querySelector('#live .where button').getAttribute('aria-pressed')"),
+        "true"
+    );
+    browser.screenshot("attention");
+    browser.click(&button);
+    browser.until("document.querySelectorAll('#live .heat rect').length === 0");
+
+    // In the samples of a confusion, for what a sample was taken for; the other class has no answer here.
+    browser.click(&browser.element(".confusion button[aria-label^='2 of open taken for closed']", "2"));
+    browser.until_says("dialog.gallery", "taken for");
+    browser.click(&browser.element("dialog.gallery button", "Where it sees closed"));
+    browser.until("document.querySelectorAll('dialog.gallery .heat rect').length === 3");
+    browser.until_says("dialog.gallery figcaption", "For closed it looks mostly at the upper left");
+    browser.screenshot("attention-gallery");
+    browser.click(&browser.element("dialog.gallery button", "Close"));
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+
+    // What cannot be shown is said, and the button is up again.
+    daemon.change(|shown| shown.answers.remove("tasks/gate/attention?source=yard&look=0"));
+    browser.click(&button);
+    browser.until_says("#live .where", "tasks/gate/attention");
+    assert_eq!(
+        browser.script("return document.querySelector('#live .where button').getAttribute('aria-pressed')"),
+        "false"
+    );
 }
 
 #[test]

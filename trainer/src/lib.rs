@@ -48,6 +48,7 @@ mod ridge;
 mod samples;
 mod search;
 mod selection;
+mod sensitivity;
 mod solution;
 mod spectrum;
 mod statistics;

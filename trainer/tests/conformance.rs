@@ -4,14 +4,15 @@
 //! - *order-free*: other orders of samples, other numbers for groups and other orders of classes change nothing;
 //! - *total*: whatever can be labelled can be fitted, and every number is finite;
 //! - *honest*: leave-out scores predict scores on fresh samples, and say chance where labels mean nothing;
-//! - *calibrated*: probabilities sum to 1, and confidence is what accuracy turns out to be.
+//! - *calibrated*: probabilities sum to 1, and confidence is what accuracy turns out to be;
+//! - *differentiable*: the gradient of its scores by the raw feature is what finite differences of them say.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod synthetic;
 
 use acclimate_trainer::{
     Candidate, EXACT, Feature, FitError, FitOptions, Form, Head, Kind, LANDMARKS, LOG_LOSS_FLOOR, Samples, fit,
-    log_loss, select, solve,
+    log_loss, select, softmax, solve,
 };
 use ndarray::{Array2, Axis};
 use synthetic::Synthetic;
@@ -339,5 +340,56 @@ fn five_hundred_classes_of_one_or_two_samples_are_fitted() {
     let case = Synthetic::new(16, 550, 4, 500, 1, 2.0);
     for kind in Kind::ALL {
         assert_sound(kind, &case, "500 classes");
+    }
+}
+
+/// Central differences on a feature of any norm. Features are f32, so a step of 1e-3 of the norm loses 1e-4 of the slope.
+#[test]
+fn gradients_of_scores_by_the_raw_feature_are_those_of_finite_differences() {
+    for kind in Kind::ALL {
+        let case = Synthetic::new(21, 60, 24, 3, 2, 1.0);
+        let head = fit_one(kind, &case).head;
+        for (row, norm) in [(0, 0.3_f32), (7, 1.0), (31, 40.0)] {
+            let raw: Vec<f32> = case.x.row(row).iter().map(|x| x * norm).collect();
+            let at = |raw: &[f32]| Feature::from_raw(raw).unwrap();
+            for weights in [head.contrast(0), vec![0.0, 1.0, 0.0], vec![-0.5, 0.0, 2.0]] {
+                let score = |raw: &[f32]| -> f64 {
+                    let logits = head.logits(&at(raw));
+                    logits.iter().zip(&weights).map(|(logit, weight)| logit * weight).sum()
+                };
+                let gradient = head.gradient(&at(&raw), &weights);
+                let length = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+                assert!(length > 0.0, "{kind}: a head that tells classes apart has a slope");
+                for (j, &found) in gradient.iter().enumerate() {
+                    let moved = |by: f32| {
+                        let mut moved = raw.clone();
+                        moved[j] += by;
+                        moved
+                    };
+                    let (above, below) = (moved(2e-3 * norm), moved(-2e-3 * norm));
+                    let step = f64::from(above[j]) - f64::from(below[j]);
+                    let expected = (score(&above) - score(&below)) / step;
+                    assert!((found - expected).abs() < 1e-3 * length, "{kind}, {j}: {found} {expected} of {length}");
+                }
+                if kind != Kind::Shipped {
+                    let along: f64 = gradient.iter().zip(&raw).map(|(g, &x)| g * f64::from(x)).sum();
+                    assert!(along.abs() < 1e-5 * length * f64::from(norm), "{kind}: length alone tells nothing");
+                }
+            }
+        }
+    }
+}
+
+/// The scores are those that the probabilities come from.
+#[test]
+fn scores_become_the_probabilities() {
+    for kind in Kind::ALL {
+        let case = Synthetic::new(22, 60, 24, 3, 2, 1.0);
+        let head = fit_one(kind, &case).head;
+        let raw: Vec<f32> = case.x.row(3).iter().map(|x| x * case.norms[3]).collect();
+        let feature = Feature::from_raw(&raw).unwrap();
+        let mut scores = head.logits(&feature);
+        softmax(&mut scores, head.temperature);
+        assert_eq!(scores, head.probabilities(&feature), "{kind}");
     }
 }

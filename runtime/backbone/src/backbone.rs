@@ -140,11 +140,7 @@ impl Backbone {
         options: &EngineOptions,
     ) -> Result<Self, BackboneError> {
         let name = || manifest.name.clone();
-        let sum = checksum::of(&bytes);
-        if sum != manifest.file.sha256 {
-            let (expected, found) = (checksum::hex(&manifest.file.sha256), checksum::hex(&sum));
-            return Err(BackboneError::Checksum { name: name(), what: what.to_owned(), expected, found });
-        }
+        verify(manifest, &bytes, what)?;
         let ends = Ends {
             output: Some(&manifest.feature.tensor),
             input: manifest.input.tensor(),
@@ -304,6 +300,16 @@ fn prepare_all(pictures: &[Picture], input: &ImageInput, threads: usize) -> Vec<
             |worker: thread::ScopedJoinHandle<'_, _>| worker.join().expect("a bug: preprocessing does not panic");
         workers.into_iter().flat_map(join).collect()
     })
+}
+
+/// Makes sure that these are the manifest's bytes.
+pub(crate) fn verify(manifest: &Manifest, bytes: &[u8], what: &str) -> Result<(), BackboneError> {
+    let sum = checksum::of(bytes);
+    if sum == manifest.file.sha256 {
+        return Ok(());
+    }
+    let (expected, found) = (checksum::hex(&manifest.file.sha256), checksum::hex(&sum));
+    Err(BackboneError::Checksum { name: manifest.name.clone(), what: what.to_owned(), expected, found })
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

@@ -13,7 +13,7 @@ use prost::bytes::Bytes;
 use self::layer::{Layer, per_class};
 pub(crate) use self::{
     labels::{KEY as CLASSES_KEY, OTHER_KEYS as OTHER_CLASSES_KEYS, class_names, numbered},
-    route::{Obstacle, Route, is_pool, is_shape_only, is_storage, means_over_space},
+    route::{Obstacle, Route, is_pool, is_shape_only, is_storage, means_over, means_over_space},
 };
 use crate::{
     manifest::Manifest,

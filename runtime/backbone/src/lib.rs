@@ -4,6 +4,7 @@
 //! [`Backbone::open`]), a bounded reader that refuses what no engine should see (`onnx::read`), a cut at the feature
 //! tensor (`onnx::cut`), and only then an engine. Invariant: no bytes of a model reach an engine unchecked.
 
+mod activation;
 mod backbone;
 pub mod builtin;
 mod catalogue;
@@ -24,6 +25,7 @@ mod resolve;
 pub mod signal;
 
 pub use self::{
+    activation::{ActivationError, ActivationMap, ActivationMaps, NoMap},
     backbone::{Backbone, BackboneError, Prepared},
     classifier::{Shipped, ShippedError, shipped},
     engine::{EngineChoice, EngineError, EngineOptions, Extractor, Tensor, UnknownEngine, probe_ort, serving_engine},
@@ -38,7 +40,9 @@ pub use self::{
     merge::{Likeness, Merge, MergeError, embedded_manifest, merge},
     network::{Ends, Network, NetworkError},
     onnx::ModelError,
-    picture::{MAX_DECODING_BYTES, MAX_SIDE, PREPROCESSING_VERSION, Picture, PictureError, Thumbnail, preprocess},
+    picture::{
+        MAX_DECODING_BYTES, MAX_SIDE, PREPROCESSING_VERSION, Picture, PictureError, Thumbnail, preprocess, shown,
+    },
     pool::PoolError,
     resolve::ResolveError,
 };

@@ -126,6 +126,11 @@ impl Library {
         Self { dirs }
     }
 
+    /// The folders.
+    pub fn dirs(&self) -> &[PathBuf] {
+        &self.dirs
+    }
+
     /// Every model known, by name. Files are matched by name and length; [`find`](Self::find) checks the sum.
     /// Manifests that cannot be used are logged and left out.
     pub fn list(&self) -> Vec<Entry> {

@@ -52,7 +52,12 @@ impl Network {
     /// # Errors
     /// The model is refused, or no engine can run it.
     pub fn open(bytes: Vec<u8>, ends: &Ends<'_>, options: &EngineOptions) -> Result<Self, NetworkError> {
-        let model = cut(onnx::read(Bytes::from(bytes))?, ends)?;
+        Self::of(onnx::read(Bytes::from(bytes))?, ends, options)
+    }
+
+    /// Cuts and opens a model that was read.
+    pub(crate) fn of(model: pb::ModelProto, ends: &Ends<'_>, options: &EngineOptions) -> Result<Self, NetworkError> {
+        let model = cut(model, ends)?;
         let opened = engine::open(&model, options)?;
         Ok(Self { opened, shape: ends.shape.to_vec(), element: ends.element })
     }

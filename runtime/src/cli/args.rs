@@ -139,6 +139,9 @@ pub enum Command {
     },
     /// Print the manual page
     Man,
+    /// Say where heads look in the pictures on standard input: what the daemon runs in a process of its own
+    #[command(hide = true)]
+    Look,
     /// Load and run the models named on standard input: what a trial runs in a process of its own
     #[command(hide = true)]
     Trial,
@@ -367,6 +370,10 @@ pub struct Classify {
     /// of a class that the head knows and what comes is like what the head was fitted on
     #[arg(long, value_name = "SHARE")]
     pub coverage: Option<f64>,
+    /// Also write the one picture as a PNG file on which shows where the head looks: warm colours speak for the class,
+    /// cold ones against it; for backbones whose feature is the mean of a map over the picture
+    #[arg(long, value_name = "FILE")]
+    pub attention: Option<PathBuf>,
     /// Readings between the starts of two windows of a recording [default: the window's length]
     #[arg(long, value_name = "N")]
     pub stride: Option<NonZeroUsize>,

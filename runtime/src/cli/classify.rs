@@ -1,8 +1,9 @@
 //! `classify` and `evaluate`: samples through backbone and head, out as predictions or as an honest figure.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use acclimate::class_map::{class_map, overlay};
 use acclimate::embedding::{self, Embedded};
 use acclimate::extractor::{self, Checked};
 use acclimate::group::{GroupBy, GroupInput, groups};
@@ -10,9 +11,10 @@ use acclimate::inputs::{self, Found, Item, Labels};
 use acclimate::loading::{InputError, Loaded, Loader};
 use acclimate::record::{DecidedRecord, EvaluateRecord, EvaluationRecord, FailedRecord, PredictionRecord};
 use acclimate::store::{Access, Generation, StoredHead, Task, Tasks};
-use acclimate_backbone::{Backbone, Thumbnail};
+use acclimate_backbone::{Backbone, Picture, Thumbnail};
 use acclimate_trainer::Evaluation;
 use anyhow::{Context as _, bail};
+use image::{ImageFormat, RgbImage};
 use indicatif::ProgressBar;
 use ndarray::Array2;
 
@@ -20,13 +22,21 @@ use super::{Context, Outcome, args, line};
 
 /// Runs `acclimate classify`.
 pub fn classify(context: &Context, args: &args::Classify) -> anyhow::Result<Outcome> {
-    let (_, stored, mut backbone) = open(context, &args.task, args.generation)?;
+    let (task, stored, mut backbone) = open(context, &args.task, args.generation)?;
     let input = backbone.manifest().input.clone();
     let found = inputs::find(&args.paths, &Labels::None, &input);
+    if let (Some(file), count) = (&args.attention, found.items.len())
+        && count != 1
+    {
+        bail!("--attention draws one picture into {}, and {count} were named: name one file", file.display());
+    }
     let mut failures = Failures::new(context);
     let of = Inputs { found: &found, stride: args.stride, what: "classifying" };
     of.each(context, &mut backbone, &mut failures, |bar, _, input, embedded| {
         let record = PredictionRecord::new(input, &stored, &embedded.feature, args.coverage)?;
+        if let Some(file) = &args.attention {
+            draw(context, &task, &stored, &embedded.payload.bytes, file)?;
+        }
         bar.suspend(|| {
             context.print(&record, || {
                 let unknown = match (record.unknown, record.unsure) {
@@ -41,6 +51,19 @@ pub fn classify(context: &Context, args: &args::Classify) -> anyhow::Result<Outc
         })
     })?;
     Ok(failures.outcome())
+}
+
+/// Writes a picture on which shows where a head looks.
+fn draw(context: &Context, task: &Task, head: &StoredHead, picture: &[u8], file: &Path) -> anyhow::Result<()> {
+    let mut maps = context.opener().maps_for(task)?;
+    let picture = Picture::decode(picture)?;
+    let map = class_map(&mut maps, head, &picture, None)?;
+    let seen = overlay(&picture, &map)?;
+    let image = RgbImage::from_raw(seen.width(), seen.height(), seen.rgb().to_vec());
+    let image = image.context("a picture of no size")?;
+    image
+        .save_with_format(file, ImageFormat::Png)
+        .with_context(|| format!("could not write {}: is its folder there, and may it be written?", file.display()))
 }
 
 /// Inputs on their way through a backbone.

@@ -35,6 +35,7 @@ use acclimate::adaptation::{Options, Rule};
 pub use acclimate::causes;
 use acclimate::config::{Config, EngineName, From as ConfigFrom};
 use acclimate::daemon::client::Daemon;
+use acclimate::daemon::mapping;
 use acclimate::embedding::Opener;
 use acclimate::extractor::{self, Checked};
 use acclimate::head_file::Fixed;
@@ -94,7 +95,11 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     if let Command::Config(command) = &cli.command {
         return config::run(&global, command);
     }
-    let config = Config::load(&ConfigFrom::of_process(global.config.as_deref()))?.config;
+    let config = match &cli.command {
+        // The daemon that started it says on the command line what holds.
+        Command::Look => Config::default(),
+        _ => Config::load(&ConfigFrom::of_process(global.config.as_deref()))?.config,
+    };
     let environment = Environment::of_process();
     let data_dir = environment.data_dir(global.data_dir.as_deref());
     let library = Library::new(environment.model_dirs(&global.models, &data_dir));
@@ -124,6 +129,10 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Head(command) => head::run(&context, command),
         Command::Init(args) => task::init(&context, args),
         Command::Label(args) => sample::label(&context, args),
+        Command::Look => {
+            mapping::look(context.opener(), context.data_dir.clone())?;
+            Ok(Outcome::Done)
+        }
         Command::Man => {
             clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?;
             Ok(Outcome::Done)

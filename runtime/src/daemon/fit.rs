@@ -118,12 +118,12 @@ fn failed(words: String) -> Trouble {
     Trouble { kind: TroubleKind::Failed, words }
 }
 
-/// Lowers the priority of this thread and of those that it will start. Where that is not allowed, fits take their share.
-fn make_way() {
+/// Lowers the priority of this thread and of those that it will start. Where that is not allowed, they take their share.
+pub(super) fn make_way() {
     let thread = rustix::thread::gettid();
     let lowered = rustix::process::getpriority_process(Some(thread))
         .and_then(|nice| rustix::process::setpriority_process(Some(thread), nice + NICENESS));
     if let Err(error) = lowered {
-        tracing::debug!("fits run at ordinary priority: {error}");
+        tracing::debug!("a thread runs at ordinary priority: {error}");
     }
 }

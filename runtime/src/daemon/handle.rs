@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{broadcast, oneshot, watch};
 
 use super::command::{Command, CommandError, Reply};
+use super::mapping::Mapping;
 use super::notice::Notice;
 use super::view::View;
 use super::vitals::Pulse;
@@ -40,6 +41,8 @@ pub struct Handle {
     pub posted: Posted,
     /// How the daemon's parts fare.
     pub pulse: Pulse,
+    /// Where the head looks.
+    pub mapping: Mapping,
     /// Where the store lies, to be read beside the writer.
     pub data_dir: PathBuf,
 }

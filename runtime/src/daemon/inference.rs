@@ -15,7 +15,7 @@ use acclimate_backbone::{Backbone, Picture, Prepared, Thumbnail};
 use acclimate_trainer::{Feature, Quantisation};
 
 pub(crate) use self::region::{Lens, encoded};
-use self::region::{cropped, picture};
+pub(super) use self::region::{cropped, picture};
 use super::command::Look;
 use super::core::{Answer, Done, Event, Infer, Observation, Offer, Taken, Ticket, Trouble, TroubleKind, Watch};
 use super::handle::Newest;

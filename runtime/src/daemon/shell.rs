@@ -24,6 +24,7 @@ use super::handle::{Asked, Handle, Newest};
 use super::heat::heat;
 use super::inbox::Inbox;
 use super::inference::{Inference, Lens, Request, Served};
+use super::mapping::Mapping;
 use super::reload::{changed_sources, needs_a_restart};
 use super::sources::{OpenSource, Sources, added};
 use super::stage::Stage;
@@ -183,6 +184,7 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
         backbone: config.backbone.name.clone(),
         stage: stages[3].clone(),
     };
+    let mapping = Mapping::new(opener.clone(), data_dir.clone(), Some("/proc/self/exe".into()));
     let inference = Inference {
         outlet: Arc::clone(&outlet),
         requests: to_infer,
@@ -280,7 +282,7 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
 
     let inboxes = sources.inboxes().clone();
     let posted = Arc::new(move |source: &str, content| inboxes.post(source, content));
-    let handle = Handle { asked, view: seen, notices, newest, posted, pulse, data_dir };
+    let handle = Handle { asked, view: seen, notices, newest, posted, pulse, mapping, data_dir };
     let offers = Offers(offers);
     Ok(Running {
         handle,

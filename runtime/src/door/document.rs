@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 
 use super::guard::{COOKIE, Need};
 use super::refusal::Refused;
-use super::{assets, cameras, commands, events, frames, routes, samples, session, shown};
+use super::{assets, attention, cameras, commands, events, frames, routes, samples, session, shown};
 use crate::daemon::notice::Notice;
 
 #[derive(OpenApi)]
@@ -27,7 +27,9 @@ use crate::daemon::notice::Notice;
         cameras::look,
         frames::newest,
         frames::hand,
+        attention::now,
         shown::list,
+        attention::of_sample,
         shown::picture,
         shown::heads,
         shown::adaptations,

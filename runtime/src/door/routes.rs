@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::guard::Need;
 use super::inside::Inside;
 use super::refusal::{Code, Refusal};
-use super::{assets, cameras, commands, events, frames, session, shown};
+use super::{assets, attention, cameras, commands, events, frames, session, shown};
 use crate::page;
 
 const COMMAND: &str = "/api/v1/command";
@@ -51,7 +51,9 @@ pub(super) fn routes() -> Vec<Route> {
         ("get", "/api/v1/cameras/picture", get(cameras::look)),
         ("get", "/api/v1/sources/{name}/frame", get(frames::newest)),
         ("post", "/api/v1/sources/{name}/frame", post(frames::hand)),
+        ("get", "/api/v1/tasks/{task}/attention", get(attention::now)),
         ("get", "/api/v1/tasks/{task}/samples", get(shown::list)),
+        ("get", "/api/v1/tasks/{task}/samples/{id}/attention", get(attention::of_sample)),
         ("get", "/api/v1/tasks/{task}/samples/{id}/picture", get(shown::picture)),
         ("get", "/api/v1/tasks/{task}/heads", get(shown::heads)),
         ("get", "/api/v1/tasks/{task}/adaptations", get(shown::adaptations)),

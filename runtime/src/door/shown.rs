@@ -131,6 +131,7 @@ pub(super) async fn evaluation(
     })
 }
 
+/// What stands behind the path, read.
 pub(super) fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Refusal> {
     query.map(|Query(query)| query).map_err(|error| Refusal::invalid(error.body_text()))
 }

@@ -5,6 +5,7 @@
 mod connections;
 mod entering;
 mod fuzzing;
+mod looking;
 mod reading;
 mod streams;
 
@@ -14,6 +15,7 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use acclimate_backbone::{EngineChoice, EngineOptions, Library};
 use acclimate_trainer::{Kind, Quantisation};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -24,13 +26,16 @@ use super::*;
 use crate::adaptation::{self, Rule};
 use crate::daemon::command::{Command, CommandError, Look, Reply};
 use crate::daemon::handle::{Asked, Newest};
+use crate::daemon::mapping::Mapping;
 use crate::daemon::notice::{Notice, State};
 use crate::daemon::view::{ClassView, LookView, SourceView, TaskView, View};
 use crate::daemon::vitals::Vitals;
+use crate::embedding::Opener;
 use crate::group::GroupBy;
 use crate::head_file::Fixed;
 use crate::source::{Content, Frame};
 use crate::store::{Access, Model, NewBackbone, NewSample, NewTask, SampleId, Tasks};
+use crate::trial::Trials;
 
 /// Nothing here takes so long unless it is broken.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -149,7 +154,13 @@ fn store() -> TempDir {
         };
         tasks.add_sample("gate", &sample, at(1)).unwrap();
     }
-    let options = adaptation::Options {
+    adaptation::adapt(&mut tasks, "gate", &options()).unwrap();
+    dir
+}
+
+/// How heads are fitted here.
+fn options() -> adaptation::Options {
+    adaptation::Options {
         kinds: vec![Kind::Ridge],
         trust_labels: false,
         fixed: Fixed::default(),
@@ -159,9 +170,13 @@ fn store() -> TempDir {
         threads: 1,
         who: "alice".into(),
         device: "test".into(),
-    };
-    adaptation::adapt(&mut tasks, "gate", &options).unwrap();
-    dir
+    }
+}
+
+/// Opens what is built in, and nothing else.
+fn opener(dir: &Path) -> Opener {
+    let options = EngineOptions { engine: EngineChoice::Auto, threads: 1, ort_library: None };
+    Opener { library: Library::new(Vec::new()), options, trials: Trials::new(dir.to_owned(), "/proc/self/exe".into()) }
 }
 
 /// An open door.
@@ -218,6 +233,7 @@ impl Opened {
             newest: newest.clone(),
             posted: Arc::new(posted),
             pulse: Arc::new(Vitals::default),
+            mapping: Mapping::new(opener(dir.path()), dir.path().to_owned(), None),
             data_dir: dir.path().to_owned(),
         };
         let names = vec!["proxy.example.com".parse().unwrap()];

@@ -1,7 +1,8 @@
 // Samples in a dialog, with what each is taken for: reached from a cell of the confusion matrix. A label can be put right.
 
 import { command, pictureOf, samplesOf } from "./api.js";
-import { h } from "./dom.js";
+import { attendingSample } from "./attention.js";
+import { h, shaped } from "./dom.js";
 import { percent } from "./words.js";
 
 const MOST = 60;
@@ -42,9 +43,11 @@ function tile(page, task, sample) {
     if (await page.send({ do: "label", task: task.name, samples: [sample.id], label })) page.announce(label ? `Now labelled ${label}` : "The label was taken back");
     else select.value = sample.label ?? "";
   }
+  const classes = [...new Set([sample.guess, sample.label])].filter((name) => name && task.generation !== undefined);
+  const attention = attendingSample(task.name, sample.id, classes);
   return h("figure", { class: "tile" },
-    h("img", { src: pictureOf(task.name, sample.id), alt: `labelled ${sample.label ?? "nothing"}, taken for ${sample.guess ?? "nothing yet"}`, loading: "lazy" }),
-    h("figcaption", null, select, guessWords(sample)));
+    h("div", { class: "screen" }, h("img", { class: "frame", onload: ({ currentTarget }) => shaped(currentTarget), src: pictureOf(task.name, sample.id), alt: `labelled ${sample.label ?? "nothing"}, taken for ${sample.guess ?? "nothing yet"}`, loading: "lazy" }), attention.node),
+    h("figcaption", null, select, guessWords(sample), attention.buttons, attention.said));
 }
 
 /** What a sample is taken for. */

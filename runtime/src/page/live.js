@@ -1,6 +1,7 @@
 // "Is it working?": the newest frame of each look with its region, the answer, how sure it is, what really computes it.
 
 import { frameOf } from "./api.js";
+import { attending, ofLook } from "./attention.js";
 import { each, h, mark, picture, say, svg } from "./dom.js";
 import { lookNow } from "./look_now.js";
 import { percent, since, sureness, time } from "./words.js";
@@ -17,7 +18,7 @@ export function live(root, page) {
   return {
     update({ view, task, now }) {
       const key = (look) => `${look.source} ${look.crop ?? ""}`;
-      each(looks, task.looks, key, () => card(page), (node, look) => node.update(look, sourceOf(view, look), now));
+      each(looks, task.looks, key, () => card(page), (node, look) => node.update(look, sourceOf(view, look), now, task));
       const parts = [
         task.generation === undefined ? "no head yet: teach it two classes" : `generation ${task.generation}`,
         task.extractor ? `${task.backbone} on ${task.extractor}` : `${task.backbone}: not run yet`,
@@ -42,11 +43,14 @@ function card(page) {
   const scores = h("ul", { class: "scores" });
   const small = h("p", { class: "meta" });
   const ask = lookNow(page);
+  const attention = attending();
   const node = h("figure", { class: "look" },
-    h("div", { class: "screen" }, image, region.node, trouble),
-    h("figcaption", null, name, how, scores, small, h("p", { class: "row" }, ask)));
+    h("div", { class: "screen" }, image, attention.node, region.node, trouble),
+    h("figcaption", null, name, how, scores, small, h("p", { class: "row where" }, ask, attention.button, attention.said)));
 
-  node.update = (look, source, now) => {
+  node.update = (look, source, now, task) => {
+    const answers = task.generation !== undefined && source?.frames > 0;
+    attention.update(answers ? ofLook(task.name, look.source, task.looks.indexOf(look)) : null);
     if (source && !document.hidden && source.frames > 0) picture(image, frameOf(source.name, source.frames));
     region.update(look.crop);
     ask.update(source);

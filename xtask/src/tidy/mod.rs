@@ -56,6 +56,7 @@ const BANS: &[Ban] = &[
             "runtime/src/daemon/shell.rs", // the channels of the handle
             "runtime/src/daemon/signals.rs",
             "runtime/src/door/assets.rs",
+            "runtime/src/door/attention.rs",
             "runtime/src/door/board.rs",
             "runtime/src/door/cameras.rs",
             "runtime/src/door/commands.rs",

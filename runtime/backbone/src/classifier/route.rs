@@ -173,7 +173,7 @@ fn pools_as(node: &NodeProto, pool: Pool, map: Map, index: &Index<'_>) -> bool {
 }
 
 /// Whether a `ReduceMean` takes the mean over just these axes of a tensor of a rank.
-fn means_over(node: &NodeProto, rank: usize, wanted: &[usize], index: &Index<'_>) -> bool {
+pub(crate) fn means_over(node: &NodeProto, rank: usize, wanted: &[usize], index: &Index<'_>) -> bool {
     let listed = attribute(node, "axes").map(|attribute| attribute.ints.clone());
     let given = || Some(index.numbers(node.input.get(1)?)?.iter().map(|&axis| axis as i64).collect());
     let axes: Vec<i64> = listed.or_else(given).unwrap_or_default();

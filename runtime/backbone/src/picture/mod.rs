@@ -15,7 +15,7 @@ mod reference;
 mod thumbnail;
 
 pub use self::decode::{MAX_DECODING_BYTES, MAX_SIDE, PictureError};
-pub use self::preprocess::{PREPROCESSING_VERSION, preprocess};
+pub use self::preprocess::{PREPROCESSING_VERSION, preprocess, shown};
 pub use self::thumbnail::Thumbnail;
 
 /// A decoded picture, 8-bit sRGB, rows from the top, no padding: shape `[height, width, 3]`.

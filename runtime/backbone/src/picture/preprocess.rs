@@ -51,6 +51,20 @@ pub fn preprocess(picture: &Picture, input: &ImageInput, out: &mut Vec<f32>) {
     write(&canvas, channels, input, out);
 }
 
+/// The part of a picture that the input tensor shows, `[x, y, width, height]` in fractions of the picture. What is cut away
+/// is outside of it; where the tensor is padded it reaches beyond the picture.
+pub fn shown(width: u32, height: u32, input: &ImageInput) -> [f64; 4] {
+    let (horizontal, vertical) = place(width.max(1), height.max(1), input);
+    let [to_height, to_width] = input.size;
+    let span = |axis: Axis, size: u32, side: u32| {
+        let pixel = axis.span / f64::from(axis.length);
+        let side = f64::from(side.max(1));
+        ((axis.from - f64::from(axis.target) * pixel) / side, f64::from(size) * pixel / side)
+    };
+    let ((x, w), (y, h)) = (span(horizontal, to_width, width), span(vertical, to_height, height));
+    [x, y, w, h]
+}
+
 /// One axis: `length` pixels of the tensor from `target` on show the source's interval `[from, from + span)`.
 #[derive(Clone, Copy)]
 struct Axis {

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod activation;
 mod assets;
 mod catalogue;
 mod cuts;
@@ -14,6 +15,7 @@ mod huggingface;
 mod ids;
 mod inspection;
 mod library;
+mod looking;
 mod manifests;
 mod merged;
 mod npz;

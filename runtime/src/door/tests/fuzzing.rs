@@ -14,7 +14,7 @@ fn schemathesis_finds_no_failure_and_nothing_that_is_not_described() {
     let Some(fuzzer) = std::env::var_os("ACCLIMATE_SCHEMATHESIS").filter(|path| !path.is_empty()) else {
         return skip("schemathesis: ACCLIMATE_SCHEMATHESIS does not name it");
     };
-    let opened = Opened::new(Limits::default(), None);
+    let opened = Opened::on(looking::learnt(), Limits::default(), None);
     let mut run = Program::new(fuzzer);
     run.arg("run").arg(format!("http://{}/api/openapi.json", opened.address));
     // A stream of events does not end.

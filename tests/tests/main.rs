@@ -6,6 +6,7 @@ mod aarch64;
 mod accuracy;
 mod add_model;
 mod adjust;
+mod attention;
 mod bad_folder;
 mod bursts;
 mod check_us;

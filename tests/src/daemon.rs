@@ -84,6 +84,25 @@ impl Daemon {
         answer["reply"].take()
     }
 
+    /// Tries to carry out a command; the answer, which may be a refusal.
+    ///
+    /// # Panics
+    /// When the daemon is gone.
+    #[track_caller]
+    pub fn try_ask(&mut self, command: &Value) -> Value {
+        self.socket.command(command).unwrap_or_else(|| panic!("no answer to {command}"))
+    }
+
+    /// Hands a sample to the task `parts`; its id.
+    ///
+    /// # Panics
+    /// When it is not taken.
+    #[track_caller]
+    pub fn add(&mut self, source: &str, label: &str, bytes: &[u8]) -> String {
+        let answer = self.socket.add(source, label, bytes).expect("the daemon answers");
+        answer["added"]["sample"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
     /// How everything is.
     ///
     /// # Panics

@@ -8,6 +8,7 @@ pub mod bursts;
 pub mod curves;
 pub mod daemon;
 pub mod device;
+pub mod disk;
 pub mod draws;
 pub mod features;
 pub mod heads;

@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 /// Two sources that show one class each, over and over, and a task that looks at both.
-fn config(device: &Device) -> PathBuf {
+pub(crate) fn config(device: &Device) -> PathBuf {
     let pictures = device.draw("replay", 30, 1);
     let source = |class: &str| {
         let folder = pictures.join(class).display().to_string();

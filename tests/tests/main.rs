@@ -22,6 +22,7 @@ mod kill;
 mod learning_curve;
 mod models;
 mod page_states;
+mod power;
 mod pull;
 mod set_backbone;
 mod shipped;

@@ -66,6 +66,13 @@ const SOAKS: &[Soak] = &[
         filter: "models",
     },
     Soak {
+        name: "power",
+        about: "power cut at 1,000 moments of commands and of a daemon, with anything lost that was not synced",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "power::",
+    },
+    Soak {
         name: "signals",
         about: "accuracy of the built-in signal backbone over every split of WHARF by person",
         package: "acclimate-tests",

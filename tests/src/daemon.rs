@@ -141,6 +141,11 @@ impl Daemon {
         self.ask(&hold("end"))
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.running.id()
+    }
+
     /// Sends it a signal, e.g. `TERM`.
     ///
     /// # Panics

@@ -13,7 +13,7 @@ mod serve;
 mod tree;
 
 use std::fs::{File, OpenOptions};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -67,7 +67,7 @@ impl Disk {
         }
         let served = Arc::new(Mutex::new(Served::new(owner.uid(), owner.gid())));
         let ours = Arc::clone(&served);
-        thread::spawn(move || serve(device, &ours));
+        thread::spawn(move || serve(&device, &ours));
         Ok(Self { place, served })
     }
 
@@ -126,10 +126,10 @@ fn lock(served: &Mutex<Served>) -> MutexGuard<'_, Served> {
 }
 
 /// Answers the kernel until the disk is unmounted.
-fn serve(device: File, served: &Mutex<Served>) {
+fn serve(mut device: &File, served: &Mutex<Served>) {
     let mut buffer = vec![0; protocol::LARGEST];
     loop {
-        let length = match (&device).read(&mut buffer) {
+        let length = match device.read(&mut buffer) {
             Ok(length) => length,
             // Taken back before it was read.
             Err(error) if matches!(error.raw_os_error(), Some(protocol::ENOENT | protocol::EINTR)) => continue,
@@ -138,15 +138,15 @@ fn serve(device: File, served: &Mutex<Served>) {
         let answer = lock(served).handle(&buffer[..length]);
         if let Some(answer) = answer {
             // Who asked may be gone meanwhile.
-            let _ = std::io::Write::write_all(&mut &device, &answer);
+            let _ = device.write_all(&answer);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test should panic")]
     use std::fs;
-    use std::io::Write as _;
 
     use rand::SeedableRng as _;
 

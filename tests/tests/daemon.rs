@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use acclimate_tests::daemon::{Daemon, Socket};
 use acclimate_tests::device::Device;
@@ -149,8 +149,10 @@ fn kill_daemon_whatever_was_acknowledged_is_there_after_kill_9() {
 
     let (mut acknowledged, mut killed, mut learnt) = (Acknowledged::new(), 0, 0);
     for round in 0..rounds {
+        let start = Instant::now();
         let daemon = Daemon::start(&device, &config);
-        let moment = Duration::from_millis(random.random_range(200..1500));
+        // However long the machine took until it answered.
+        let moment = start.elapsed() + Duration::from_millis(random.random_range(50..1300));
         let socket = Socket::connect(&device).unwrap();
         let busy = std::thread::spawn({
             let known: Vec<String> = acknowledged.keys().cloned().collect();

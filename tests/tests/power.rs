@@ -27,10 +27,10 @@ impl Session {
     /// A moment of it: every other time one at which something was just acknowledged.
     fn moment(&self, random: &mut ChaCha8Rng) -> usize {
         let acknowledged: Vec<usize> = self.steps.iter().flat_map(Step::moments).collect();
-        match random.random_bool(0.5) {
-            true if !acknowledged.is_empty() => acknowledged[random.random_range(0..acknowledged.len())],
-            _ => random.random_range(0..=self.record.len()),
+        if random.random_bool(0.5) && !acknowledged.is_empty() {
+            return acknowledged[random.random_range(0..acknowledged.len())];
         }
+        random.random_range(0..=self.record.len())
     }
 
     /// Power fails at a moment; what is wrong afterwards, if anything is.

@@ -124,6 +124,7 @@ fn durable(changes: &[Change], syncs: Syncs) -> Vec<bool> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test should panic")]
     use rand::SeedableRng as _;
 
     use super::super::tree::ROOT;

@@ -46,8 +46,8 @@ impl Served {
                 let made = self.make(node, name, mode)?;
                 Ok(Body::entry(&made).opened())
             }
-            Asked::Fsync { folder: true } => self.note(Change::SyncFolder { folder: node }),
-            Asked::Fsync { folder: false } => self.note(Change::Sync { node }),
+            Asked::Fsync { folder: true } => Ok(self.note(Change::SyncFolder { folder: node })),
+            Asked::Fsync { folder: false } => Ok(self.note(Change::Sync { node })),
             Asked::Look => Ok(Body::look(&self.attributes(node)?)),
             Asked::Lookup { name } => Ok(Body::entry(&self.attributes(self.find(node, &name)?)?)),
             Asked::Make { name, mode } => Ok(Body::entry(&self.make(node, name, mode)?)),
@@ -69,11 +69,11 @@ impl Served {
                         return Err(ENOTEMPTY);
                     }
                 }
-                self.note(Change::Rename { node: moved, folder: node, name, to, new_name })
+                Ok(self.note(Change::Rename { node: moved, folder: node, name, to, new_name }))
             }
             Asked::Set { mode, length } => {
                 if let Some(length) = length {
-                    self.note(Change::Resize { node, length })?;
+                    self.note(Change::Resize { node, length });
                 }
                 if let (Some(mode), Some(found)) = (mode, self.tree.node_mut(node)) {
                     found.mode = found.mode & 0o170_000 | mode & 0o7777;
@@ -82,17 +82,17 @@ impl Served {
             }
             Asked::Write { offset, bytes } => {
                 let size = bytes.len() as u32;
-                self.note(Change::Write { node, offset, bytes: bytes.into() })?;
+                self.note(Change::Write { node, offset, bytes: bytes.into() });
                 Ok(Body::written(size))
             }
             _ => Err(EPERM),
         }
     }
 
-    fn note(&mut self, change: Change) -> Result<Body, i32> {
+    fn note(&mut self, change: Change) -> Body {
         self.tree.apply(&change);
         self.changes.push(change);
-        Ok(Body::default())
+        Body::default()
     }
 
     fn find(&self, folder: u64, name: &OsStr) -> Result<u64, i32> {
@@ -112,7 +112,7 @@ impl Served {
         }
         let node = self.next;
         self.next += 1;
-        self.note(Change::Make { folder, name, node, mode })?;
+        self.note(Change::Make { folder, name, node, mode });
         self.attributes(node)
     }
 
@@ -124,7 +124,7 @@ impl Served {
         if !found.names.is_empty() {
             return Err(ENOTEMPTY);
         }
-        self.note(Change::Remove { folder, name })
+        Ok(self.note(Change::Remove { folder, name }))
     }
 
     fn names(&self, folder: u64, offset: u64, size: u32) -> Result<Body, i32> {

@@ -12,6 +12,7 @@ pub mod disk;
 pub mod draws;
 pub mod features;
 pub mod heads;
+pub mod http;
 pub mod listening;
 pub mod mutation;
 pub mod npz;

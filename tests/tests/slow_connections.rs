@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use acclimate_tests::daemon::Daemon;
 use acclimate_tests::device::Device;
+use acclimate_tests::http::ask;
 use acclimate_tests::listening::listening;
 use acclimate_tests::skip::soak;
 
@@ -19,8 +20,6 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const MEMORY: u64 = 64 << 20;
 /// After so long everybody says a little more: here, and in the soak.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(2)];
-/// How long a connection that is waited for may take.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a slow client does.
 #[derive(Clone, Copy, Debug)]
@@ -99,20 +98,6 @@ fn connect(address: SocketAddr, kind: Slow) -> TcpStream {
     // What does not fit at once is not said.
     let _ = stream.write(&kind.first(address));
     stream
-}
-
-/// One request on a connection of its own; the status of its answer and the whole of it.
-fn ask(address: SocketAddr, head: &str, body: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let length = body.len();
-    // The other side may have heard enough before the end.
-    let _ = write!(stream, "{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
-    let mut answer = Vec::new();
-    let read = stream.read_to_end(&mut answer);
-    let answer = String::from_utf8_lossy(&answer).into_owned();
-    let status = answer.get(9..12).and_then(|status| status.parse().ok());
-    (status.unwrap_or_else(|| panic!("no answer: {read:?} {answer:?}")), answer)
 }
 
 fn open_the_page(address: SocketAddr) -> Duration {

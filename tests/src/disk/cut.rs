@@ -19,6 +19,8 @@ const SECTOR: usize = 512;
 /// Which syncs a disk heeds. A fault is planted by leaving some out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Syncs {
+    /// Those of folders are left out from a moment on.
+    FoldersUntil(usize),
     /// All.
     Kept,
     /// Those of folders are left out, as if the program had never asked for them.
@@ -112,7 +114,12 @@ fn durable(changes: &[Change], syncs: Syncs) -> Vec<bool> {
                 true
             }
             Change::SyncFolder { folder } => {
-                if syncs != Syncs::WithoutFolders {
+                let heeded = match syncs {
+                    Syncs::FoldersUntil(moment) => index < moment,
+                    Syncs::Kept | Syncs::WithoutFiles => true,
+                    Syncs::WithoutFolders => false,
+                };
+                if heeded {
                     folders.insert(*folder);
                 }
                 true

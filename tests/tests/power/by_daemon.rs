@@ -1,8 +1,10 @@
-//! A session of a daemon that is taught, told and asked through its socket, on a disk.
+//! A session of a daemon that is taught, told and asked through its socket and over HTTP, on a disk.
 
 use acclimate_tests::daemon::Daemon;
 use acclimate_tests::device::Device;
 use acclimate_tests::disk::Disk;
+use acclimate_tests::http;
+use acclimate_tests::listening::listening;
 use acclimate_tests::picture;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -61,9 +63,19 @@ pub(super) fn record(disk: Disk, seed: u64) -> Session {
 }
 
 impl Recorder {
-    /// A command; one that is refused has changed nothing.
+    /// A command, in turn through the socket and over HTTP; one that is refused has changed nothing.
     fn ask(&mut self, command: &Value) {
-        self.step(&command.to_string(), |daemon| drop(daemon.try_ask(command)));
+        let said = command.to_string();
+        if self.steps.len().is_multiple_of(2) {
+            return self.step(&said, |daemon| drop(daemon.try_ask(command)));
+        }
+        self.step(&format!("{said} over HTTP"), |daemon| {
+            let address = listening(daemon.id()).expect("it listens");
+            let head =
+                format!("POST /api/v1/command HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n");
+            let (status, answer) = http::ask(address, &head, &said);
+            assert!(matches!(status, 200 | 409), "{answer}");
+        });
     }
 
     fn step(&mut self, what: &str, ask: impl FnOnce(&mut Daemon)) {

@@ -9,7 +9,8 @@
 //! | `core` | every decision: synchronous, pure, simulated |
 //! | `shell` | the threads, started and ended |
 //! | `inference`, `writer`, `fit` | what the threads do |
-//! | `stage`, `heat`, [`signals`] | what is stuck, what is too hot, what the system tells |
+//! | `reload` | which changes of a configuration need a restart |
+//! | `stage`, [`vitals`], `heat`, [`signals`] | what is stuck, how the parts fare, what is too hot, what the system tells |
 //! | [`socket`], [`client`] | the two ends of the Unix socket |
 //!
 //! Knows nothing of HTTP, MQTT or pages. Read `core` first.
@@ -23,11 +24,13 @@ mod heat;
 mod inbox;
 mod inference;
 pub mod notice;
+mod reload;
 mod shell;
 pub mod signals;
 pub mod socket;
 mod stage;
 pub mod view;
+pub mod vitals;
 mod writer;
 
 pub use self::shell::{OpenSource, Running, Start, StartError, start};

@@ -31,6 +31,7 @@ const ASSETS: &[Asset] = assets! {
     "hold.js": SCRIPT,
     "honest.js": SCRIPT,
     "live.js": SCRIPT,
+    "look_now.js": SCRIPT,
     "names.js": SCRIPT,
     "page.js": SCRIPT,
     "queue.js": SCRIPT,

@@ -10,6 +10,8 @@ pub struct Environment {
     pub models: Option<String>,
     /// `$HOME`.
     pub home: Option<PathBuf>,
+    /// `$RUNTIME_DIRECTORY`, set by systemd; its first folder counts.
+    pub runtime_directory: Option<String>,
     /// `$STATE_DIRECTORY`, set by systemd; its first folder counts.
     pub state_directory: Option<String>,
     /// `$XDG_DATA_HOME`.
@@ -23,6 +25,7 @@ impl Environment {
         Self {
             models: text("ACCLIMATE_MODELS"),
             home: text("HOME").map(PathBuf::from),
+            runtime_directory: text("RUNTIME_DIRECTORY"),
             state_directory: text("STATE_DIRECTORY"),
             xdg_data_home: text("XDG_DATA_HOME").map(PathBuf::from),
         }
@@ -39,6 +42,12 @@ impl Environment {
         let xdg = self.xdg_data_home.clone().filter(|dir| dir.is_absolute());
         let xdg = xdg.or_else(|| self.home.as_ref().map(|home| home.join(".local/share")));
         xdg.map_or_else(|| "acclimate-data".into(), |dir| dir.join("acclimate"))
+    }
+
+    /// Where systemd wants what is there while a service runs.
+    pub fn runtime_dir(&self) -> Option<&Path> {
+        let first = self.runtime_directory.as_deref().and_then(|dirs| dirs.split(':').next());
+        first.filter(|dir| !dir.is_empty()).map(Path::new)
     }
 
     /// Folders searched for models, in order: the ones asked for, `$ACCLIMATE_MODELS`, `models` in the data directory.
@@ -67,6 +76,8 @@ mod tests {
         };
         assert_eq!(environment.data_dir(Some(Path::new("here"))), Path::new("here"));
         assert_eq!(environment.data_dir(None), Path::new("/var/lib/acclimate"));
+        environment.runtime_directory = Some("/run/acclimate:/run/x".into());
+        assert_eq!(environment.runtime_dir(), Some(Path::new("/run/acclimate")));
         environment.state_directory = None;
         assert_eq!(environment.data_dir(None), Path::new("/xdg/acclimate"));
         environment.xdg_data_home = Some("relative".into());

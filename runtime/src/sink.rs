@@ -4,20 +4,23 @@
 //! Decides here who is told of what; the doing is in `command`, `gpio`, `webhook`. Knows nothing of tasks but their names.
 
 mod command;
+mod fares;
 mod gpio;
 mod outbox;
 mod webhook;
 
-use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::config::{self, SinkKind};
-use crate::daemon::notice::{Event, Notice};
+use crate::daemon::notice::Notice;
 use crate::source::Stop;
 
+pub use self::fares::Fares;
+use self::fares::{Counts, Trouble};
+use self::outbox::Outbox;
 pub use self::outbox::OutboxError;
 
 /// Notices that wait for one sink at most.
@@ -32,34 +35,20 @@ struct Told {
 /// Everybody who is told.
 pub struct Sinks {
     listeners: Vec<Sink>,
-    threads: Vec<JoinHandle<()>>,
-    stop: Stop,
-    shed: AtomicU64,
+    /// What ends sinks that are no longer wanted and then starts new ones.
+    changing: Option<JoinHandle<()>>,
+    outbox: Option<Arc<Outbox>>,
+    data_dir: PathBuf,
+    fares: Fares,
 }
 
 struct Sink {
-    task: String,
-    events: Vec<Event>,
+    config: config::Sink,
     queue: SyncSender<Arc<Told>>,
     trouble: Trouble,
-}
-
-/// What is wrong with a sink now, in words.
-#[derive(Clone, Default)]
-struct Trouble(Arc<Mutex<Option<String>>>);
-
-impl Trouble {
-    fn set(&self, outcome: Result<(), String>) {
-        let trouble = outcome.err();
-        if let Some(trouble) = &trouble {
-            tracing::warn!("{trouble}");
-        }
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
-    }
-
-    fn get(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
+    stop: Stop,
+    /// Its threads, once they are started.
+    threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
 impl Sinks {
@@ -68,37 +57,55 @@ impl Sinks {
     /// # Errors
     /// When the outbox of webhooks cannot be opened.
     pub fn start(config: &[config::Sink], data_dir: &Path) -> Result<Self, OutboxError> {
-        let stop = Stop::new();
-        let mut listeners = Vec::new();
-        let mut threads = Vec::new();
-        let hooks: Vec<&config::Sink> = config.iter().filter(|sink| sink.kind == SinkKind::Webhook).collect();
-        let outbox =
-            outbox::Outbox::open_for(data_dir, &hooks.iter().map(|sink| webhook::key(sink)).collect::<Vec<_>>())?;
-        for sink in config {
-            let (queue, told) = sync_channel(WAITING);
-            let trouble = Trouble::default();
-            match (sink.kind, &outbox) {
-                (SinkKind::Command, _) => {
-                    let command = command::Command::new(sink);
-                    threads.push(spawn(told, trouble.clone(), move |told| command.tell(&told.payload)));
-                }
-                (SinkKind::Gpio, _) => {
-                    let mut line = gpio::Line::new(sink);
-                    threads.push(spawn(told, trouble.clone(), move |told| line.tell(&told.notice)));
-                }
-                (SinkKind::Webhook, Some(outbox)) => {
-                    threads.extend(webhook::start(sink, outbox, told, trouble.clone(), &stop));
-                }
-                (SinkKind::Webhook, None) => {}
-            }
-            listeners.push(Sink { task: sink.task.clone(), events: sink.events.clone(), queue, trouble });
+        let (data_dir, fares) = (data_dir.to_owned(), Fares::default());
+        let mut sinks = Self { listeners: Vec::new(), changing: None, outbox: None, data_dir, fares };
+        sinks.change(config)?;
+        Ok(sinks)
+    }
+
+    /// These sinks from now on. Those that are as they were go on; new ones begin once those that are gone have ended, so
+    /// that no webhook is told by two at once, and what they are told meanwhile waits. Does not wait itself.
+    ///
+    /// # Errors
+    /// When the outbox of webhooks cannot be opened; then nothing has changed.
+    pub fn change(&mut self, config: &[config::Sink]) -> Result<(), OutboxError> {
+        let hooks = config.iter().filter(|sink| sink.kind == SinkKind::Webhook);
+        let keys: Vec<String> = hooks.map(webhook::key).collect();
+        if self.outbox.is_none() && !keys.is_empty() {
+            self.outbox = Some(Arc::new(Outbox::open(&self.data_dir)?));
         }
-        Ok(Self { listeners, threads, stop, shed: AtomicU64::new(0) })
+        let (mut gone, mut new) = (std::mem::take(&mut self.listeners), Vec::new());
+        for sink in config {
+            let same = gone.iter().position(|known| format!("{:?}", known.config) == format!("{sink:?}"));
+            let listener = same.map(|at| gone.swap_remove(at)).unwrap_or_else(|| {
+                let (queue, told) = sync_channel(WAITING);
+                let (trouble, stop, threads) = (Trouble::default(), Stop::new(), Arc::default());
+                new.push((sink.clone(), told, trouble.clone(), stop.clone(), Arc::clone(&threads)));
+                Sink { config: sink.clone(), queue, trouble, stop, threads }
+            });
+            self.listeners.push(listener);
+        }
+        self.fares.are(self.listeners.iter().map(|sink| sink.trouble.clone()).collect());
+        let (before, outbox, fares) = (self.changing.take(), self.outbox.clone(), self.fares.clone());
+        self.changing = Some(std::thread::spawn(move || {
+            before.into_iter().for_each(join);
+            gone.into_iter().for_each(Sink::end);
+            if let Some(outbox) = &outbox {
+                outbox.keep_only(&keys);
+            }
+            for (config, told, trouble, stop, threads) in new {
+                let started = begin(&config, outbox.as_ref(), told, &fares, trouble, &stop);
+                threads.lock().unwrap_or_else(PoisonError::into_inner).extend(started);
+            }
+        }));
+        Ok(())
     }
 
     /// Tells whoever is to be told. Never waits.
     pub fn tell(&self, notice: &Notice) {
-        let listens = |sink: &&Sink| notice.task.as_deref() == Some(&sink.task) && sink.events.contains(&notice.event);
+        let listens = |sink: &&Sink| {
+            notice.task.as_deref() == Some(&sink.config.task) && sink.config.events.contains(&notice.event)
+        };
         let mut told_of = self.listeners.iter().filter(listens).peekable();
         if told_of.peek().is_none() {
             return;
@@ -110,30 +117,63 @@ impl Sinks {
         let told = Arc::new(Told { notice: notice.clone(), payload });
         for sink in told_of {
             if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = sink.queue.try_send(Arc::clone(&told)) {
-                self.shed.fetch_add(1, Ordering::Relaxed);
+                Counts::one(&self.fares.counts().full);
             }
         }
     }
 
-    /// Tellings that found a queue full.
-    pub fn shed(&self) -> u64 {
-        self.shed.load(Ordering::Relaxed)
-    }
-
-    /// What does not work now, in words.
-    pub fn troubles(&self) -> Vec<String> {
-        self.listeners.iter().filter_map(|sink| sink.trouble.get()).collect()
+    /// How all of them fare, from now on.
+    pub fn fares(&self) -> Fares {
+        self.fares.clone()
     }
 
     /// Ends all sinks: what waits for a program or a line is still told, what waits for a webhook is kept for the next start.
-    pub fn end(self) {
-        drop(self.listeners);
+    pub fn end(&mut self) {
+        self.changing.take().into_iter().for_each(join);
+        // All are told to end before any is waited for.
+        let ending: Vec<_> = self.listeners.drain(..).map(Sink::stop).collect();
+        ending.into_iter().flatten().for_each(join);
+    }
+}
+
+impl Sink {
+    /// Tells it to end; what is left to be waited for.
+    fn stop(self) -> Vec<JoinHandle<()>> {
         self.stop.set();
-        for thread in self.threads {
-            if thread.join().is_err() {
-                tracing::error!("a sink ended by a bug");
-            }
+        std::mem::take(&mut self.threads.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn end(self) {
+        self.stop().into_iter().for_each(join);
+    }
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("a sink ended by a bug");
+    }
+}
+
+/// The threads of a sink.
+fn begin(
+    config: &config::Sink,
+    outbox: Option<&Arc<Outbox>>,
+    told: Receiver<Arc<Told>>,
+    fares: &Fares,
+    trouble: Trouble,
+    stop: &Stop,
+) -> Vec<JoinHandle<()>> {
+    match (config.kind, outbox) {
+        (SinkKind::Command, _) => {
+            let command = command::Command::new(config);
+            vec![spawn(told, trouble, move |told| command.tell(&told.payload))]
         }
+        (SinkKind::Gpio, _) => {
+            let mut line = gpio::Line::new(config);
+            vec![spawn(told, trouble, move |told| line.tell(&told.notice))]
+        }
+        (SinkKind::Webhook, Some(outbox)) => webhook::start(config, outbox, told, fares, trouble, stop).into(),
+        (SinkKind::Webhook, None) => Vec::new(),
     }
 }
 

@@ -132,8 +132,8 @@ struct Slot {
 
 #[derive(Default)]
 struct Waiting {
-    /// By source, in the order in which they were put.
-    sensed: Vec<Sensed>,
+    /// By source, in the order in which they were put, with the moment.
+    sensed: Vec<(Instant, Sensed)>,
     shed: u64,
     closed: bool,
     /// Somebody wants who takes to look up.
@@ -154,6 +154,11 @@ impl Outlet {
     /// Waits for what is sensed next; `None` after [`Outlet::close`], once after [`Outlet::knock`], or when nothing came within
     /// `wait`.
     pub fn take(&self, wait: Duration) -> Option<Sensed> {
+        self.take_with_moment(wait).map(|(_, sensed)| sensed)
+    }
+
+    /// As [`Outlet::take`], with the moment at which it was put.
+    pub fn take_with_moment(&self, wait: Duration) -> Option<(Instant, Sensed)> {
         let until = Instant::now() + wait;
         let mut waiting = self.slot.lock();
         loop {
@@ -207,12 +212,12 @@ impl Feed {
     pub fn put(&self, taken: Timestamp, content: Content) {
         let frame = Frame { source: Arc::clone(&self.source), taken, content };
         let mut waiting = self.slot.lock();
-        let mine = |sensed: &Sensed| matches!(sensed, Sensed::Frame(frame) if frame.source == self.source);
-        if let Some(at) = waiting.sensed.iter().position(mine) {
-            waiting.sensed[at] = Sensed::Frame(frame);
+        let put = (Instant::now(), Sensed::Frame(frame));
+        if let Some(at) = waiting.sensed.iter().position(|(_, sensed)| self.is_frame(sensed)) {
+            waiting.sensed[at] = put;
             waiting.shed += 1;
         } else {
-            waiting.sensed.push(Sensed::Frame(frame));
+            waiting.sensed.push(put);
         }
         self.slot.changed.notify_all();
     }
@@ -221,15 +226,15 @@ impl Feed {
     /// told to stop.
     pub fn give(&self, taken: Timestamp, content: Content, stop: &Stop) -> bool {
         let mut waiting = self.slot.lock();
-        let mine = |sensed: &Sensed| matches!(sensed, Sensed::Frame(frame) if frame.source == self.source);
-        while waiting.sensed.iter().any(mine) {
+        while waiting.sensed.iter().any(|(_, sensed)| self.is_frame(sensed)) {
             if waiting.closed || stop.is_set() {
                 return false;
             }
             let patience = Duration::from_millis(100);
             waiting = self.slot.changed.wait_timeout(waiting, patience).unwrap_or_else(PoisonError::into_inner).0;
         }
-        waiting.sensed.push(Sensed::Frame(Frame { source: Arc::clone(&self.source), taken, content }));
+        let frame = Frame { source: Arc::clone(&self.source), taken, content };
+        waiting.sensed.push((Instant::now(), Sensed::Frame(frame)));
         self.slot.changed.notify_all();
         !waiting.closed
     }
@@ -237,9 +242,14 @@ impl Feed {
     /// Says how the source fares; only the newest word of a source waits.
     pub fn health(&self, health: Health) {
         let mut waiting = self.slot.lock();
-        waiting.sensed.retain(|sensed| !matches!(sensed, Sensed::Health { source, .. } if *source == self.source));
-        waiting.sensed.push(Sensed::Health { source: Arc::clone(&self.source), health });
+        let mine = |sensed: &Sensed| matches!(sensed, Sensed::Health { source, .. } if *source == self.source);
+        waiting.sensed.retain(|(_, sensed)| !mine(sensed));
+        waiting.sensed.push((Instant::now(), Sensed::Health { source: Arc::clone(&self.source), health }));
         self.slot.changed.notify_all();
+    }
+
+    fn is_frame(&self, sensed: &Sensed) -> bool {
+        matches!(sensed, Sensed::Frame(frame) if frame.source == self.source)
     }
 }
 

@@ -76,6 +76,20 @@ test("times are told as people tell them", () => {
 test("a lost source says its reason", () => {
   assert.equal(words.health({ health: "lost", reason: "no answer" }), "lost: no answer");
   assert.equal(words.health({ health: "running", frames: 0 }), "waiting for its first picture");
+  assert.equal(words.health({ health: "starting", frames: 0, on_request: true }), "gives a picture when it is asked");
+});
+
+test("a drift says how many labels it takes", () => {
+  assert.match(words.drift({ new_labels: 0 }), /no longer what it learnt from.*label five of the newest pictures/);
+  assert.match(words.drift({ new_labels: 3 }), /label 2 more of the newest/);
+  assert.match(words.drift({ new_labels: 7 }), /let it learn/);
+});
+
+test("what a look came to is said for every task", () => {
+  const state = { class: "open", confidence: 0.93, unknown: false };
+  const said = [{ task: "gate", state }, { task: "belt", state: { ...state, unknown: true } }, { task: "new" }];
+  assert.equal(plain(words.seen({ source: "yard", said })), "yard gave a picture. gate: open, 93 %; belt: unknown");
+  assert.equal(words.seen({ source: "yard", said: [] }), "yard gave a picture");
 });
 
 test("a task's name is made from what a person typed", () => {

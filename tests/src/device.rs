@@ -118,6 +118,7 @@ impl Device {
             .args(arguments)
             .env("ACCLIMATE_DATA_DIR", self.data_dir())
             .env("HOME", self.root.path())
+            .env_remove("RUNTIME_DIRECTORY")
             .env_remove("STATE_DIRECTORY")
             .env_remove("XDG_CONFIG_HOME")
             .env_remove("XDG_DATA_HOME")

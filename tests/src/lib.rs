@@ -13,7 +13,6 @@ pub mod draws;
 pub mod features;
 pub mod heads;
 pub mod http;
-pub mod listening;
 pub mod mutation;
 pub mod npz;
 pub mod picture;
@@ -26,6 +25,7 @@ pub mod shifted;
 pub mod signals;
 pub mod site;
 pub mod skip;
+pub mod small_disk;
 pub mod table;
 pub mod trashnet;
 

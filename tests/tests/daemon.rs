@@ -3,6 +3,7 @@
 //! Killed at 20 moments here, at 500 in `cargo xtask soak kill-daemon`.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -114,6 +115,76 @@ fn a_daemon_is_taught_two_classes_answers_goes_back_and_goes_on_after_a_restart(
     daemon.signal("HUP");
     daemon.wait_until(|view| says(view, "disc", "disc"));
     let _ended = daemon.end().expect(0);
+}
+
+#[test]
+fn a_source_on_request_gives_a_frame_when_it_is_asked_and_while_a_class_is_held() {
+    let device = Device::new();
+    let text = fs::read_to_string(config(&device)).unwrap();
+    let on_request = text.replace("every = \"20ms\"", "trigger = \"request\"");
+    let mut daemon = Daemon::start(&device, &device.file("acclimate.toml", on_request.as_bytes()));
+    let view = daemon.wait_until(|view| view["tasks"][0]["extractor"].is_string());
+    assert_eq!((&view["sources"][0]["frames"], &view["sources"][0]["on_request"]), (&json!(0), &json!(true)), "{view}");
+
+    let sense = |source| json!({ "do": "sense", "source": source });
+    let first = daemon.ask(&sense("disc"));
+    assert_eq!((&first["source"], &first["said"][0]["task"]), (&json!("disc"), &json!("parts")), "{first}");
+    assert_eq!(first["said"][0]["state"], Value::Null, "there is no head yet");
+    let frames = |view: &Value, at: usize| view["sources"][at]["frames"].as_u64().unwrap();
+    let view = daemon.status();
+    assert_eq!((frames(&view, 0), frames(&view, 1)), (1, 0), "an ask is one frame: {view}");
+
+    daemon.teach("disc", "disc", 12);
+    let taught = daemon.teach("stripes", "stripes", 12);
+    assert_eq!(taught["adaptation"]["verdict"], "activated", "{taught}");
+    let again = daemon.ask(&sense("stripes"));
+    assert_eq!(again["said"][0]["state"]["class"], "stripes", "{again}");
+    let on_the_command_line = device.run(["sense", "disc"]).expect(0);
+    assert!(on_the_command_line.stdout.contains("task parts: disc"), "{on_the_command_line:?}");
+    let unknown = device.run(["sense", "attic"]).expect(1);
+    assert!(unknown.stderr.contains("there is no source `attic`"), "{}", unknown.stderr);
+    let _ended = daemon.end().expect(0);
+}
+
+#[test]
+fn a_changed_configuration_is_taken_over_and_what_needs_a_restart_is_said() {
+    let device = Device::new();
+    let path = config(&device);
+    let text = fs::read_to_string(&path).unwrap();
+    let mut daemon = Daemon::start(&device, &path);
+    daemon.wait_until(|view| view["tasks"][0]["looks"].as_array().map(Vec::len) == Some(2));
+    let told = device.path("told");
+    let sink = format!(
+        "from = [{{ source = \"disc\", crop = [0.25, 0.25, 0.5, 0.5] }}]\nagree = 1\n\
+         [[sink]]\ntask = \"parts\"\nkind = \"command\"\nevents = [\"rejected\", \"adapted\", \"changed\"]\n\
+         argv = [\"/bin/sh\", \"-c\", \"cat >> $0\", \"{}\"]\n[adapt]\nafter_labels = 4\nat_most_every = \"1s\"\n",
+        told.display()
+    );
+    fs::write(&path, format!("{text}{sink}")).unwrap();
+    daemon.signal("HUP");
+    let view = daemon.wait_until(|view| view["tasks"][0]["looks"][0]["crop"].is_array());
+    assert_eq!((view["tasks"][0]["looks"].as_array().unwrap().len(), &view["degraded"]), (1, &json!([])), "{view}");
+
+    // The policy and the sink of the new one.
+    let folder = device.draw("more", 8, 4);
+    device.add_folders(&folder);
+    daemon.wait_until(|view| view["tasks"][0]["generation"].is_number());
+    daemon.wait_until(|_| fs::read_to_string(&told).is_ok_and(|told| told.contains("\"event\":\"adapted\"")));
+
+    // What cannot be taken over shows until it is as it was again; what is wrong changes nothing.
+    let other = format!("{text}{sink}").replace("every = \"20ms\"", "every = \"21ms\"");
+    fs::write(&path, other).unwrap();
+    daemon.signal("HUP");
+    let view = daemon.wait_until(|view| view["degraded"] != json!([]));
+    assert_eq!(view["degraded"], json!(["the configuration has changed: a change of [[source]] needs a restart"]));
+    fs::write(&path, "[htp]\n").unwrap();
+    daemon.signal("HUP");
+    daemon.wait_until(|view| view["degraded"].to_string().contains("the configuration is wrong, and stays as it was"));
+    fs::write(&path, format!("{text}{sink}")).unwrap();
+    daemon.signal("HUP");
+    daemon.wait_until(|view| view["degraded"] == json!([]));
+    let ended = daemon.end().expect(0);
+    assert!(ended.stderr.contains("a change of [[source]] needs a restart"), "{}", ended.stderr);
 }
 
 #[test]

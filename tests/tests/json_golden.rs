@@ -128,6 +128,7 @@ fn every_json_output_is_like_its_example() {
         view["tasks"][0]["extractor"].is_string() && view["tasks"][0]["looks"][0]["milliseconds"].is_number()
     });
     golden.check(&watched, 0, "status", &["status"]);
+    golden.check(&watched, 0, "sense", &["sense", "belt"]);
     let _ended = daemon.end().expect(0);
     golden.finish();
 }

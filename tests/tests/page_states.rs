@@ -98,6 +98,11 @@ fn obey(command: &Value, shown: &mut Shown) -> Answered {
             let digests = ("5e6f7a8b".repeat(8), "1a2b3c4d".repeat(8));
             Ok(json!({"samples": 14, "generation": 2, "digest_before": digests.0, "digest_after": digests.1}))
         }
+        ("sense", _) => {
+            shown.view["sources"][0]["frames"] = json!(1);
+            let said = json!([{"task": "gate", "source": "yard", "state": state("open", 0.93, false)}]);
+            Ok(json!({"source": command["source"], "taken": "2026-11-29T12:00:00Z", "said": said}))
+        }
         ("activate", _) => Err((409, "conflict", "generation 1 has gone".to_owned())),
         (other, _) => Ok(json!({"done": format!("{other} was done")})),
     }
@@ -289,6 +294,32 @@ fn what_does_not_work_is_said_and_a_name_is_only_a_name() {
     // What the daemon refuses is said in its words.
     browser.click(&browser.element("#history button", "Put in service"));
     browser.until_says("#said", "generation 1 has gone");
+}
+
+#[test]
+fn a_source_on_request_is_looked_at_when_somebody_says_so() {
+    let Some((daemon, browser)) = opened() else { return };
+    browser.until_says("#live", "Fairly sure");
+    let shown = "[...document.querySelectorAll('#live button, #sources button')].filter((node) => node.textContent === 'Look now' && node.offsetParent).length";
+    assert_eq!(browser.script(&format!("return {shown}")), 0, "it gives pictures by itself");
+    daemon.change(|shown| {
+        let source = &mut shown.view["sources"][0];
+        (source["on_request"], source["frames"], source["health"]) = (json!(true), json!(0), json!("starting"));
+        for said in ["now", "stable"] {
+            shown.view["tasks"][0]["looks"][0][said] = Value::Null;
+        }
+    });
+    browser.until_says("#sources", "gives a picture when it is asked");
+    browser.until_says("#live", "No picture yet");
+    browser.until(&format!("{shown} === 2"));
+    browser.screenshot("look-now");
+    browser.click(&browser.element("#live button", "Look now"));
+    daemon.until_asked(|commands| commands.contains(&json!({"do": "sense", "source": "yard"})));
+    browser.until_says("#said", "yard gave a picture. gate: open, 93\u{a0}%");
+    browser.until_says("#live", "No answer yet");
+    browser.click(&browser.element("#sources button", "Look now"));
+    daemon.until_asked(|commands| commands.iter().filter(|command| command["do"] == "sense").count() == 2);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
 #[test]

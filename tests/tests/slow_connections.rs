@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use acclimate_tests::daemon::Daemon;
 use acclimate_tests::device::Device;
 use acclimate_tests::http::ask;
-use acclimate_tests::listening::listening;
 use acclimate_tests::skip::soak;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -144,7 +143,7 @@ fn a_thousand_slow_connections_keep_nobody_out_and_change_nothing() {
     let config = device.file("acclimate.toml", text.as_bytes());
     let mut daemon = Daemon::start(&device, &config);
     daemon.wait_until(|view| view["tasks"][0]["extractor"].is_string());
-    let address = listening(daemon.id()).expect("it listens");
+    let address = SocketAddr::from(([127, 0, 0, 1], daemon.port()));
     let alone = open_the_page(address);
     let (digest, before) = (device.digest(), resident(daemon.id()));
 

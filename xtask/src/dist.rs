@@ -28,6 +28,14 @@ const TARGETS: [(&str, &str); 3] = [
     ("x86_64-unknown-linux-gnu", "amd64"),
 ];
 
+/// Makes the service's user; starts nothing, for there is no configuration yet.
+const POSTINST: &str = "#!/bin/sh
+set -e
+[ \"$1\" = configure ] || exit 0
+if command -v systemd-sysusers >/dev/null; then systemd-sysusers acclimate.conf; fi
+if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+";
+
 /// What `dist` made.
 pub(crate) struct Dist {
     pub(crate) binary: PathBuf,
@@ -105,7 +113,7 @@ fn glibc(binary: &[u8]) -> Option<(u32, u32)> {
     starts.filter_map(version).max()
 }
 
-/// The Debian package: binary, manual page, completions, licence. None where `dpkg-deb` is not to be had.
+/// The Debian package: binary, service, manual page, completions, licence. None where `dpkg-deb` is not to be had.
 fn pack(workspace: &Workspace, binary: &Path, architecture: &str, folder: &Path) -> anyhow::Result<Option<PathBuf>> {
     if Command::new("dpkg-deb").arg("--version").output().is_err() {
         return Ok(None);
@@ -132,6 +140,15 @@ fn pack(workspace: &Workspace, binary: &Path, architecture: &str, folder: &Path)
     ] {
         put(path, &says(workspace, &["completions", shell])?)?;
     }
+    for (name, path) in [
+        ("acclimate.service", "usr/lib/systemd/system/acclimate.service"),
+        ("sysusers.conf", "usr/lib/sysusers.d/acclimate.conf"),
+    ] {
+        let file = workspace.root.join("runtime/service").join(name);
+        put(path, &fs::read(&file).with_context(|| format!("reading {}", file.display()))?)?;
+    }
+    let installed = put("DEBIAN/postinst", POSTINST.as_bytes())?;
+    run(Command::new("chmod").arg("755").arg(installed))?;
     let licences = ["LICENSE-MIT", "LICENSE-APACHE"].map(|name| fs::read(workspace.root.join(name)));
     let [mit, apache] = licences;
     put("usr/share/doc/acclimate/copyright", &[mit?, b"\n".to_vec(), apache?].concat())?;

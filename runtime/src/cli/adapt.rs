@@ -15,7 +15,7 @@ use super::{Context, Outcome, args, who};
 
 /// Runs `acclimate adapt`.
 pub fn run(context: &Context, args: &args::Adapt) -> anyhow::Result<Outcome> {
-    if let Some(mut daemon) = context.daemon() {
+    if let Some(mut daemon) = context.daemon()? {
         return through(context, args, &mut daemon);
     }
     let mut tasks = context.tasks_to_write("adapt")?;

@@ -18,7 +18,7 @@ use super::{Context, Outcome, args, line, who};
 
 /// Runs `acclimate add`.
 pub fn run(context: &Context, args: &args::Add) -> anyhow::Result<Outcome> {
-    if let Some(mut daemon) = context.daemon() {
+    if let Some(mut daemon) = context.daemon()? {
         return running::run(context, args, &mut daemon);
     }
     let mut tasks = context.tasks_to_write("add")?;

@@ -109,6 +109,11 @@ pub enum Command {
     Tune(Tune),
     /// Watch the sources, answer, learn: the daemon, until it is told to end (SIGTERM)
     Run,
+    /// Have the running daemon take a picture from a source now, and say what is in it
+    Sense {
+        /// Name of the source
+        source: String,
+    },
     /// What the running daemon sees, says and lacks
     Status,
     /// Say where the page is; with --lan, make a token and show how to open the page on a phone

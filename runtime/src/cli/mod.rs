@@ -20,6 +20,7 @@ mod model;
 mod page;
 mod run;
 mod sample;
+mod sense;
 mod status;
 mod task;
 mod tune;
@@ -131,6 +132,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Page { lan } => page::run(&context, *lan),
         Command::Run => run::run(&context),
         Command::Sample(command) => sample::run(&context, command),
+        Command::Sense { source } => sense::run(&context, source),
         Command::Status => status::run(&context),
         Command::Task(command) => task::run(&context, command),
         Command::Tune(args) => tune::run(&context, args),
@@ -148,10 +150,13 @@ impl Context {
     }
 
     /// The daemon that holds the store, if one runs: then what changes the store goes through it, and that is said.
-    pub fn daemon(&self) -> Option<Daemon> {
-        let daemon = Daemon::of(&self.data_dir, self.global.data_dir.is_some())?;
-        tracing::warn!("acting on the store of the daemon at {}", daemon.path.display());
-        Some(daemon)
+    pub fn daemon(&self) -> anyhow::Result<Option<Daemon>> {
+        let environment = Environment::of_process();
+        let daemon = Daemon::of(&self.data_dir, self.global.data_dir.is_some(), environment.runtime_dir())?;
+        if let Some(daemon) = &daemon {
+            tracing::warn!("acting on the store of the daemon at {}", daemon.path.display());
+        }
+        Ok(daemon)
     }
 
     /// Opens the store as its one writer; a second one is told that this command holds it.
@@ -175,16 +180,21 @@ impl Context {
 
     /// An adaptation that leaves everything to the trainer.
     pub fn adapt_options(&self) -> Options {
+        self.options_of(&self.config)
+    }
+
+    /// The same, by another configuration.
+    pub fn options_of(&self, config: &Config) -> Options {
         Options {
             kinds: Kind::ALL.to_vec(),
             trust_labels: false,
             fixed: Fixed::default(),
             rule: Rule::default(),
-            budget: self.config.adapt.budget_ms.map(Duration::from_millis),
+            budget: config.adapt.budget_ms.map(Duration::from_millis),
             group_by: None,
             threads: self.engine_options().threads,
             who: who(),
-            device: self.config.device_id(),
+            device: config.device_id(),
         }
     }
 

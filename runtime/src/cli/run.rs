@@ -1,12 +1,15 @@
 //! `run`: the daemon, until the system tells it to end.
 
+use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use acclimate::config::{Config, From as ConfigFrom};
 use acclimate::daemon::signals::{self, Signal};
-use acclimate::daemon::{Running, Start, socket, start};
+use acclimate::daemon::socket::{self, Socket};
+use acclimate::daemon::{Running, Start, start};
 use acclimate::door;
+use acclimate::place::Environment;
 use acclimate::source::{self, Stop};
 use anyhow::Context as _;
 use sd_notify::NotifyState;
@@ -28,13 +31,7 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         options: context.adapt_options(),
     };
     let running = start(starting, &source::open)?;
-    let socket = socket::open(&running);
-    if let Err(error) = &socket {
-        tracing::warn!(
-            "the command line cannot reach this daemon: could not open {}: {error}",
-            socket::path(&context.data_dir).display()
-        );
-    }
+    let sockets = sockets(context, &running);
     let closing = Stop::new();
     let door = door.serve(running.handle().clone(), closing.clone())?;
     tracing::info!("the page is at http://{}/", door.address());
@@ -54,25 +51,48 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         }
     }
     tell(&[NotifyState::Stopping]);
-    drop(socket);
+    drop(sockets);
     closing.set();
     door.join();
     running.end();
     Ok(Outcome::Done)
 }
 
+/// In the data directory, and where a service of the system has it.
+fn sockets(context: &Context, running: &Running) -> Vec<Socket> {
+    let environment = Environment::of_process();
+    let dirs = [Some(context.data_dir.as_path()), environment.runtime_dir()];
+    let open = |dir: &Path| {
+        let opened = socket::open(running, dir);
+        if let Err(error) = &opened {
+            let path = socket::path(dir);
+            tracing::warn!("no command line reaches this daemon at {}: could not open it: {error}", path.display());
+        }
+        opened.ok()
+    };
+    dirs.into_iter().flatten().filter_map(open).collect()
+}
+
 /// Reads the configuration again; one that is wrong changes nothing, and what needs a restart is said.
 fn reload(context: &Context, running: &Running) {
     match Config::load(&ConfigFrom::of_process(context.global.config.as_deref())).map(|loaded| loaded.config) {
         Ok(config) => {
-            let restart = running.reload(&context.config, &config);
+            let restart = running.reload(&context.config, &config, &context.options_of(&config));
             if restart.is_empty() {
-                tracing::info!("read the configuration again");
+                tracing::info!("read the configuration again: it holds");
             } else {
-                tracing::warn!("read the configuration again; a change of {} needs a restart", restart.join(", "));
+                tracing::warn!(
+                    "read the configuration again: it holds, but a change of {} needs a restart",
+                    restart.join(", ")
+                );
             }
         }
-        Err(error) => tracing::error!("the configuration stays as it was: {}", super::causes(&error)),
+        Err(error) => {
+            let why = super::causes(&error);
+            tracing::error!("the configuration stays as it was: {why}");
+            // Where, and what is wrong with it, stands in the log.
+            running.refuse(why.lines().next().unwrap_or_default());
+        }
     }
 }
 

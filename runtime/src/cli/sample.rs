@@ -17,7 +17,7 @@ use super::{Context, Outcome, args, who};
 
 /// Runs `acclimate label`.
 pub fn label(context: &Context, args: &args::Label) -> anyhow::Result<Outcome> {
-    if let Some(mut daemon) = context.daemon() {
+    if let Some(mut daemon) = context.daemon()? {
         let (task, samples, label) = (args.task.clone(), vec![args.sample.clone()], args.class.clone());
         let reply = daemon.ask(Command::Label { task, samples, label }, &who())?;
         context.print(&reply, || reply["done"].as_str().unwrap_or("done").to_owned())?;

@@ -2,20 +2,26 @@
 
 use std::fmt::Write as _;
 
+use acclimate::daemon::client::Daemon;
 use acclimate::daemon::notice::State;
 use acclimate::daemon::view::{SourceView, TaskView, View};
-use anyhow::bail;
+use anyhow::Context as _;
 
 use super::{Context, Outcome};
 
 /// Runs `acclimate status`.
 pub fn run(context: &Context) -> anyhow::Result<Outcome> {
-    let Some(mut daemon) = context.daemon() else {
-        bail!("no daemon runs on the store in {}: start one with `acclimate run`", context.data_dir.display());
-    };
+    let mut daemon = daemon(context)?;
     let view = daemon.status()?;
     context.print(&view, || words(&view))?;
     Ok(Outcome::Done)
+}
+
+/// The daemon that runs; what to do where there is none.
+pub fn daemon(context: &Context) -> anyhow::Result<Daemon> {
+    context.daemon()?.with_context(|| {
+        format!("no daemon runs on the store in {}: start one with `acclimate run`", context.data_dir.display())
+    })
 }
 
 fn words(view: &View) -> String {
@@ -24,9 +30,10 @@ fn words(view: &View) -> String {
         let _ = write!(words, "\ndegraded: {why}");
     }
     for source in &view.sources {
-        let SourceView { name, kind, health, frames, size, .. } = source;
+        let SourceView { name, kind, health, frames, size, on_request, .. } = source;
+        let asked = if *on_request { ", when it is asked" } else { "" };
         let size = size.map_or_else(String::new, |[width, height]| format!(", {width} × {height}"));
-        let _ = write!(words, "\nsource {name}  {kind}, {health}, {frames} frames{size}");
+        let _ = write!(words, "\nsource {name}  {kind}, {health}, {frames} frames{size}{asked}");
     }
     for task in &view.tasks {
         let _ = write!(words, "\n{}", task_words(task));
@@ -52,7 +59,7 @@ fn task_words(task: &TaskView) -> String {
     let classes = if classes.is_empty() { "none".to_owned() } else { classes.join(", ") };
     let _ = write!(words, "\n  classes: {classes}; {} wait for a label", task.unlabelled);
     if task.drifted {
-        words += "\n  what it sees is no longer what it learnt: label some of it";
+        words += "\n  what it sees is no longer what it learnt: label five of the newest";
     }
     for next in &task.next {
         let _ = write!(words, "\n  next: {next}");
@@ -60,7 +67,8 @@ fn task_words(task: &TaskView) -> String {
     words
 }
 
-fn state_words(state: &State) -> String {
+/// An answer in one line.
+pub fn state_words(state: &State) -> String {
     let unknown = if state.unknown { ", unlike everything learnt" } else { "" };
     format!("{}, {:.1} %{unknown}, since {}", state.class, 100.0 * state.confidence, state.since)
 }

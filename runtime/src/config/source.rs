@@ -43,7 +43,7 @@ pub struct Source {
     /// Of `camera` and `command`: a source that gave nothing for so long is lost; `10s` where absent.
     #[schemars(default)]
     pub patience: Option<Interval>,
-    /// Whether frames are taken only when asked for.
+    /// Of `camera`, `command` and `replay`: whether frames are taken only when asked for.
     #[schemars(default)]
     pub trigger: Trigger,
     /// Quarter turns clockwise, in degrees: 0, 90, 180, 270.
@@ -117,7 +117,7 @@ const KINDS: [(&str, SourceKind); 5] = [
 ];
 
 /// Keys that some kinds know, with which.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 10] = [
     ("device", "is a key of kind \"camera\""),
     ("path", "is a key of kinds \"folder\" and \"replay\""),
     ("argv", "is a key of kind \"command\""),
@@ -127,6 +127,7 @@ const ELSEWHERE: [(&str, &str); 9] = [
     ("repeat", "is a key of kind \"replay\""),
     ("every", "is a key of kinds \"camera\", \"command\" and \"replay\""),
     ("patience", "is a key of kinds \"camera\" and \"command\""),
+    ("trigger", "is a key of kinds \"camera\", \"command\" and \"replay\": the others are brought their pictures"),
 ];
 
 const LARGEST: u64 = 16_384;
@@ -159,8 +160,6 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Source> {
         rotate: rotate(&mut section),
         mask: mask(&mut section),
     };
-    let triggers = [("interval", Trigger::Interval), ("request", Trigger::Request)];
-    source.trigger = section.choice("trigger", &triggers).unwrap_or_default();
     // A source of an unknown kind may have any key that some kind has.
     let is = |kinds: &[SourceKind]| kind.is_none_or(|kind| kinds.contains(&kind));
     if is(&[SourceKind::Camera]) {
@@ -181,6 +180,8 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Source> {
     }
     if is(&[SourceKind::Camera, SourceKind::Command, SourceKind::Replay]) {
         source.every = section.interval("every");
+        let triggers = [("interval", Trigger::Interval), ("request", Trigger::Request)];
+        source.trigger = section.choice("trigger", &triggers).unwrap_or_default();
     }
     if is(&[SourceKind::Camera, SourceKind::Command]) {
         source.patience = section.interval("patience");

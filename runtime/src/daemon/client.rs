@@ -1,6 +1,7 @@
 //! The other end of the Unix socket: a command line that acts on a daemon's store. Knows nothing of what is printed.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,14 @@ pub struct Daemon {
 /// Why a running daemon gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
+    /// There may be one, and this user may not speak with it.
+    #[error("this user may not open {}, where a daemon answers: {}", path.display(), who_may(group.as_deref()))]
+    Forbidden {
+        /// Its socket.
+        path: PathBuf,
+        /// The group that may, where it can be told.
+        group: Option<String>,
+    },
     /// It said no.
     #[error("{message}")]
     Refused {
@@ -54,6 +63,28 @@ pub enum ClientError {
     },
 }
 
+fn who_may(group: Option<&str>) -> String {
+    match group {
+        Some(group) => {
+            format!("members of the group `{group}` may (sudo usermod -aG {group} $USER, then log in again)")
+        }
+        None => "ask who runs it for its group".to_owned(),
+    }
+}
+
+/// The name of a file's group, if both can be seen.
+fn group_of(path: &Path) -> Option<String> {
+    let id = std::fs::metadata(path).ok()?.gid().to_string();
+    let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    // name:password:id:members
+    let name = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then(|| name.to_owned())
+    });
+    Some(name.unwrap_or(id))
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Answered {
@@ -66,18 +97,31 @@ enum Answered {
 
 impl Daemon {
     /// The daemon that holds the store of a data directory, if one answers; and where the directory was not asked for and has
-    /// no store, that of the system.
-    pub fn of(data_dir: &Path, asked_for: bool) -> Option<Self> {
-        let own = Self::at(socket::path(data_dir));
-        own.or_else(|| {
-            let elsewhere = !asked_for && !data_dir.join("acclimate.db").exists();
-            elsewhere.then(|| Self::at(socket::path(Path::new(OF_THE_SYSTEM)))).flatten()
-        })
+    /// no store, that of the system, in `runtime_dir` if that is another place than usual.
+    ///
+    /// # Errors
+    /// When this user may not open its socket: what was asked for would be done to another store, or to none.
+    pub fn of(data_dir: &Path, asked_for: bool, runtime_dir: Option<&Path>) -> Result<Option<Self>, ClientError> {
+        match Self::at(socket::path(data_dir)) {
+            Ok(Some(own)) => Ok(Some(own)),
+            own if asked_for || data_dir.join("acclimate.db").exists() => own,
+            own => match Self::at(socket::path(runtime_dir.unwrap_or(Path::new(OF_THE_SYSTEM)))) {
+                Ok(None) => own,
+                of_the_system => of_the_system,
+            },
+        }
     }
 
-    fn at(path: PathBuf) -> Option<Self> {
-        let stream = UnixStream::connect(&path).ok()?;
-        Some(Self { stream: BufReader::new(stream), path })
+    fn at(path: PathBuf) -> Result<Option<Self>, ClientError> {
+        match UnixStream::connect(&path) {
+            Ok(stream) => Ok(Some(Self { stream: BufReader::new(stream), path })),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let group = group_of(&path);
+                Err(ClientError::Forbidden { path, group })
+            }
+            // Nobody is there, or nobody answers any more.
+            Err(_) => Ok(None),
+        }
     }
 
     /// Carries out a command; gives the reply as JSON.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::notice::State;
 use crate::record::{AdaptationRecord, PredictionRecord};
 
 /// Something to do. Who asks travels beside it.
@@ -71,6 +72,11 @@ pub enum Command {
         /// The task.
         task: String,
     },
+    /// Asks a source for a frame now, and answers with what every task says of it.
+    Sense {
+        /// The source.
+        source: String,
+    },
     /// Begins or ends holding a class: while it is held, what the source senses is labelled, as one group; at the end the
     /// head is fitted again.
     Teach {
@@ -113,6 +119,19 @@ pub struct Look {
     pub crop: Option<[f64; 4]>,
 }
 
+/// What a task says of a region.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Said {
+    /// The task.
+    pub task: String,
+    /// The region.
+    #[serde(flatten)]
+    pub look: Look,
+    /// What it says; absent where the task has no head yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+}
+
 /// What came of a command.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
@@ -144,6 +163,15 @@ pub enum Reply {
         digest_before: String,
         /// And after.
         digest_after: String,
+    },
+    /// A source gave the frame that it was asked for.
+    Sensed {
+        /// The source.
+        source: String,
+        /// When the frame was sensed, RFC 3339 UTC.
+        taken: String,
+        /// What every task that looks at the source says of it.
+        said: Vec<Said>,
     },
     /// The last teaching was taken back.
     Undone {

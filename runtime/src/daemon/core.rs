@@ -15,6 +15,7 @@ mod gate;
 mod keep;
 mod policy;
 mod see;
+mod sense;
 mod show;
 mod stable;
 mod task;
@@ -36,11 +37,12 @@ pub(crate) use self::event::{
 };
 pub(crate) use self::keep::Keeping;
 pub(crate) use self::policy::Policy;
+use self::sense::Asking;
 use self::task::{Task, Turn};
 use self::teach::{Hold, LONGEST};
 use super::command::{CommandError, Look, Reply};
 use super::notice::{self, Notice, State};
-use crate::config::SourceKind;
+use crate::config::{SourceKind, Trigger};
 use crate::source::Health;
 
 /// What is on its way to other threads at most.
@@ -57,7 +59,7 @@ pub(crate) struct Setup {
     pub(crate) policy: Policy,
     /// Time for an adaptation.
     pub(crate) budget: Option<Duration>,
-    pub(crate) sources: Vec<(Arc<str>, SourceKind)>,
+    pub(crate) sources: Vec<(Arc<str>, SourceKind, Trigger)>,
     /// What the configuration says of tasks.
     pub(crate) tasks: Vec<Declared>,
 }
@@ -78,12 +80,15 @@ pub(crate) const AGREE: usize = 3;
 #[derive(Debug)]
 struct Source {
     kind: SourceKind,
+    trigger: Trigger,
     health: Health,
     frames: u64,
     size: Option<[u32; 2]>,
     last: Option<Timestamp>,
     /// Why its frames cannot be read.
     unreadable: Option<String>,
+    /// When a hold asked it for a frame last, and whether one has come since.
+    asked: Option<(Duration, bool)>,
 }
 
 /// What a ticket is for.
@@ -163,10 +168,14 @@ pub(crate) struct Core {
     next_ticket: Ticket,
     notices: u64,
     heat: Option<String>,
+    /// What other parts lack.
+    ails: Vec<String>,
     /// Why nothing can be written, and when to look again.
     store: Option<(String, Duration)>,
     ending: bool,
     finished: bool,
+    /// Who waits for a frame.
+    asking: Vec<Asking>,
     /// Frames of holds and samples that could not be taken in.
     shed: u64,
     evicted: u64,
@@ -176,11 +185,8 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(setup: Setup, now: Now) -> Self {
-        let source = |(name, kind): &(Arc<str>, SourceKind)| {
-            let health = Health::Starting;
-            let source = Source { kind: *kind, health, frames: 0, size: None, last: None, unreadable: None };
-            (Arc::clone(name), source)
-        };
+        let source =
+            |(name, kind, trigger): &(Arc<str>, SourceKind, Trigger)| (Arc::clone(name), Source::new(*kind, *trigger));
         Self {
             sources: setup.sources.iter().map(source).collect(),
             setup,
@@ -190,9 +196,11 @@ impl Core {
             next_ticket: 1,
             notices: 0,
             heat: None,
+            ails: Vec::new(),
             store: None,
             ending: false,
             finished: false,
+            asking: Vec::new(),
             shed: 0,
             evicted: 0,
             watching: Vec::new(),
@@ -203,11 +211,13 @@ impl Core {
     /// Takes one event; gives what is to be done, in this order.
     pub(crate) fn handle(&mut self, event: Event, now: Now) -> Vec<Effect> {
         match event {
+            Event::Ails(ails) => self.ails = ails,
             Event::Asked { request, who, command } => {
                 if let Err(error) = self.ask(request, who, command, now) {
                     self.effects.push(Effect::Answer { request, answer: Err(error) });
                 }
             }
+            Event::Configured(setup) => self.configured(*setup),
             Event::Done { ticket, done } => self.done(ticket, done, now),
             Event::End => self.end(now),
             Event::Facts(facts) => self.facts(*facts),
@@ -227,16 +237,7 @@ impl Core {
             }
             Event::Saw(observation) => self.saw(*observation, now),
             Event::Source { source, health } => self.source(&source, health, now),
-            Event::Sensed { source, taken, size } => {
-                if let Some(source) = self.sources.get_mut(&source) {
-                    source.frames += 1;
-                    source.last = Some(taken);
-                    match size {
-                        Ok(size) => (source.size, source.unreadable) = (Some(size), None),
-                        Err(why) => source.unreadable = Some(why),
-                    }
-                }
-            }
+            Event::Sensed { source, taken, size } => self.sensed(&source, taken, size),
             Event::Tick => {}
         }
         self.elapse(now);
@@ -247,13 +248,18 @@ impl Core {
         mem::take(&mut self.effects)
     }
 
+    /// Frames of holds and samples that there was no room for.
+    pub(crate) fn shed(&self) -> u64 {
+        self.shed
+    }
+
     /// The moment of which [`Event::Tick`] is to tell, if nothing else happens before.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         let holds = self.tasks.values().filter_map(|task| task.hold.as_ref());
         let holds = holds.map(|hold| hold.begun + LONGEST);
         let probe = self.store.iter().filter(|_| !self.probing()).map(|(_, at)| *at);
         let adapt = self.tasks.values().filter_map(|task| self.may_adapt(task));
-        holds.chain(probe).chain(adapt).min()
+        holds.chain(probe).chain(adapt).chain(self.sense_again()).min()
     }
 
     /// When a task adapts by itself, if nothing but time is missing.
@@ -284,6 +290,7 @@ impl Core {
         if self.store.as_ref().is_some_and(|(_, at)| now.since >= *at) && !self.probing() {
             self.store(&Arc::from(""), Job::Probe, Pending::Probe);
         }
+        self.ask_sources(now);
     }
 
     fn probing(&self) -> bool {
@@ -296,15 +303,18 @@ impl Core {
         for name in self.tasks.keys().cloned().collect::<Vec<_>>() {
             self.let_go(&name, None, now);
         }
+        self.nothing_sensed(None, &CommandError::Unavailable("the daemon is ending".to_owned()));
     }
 
     fn source(&mut self, name: &Arc<str>, health: Health, now: Now) {
         let Some(source) = self.sources.get_mut(name) else { return };
         let before = mem::replace(&mut source.health, health);
-        if let Health::Lost { reason } = &source.health
-            && !matches!(before, Health::Lost { .. })
-        {
+        if let Health::Lost { reason } = &source.health {
             let message = format!("source `{name}` cannot be read: {reason}");
+            self.nothing_sensed(Some(name), &CommandError::Conflict(message.clone()));
+            if matches!(before, Health::Lost { .. }) {
+                return;
+            }
             self.announce(notice::Event::SourceLost, None, Some(name), message, None, now);
         }
     }
@@ -342,6 +352,22 @@ impl Core {
         }
         if before != Some(generation) && generation.is_some() {
             self.slow(&name, Slow::Refer, Pending::Refer);
+        }
+        self.watch();
+    }
+
+    /// Takes over what can be changed while it runs: the rest of the setup stays as it was.
+    fn configured(&mut self, setup: Setup) {
+        let Setup { device: _, policy, budget, sources: _, tasks } = setup;
+        (self.setup.policy, self.setup.budget, self.setup.tasks) = (policy, budget, tasks);
+        let sources: Vec<Arc<str>> = self.sources.keys().cloned().collect();
+        for (name, task) in &mut self.tasks {
+            let declared = self.setup.tasks.iter().find(|declared| *declared.task == **name);
+            (task.declared, task.keeping, task.agree) = match declared {
+                Some(Declared { looks, keeping, agree, .. }) => (looks.clone(), *keeping, *agree),
+                None => (Vec::new(), Keeping::default(), AGREE),
+            };
+            task.look_at(sources.iter().cloned());
         }
         self.watch();
     }
@@ -420,6 +446,13 @@ impl Core {
             self.announce(notice::Event::Problem, None, None, message, None, now);
         }
         self.store = Some((words.to_owned(), now.since + PROBE_EVERY));
+    }
+}
+
+impl Source {
+    fn new(kind: SourceKind, trigger: Trigger) -> Self {
+        let health = Health::Starting;
+        Self { kind, trigger, health, frames: 0, size: None, last: None, unreadable: None, asked: None }
     }
 }
 

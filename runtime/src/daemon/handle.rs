@@ -11,6 +11,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 use super::command::{Command, CommandError, Reply};
 use super::notice::Notice;
 use super::view::View;
+use super::vitals::Pulse;
 use crate::source::{Content, Frame};
 use crate::store::{Access, StoreError, Tasks};
 
@@ -37,6 +38,8 @@ pub struct Handle {
     pub newest: Newest,
     /// What sources of kind `http` are handed.
     pub posted: Posted,
+    /// How the daemon's parts fare.
+    pub pulse: Pulse,
     /// Where the store lies, to be read beside the writer.
     pub data_dir: PathBuf,
 }

@@ -34,4 +34,9 @@ impl Inbox {
             self.shed.fetch_add(1, Ordering::Relaxed);
         }
     }
+
+    /// What was offered and found no room.
+    pub(super) fn shed(&self) -> u64 {
+        self.shed.load(Ordering::Relaxed)
+    }
 }

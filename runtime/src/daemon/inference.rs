@@ -21,6 +21,7 @@ use super::core::{Answer, Done, Event, Infer, Observation, Offer, Taken, Ticket,
 use super::handle::Newest;
 use super::inbox::Inbox;
 use super::stage::Stage;
+use super::vitals::{Latency, answered};
 use crate::causes;
 use crate::embedding::{Embedded, Opener, embed_bytes};
 use crate::extractor;
@@ -76,6 +77,7 @@ pub(super) struct Inference {
     pub(super) data_dir: std::path::PathBuf,
     pub(super) lenses: HashMap<Arc<str>, Lens>,
     pub(super) stage: Stage,
+    pub(super) latency: Latency,
     pub(super) watching: Vec<Watch>,
     pub(super) backbones: HashMap<[u8; 32], Opened>,
 }
@@ -105,12 +107,12 @@ impl Inference {
                 self.stage.works();
             }
             self.stage.rests();
-            match self.outlet.take(PATIENCE) {
-                Some(Sensed::Frame(frame)) => {
+            match self.outlet.take_with_moment(PATIENCE) {
+                Some((came, Sensed::Frame(frame))) => {
                     self.stage.works();
-                    self.frame(frame);
+                    self.frame(frame, came);
                 }
-                Some(Sensed::Health { source, health }) => {
+                Some((_, Sensed::Health { source, health })) => {
                     self.inbox.tell(Event::Source { source, health });
                 }
                 None => {}
@@ -150,8 +152,7 @@ impl Inference {
         Ok(opened.extractor.clone())
     }
 
-    fn frame(&mut self, frame: Frame) {
-        let start = Instant::now();
+    fn frame(&mut self, frame: Frame, came: Instant) {
         let (source, taken) = (Arc::clone(&frame.source), frame.taken);
         let sensed = |size| Event::Sensed { source: Arc::clone(&source), taken, size };
         let seen = match self.through_lens(frame) {
@@ -159,24 +160,26 @@ impl Inference {
             Err(why) => return self.inbox.offer(sensed(Err(why))),
         };
         let (frame, picture) = seen;
-        self.inbox.offer(sensed(Ok([picture.width(), picture.height()])));
+        let mut size = Ok([picture.width(), picture.height()]);
         self.newest.keep(Arc::clone(&frame));
         let watching = std::mem::take(&mut self.watching);
         for watch in &watching {
             let looks = watch.looks.iter().enumerate().filter(|(_, look)| *look.source == *frame.source);
             for (number, look) in looks {
-                match self.observe(watch, number, look, &frame, &picture, start) {
+                match self.observe(watch, number, look, &frame, &picture, came) {
                     Ok(Some(observation)) if observation.taken.is_some() => {
                         self.inbox.tell(Event::Saw(Box::new(observation)));
                     }
                     Ok(Some(observation)) => self.inbox.offer(Event::Saw(Box::new(observation))),
                     Ok(None) => {}
-                    Err(why) => self.inbox.offer(sensed(Err(format!("task `{}`: {why}", watch.task)))),
+                    Err(why) => size = Err(format!("task `{}`: {why}", watch.task)),
                 }
                 self.stage.works();
             }
         }
         self.watching = watching;
+        // Last: who asked for it is told what everybody says of it.
+        self.inbox.offer(sensed(size));
     }
 
     /// The frame as it is to be seen by everybody, and its pixels.
@@ -200,7 +203,7 @@ impl Inference {
         look: &Look,
         frame: &Arc<Frame>,
         picture: &Picture,
-        start: Instant,
+        came: Instant,
     ) -> Result<Option<Observation>, String> {
         let Some(opened) = self.backbones.get_mut(&watch.backbone_id) else { return Ok(None) };
         let region = look.crop.map(|crop| cropped(picture, crop)).transpose().map_err(|error| causes(&error))?;
@@ -212,6 +215,10 @@ impl Inference {
         let whole_file = look.crop.is_none() && matches!(frame.content, Content::File(_));
         let feature = if head.is_some() || held && whole_file { Some(opened.feature(picture)?) } else { None };
         let answer = head.as_ref().zip(feature.as_ref()).map(|(head, feature)| answer(head, &frame.source, feature));
+        let milliseconds = came.elapsed().as_secs_f64() * 1000.0;
+        if answer.is_some() {
+            answered(&self.latency, &watch.task, &frame.source, milliseconds);
+        }
         let taken = if held {
             let taken = match (&frame.content, &feature) {
                 (Content::File(bytes), Some(feature)) if whole_file => {
@@ -234,7 +241,7 @@ impl Inference {
             phash,
             feature: feature.map(Arc::new),
             answer: answer.transpose()?,
-            milliseconds: start.elapsed().as_secs_f64() * 1000.0,
+            milliseconds,
             taken,
         }))
     }

@@ -8,8 +8,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -23,14 +24,17 @@ use super::handle::{Asked, Handle, Newest};
 use super::heat::heat;
 use super::inbox::Inbox;
 use super::inference::{Inference, Lens, Request, Served};
+use super::reload::needs_a_restart;
 use super::stage::Stage;
 use super::view::View;
+use super::vitals::{Parts, Pulse, latency};
 use super::writer::{Work, Writer, facts};
 use crate::adaptation::Options;
+use crate::causes;
 use crate::config::{self, Config};
 use crate::embedding::Opener;
 use crate::sink::{OutboxError, Sinks};
-use crate::source::{self, Outlet, Source, Stop};
+use crate::source::{self, Ask, Outlet, Source, Stop};
 use crate::store::{Access, Added, StoreError, Tasks};
 
 /// Commands that wait for the core.
@@ -41,6 +45,9 @@ const NOTICES: usize = 256;
 const VIEW_EVERY: Duration = Duration::from_millis(200);
 /// Between two looks at the temperature.
 const HEAT_EVERY: Duration = Duration::from_secs(10);
+
+/// Between two looks whether threads are stuck and sinks can be told.
+const AILS_EVERY: Duration = Duration::from_secs(1);
 
 /// What the daemon is started with.
 #[derive(Clone, Debug)]
@@ -92,6 +99,9 @@ pub struct Running {
     inbox: Inbox,
     offers: Offers,
     stages: Vec<Stage>,
+    sinks: Arc<Mutex<Sinks>>,
+    /// What of the configuration is not as it stands in the file, in words.
+    lacks: Arc<Mutex<Vec<String>>>,
     requests: Sender<Request>,
     outlet: Arc<Outlet>,
     stop: Stop,
@@ -146,6 +156,16 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
     let stage = |name, seconds| Stage::new(name, Duration::from_secs(seconds));
     let stages = vec![stage("core", 30), stage("inference", 60), stage("writer", 300), stage("fit", 3600)];
 
+    let parts = Parts {
+        stages: stages.clone(),
+        sinks: sinks.fares(),
+        lacks: Arc::default(),
+        outlet: Arc::clone(&outlet),
+        inbox: inbox.clone(),
+        held: Arc::default(),
+        latency: latency(),
+    };
+    let (sinks, lacks) = (Arc::new(Mutex::new(sinks)), Arc::clone(&parts.lacks));
     let writer = Writer {
         tasks,
         work: to_write,
@@ -174,9 +194,12 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         data_dir: data_dir.clone(),
         lenses: lenses(&config),
         stage: stages[1].clone(),
+        latency: parts.latency.clone(),
         watching: Vec::new(),
         backbones: HashMap::new(),
     };
+    let opened: Vec<(Arc<str>, Box<dyn Source>)> =
+        config.source.iter().map(|config| (config.name.as_str().into(), open(config))).collect();
     let origin = Instant::now();
     let mut core = CoreThread {
         core: Core::new(setup(&config, &options), Now { since: Duration::ZERO, time: Timestamp::now() }),
@@ -185,11 +208,13 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         waiting: Waiting::default(),
         view,
         notices: notices.clone(),
-        sinks,
+        sinks: Arc::clone(&sinks),
         work,
         given,
         requests: requests.clone(),
         outlet: Arc::clone(&outlet),
+        held: Arc::clone(&parts.held),
+        asks: opened.iter().filter_map(|(name, source)| Some((Arc::clone(name), source.ask()?))).collect(),
         stage: stages[0].clone(),
     };
     let waiting = core.waiting.clone();
@@ -223,9 +248,9 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         }
     })?;
     let mut inboxes = BTreeMap::new();
-    let sources = config.source.iter().map(|config| {
-        let (mut source, feed, stop) = (open(config), outlet.feed(&config.name), stop.clone());
-        inboxes.extend(source.inbox().map(|inbox| (config.name.clone(), inbox)));
+    let sources = opened.into_iter().map(|(name, mut source)| {
+        let (feed, stop) = (outlet.feed(&name), stop.clone());
+        inboxes.extend(source.inbox().map(|inbox| (name.to_string(), inbox)));
         spawn("source", move || source.run(&feed, &stop))
     });
     let sources = sources.collect::<Result<Vec<_>, _>>()?;
@@ -243,10 +268,39 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         }
     })?;
 
+    let pulse: Pulse = Arc::new(move || parts.vitals(Instant::now()));
+    spawn("ails", {
+        let (inbox, stop, pulse) = (inbox.clone(), stop.clone(), Arc::clone(&pulse));
+        move || {
+            let mut told = Vec::new();
+            while !stop.wait(AILS_EVERY) {
+                let now = pulse().troubles();
+                if told != now && !inbox.tell(Event::Ails(now.clone())) {
+                    return;
+                }
+                told = now;
+            }
+        }
+    })?;
+
     let posted = source::posted(inboxes);
-    let handle = Handle { asked, view: seen, notices, newest, posted, data_dir };
+    let handle = Handle { asked, view: seen, notices, newest, posted, pulse, data_dir };
     let offers = Offers(offers);
-    Ok(Running { handle, inbox, offers, stages, requests, outlet, stop, sources, inference, core, writer })
+    Ok(Running {
+        handle,
+        inbox,
+        offers,
+        stages,
+        sinks,
+        lacks,
+        requests,
+        outlet,
+        stop,
+        sources,
+        inference,
+        core,
+        writer,
+    })
 }
 
 impl Running {
@@ -266,24 +320,27 @@ impl Running {
         self.stages.iter().find(|stage| stage.is_stuck(now)).map(|stage| stage.name)
     }
 
-    /// Takes over what of a configuration can be changed while it runs; says what needs a restart.
-    pub fn reload(&self, before: &Config, config: &Config) -> Vec<&'static str> {
+    /// Takes over what of a configuration can be changed while it runs: policy and budget, regions, what is kept and how many
+    /// answers agree, sinks, turns and masks. `before` is the one that it was started with. Gives what needs a restart, which
+    /// is also shown as degraded until it is had.
+    pub fn reload(&self, before: &Config, config: &Config, options: &Options) -> Vec<&'static str> {
         let _it_ends = self.requests.send(Request::Lenses(lenses(config)));
-        let sources = |config: &Config| {
-            let plain = |source: &config::Source| config::Source { rotate: 0, mask: Vec::new(), ..source.clone() };
-            format!("{:?}", config.source.iter().map(plain).collect::<Vec<_>>())
-        };
-        let text = |part: &dyn std::fmt::Debug| format!("{part:?}");
-        let parts = [
-            ("[adapt]", text(&before.adapt) != text(&config.adapt)),
-            ("[backbone]", text(&before.backbone) != text(&config.backbone)),
-            ("[device]", text(&before.device) != text(&config.device)),
-            ("[http]", text(&before.http) != text(&config.http)),
-            ("[[sink]]", text(&before.sink) != text(&config.sink)),
-            ("[[source]]", sources(before) != sources(config)),
-            ("[[task]]", text(&before.task) != text(&config.task)),
-        ];
-        parts.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
+        self.inbox.tell(Event::Configured(Box::new(setup(config, options))));
+        let mut lacks = Vec::new();
+        if let Err(error) = lock(&self.sinks).change(&config.sink) {
+            lacks.push(format!("the sinks of the new configuration could not be started: {}", causes(&error)));
+        }
+        let restart = needs_a_restart(before, config);
+        if !restart.is_empty() {
+            lacks.push(format!("the configuration has changed: a change of {} needs a restart", restart.join(", ")));
+        }
+        *lock(&self.lacks) = lacks;
+        restart
+    }
+
+    /// A configuration that was to be taken over is wrong: shown as degraded until another one is right.
+    pub fn refuse(&self, why: &str) {
+        *lock(&self.lacks) = vec![format!("the configuration is wrong, and stays as it was: {why}")];
     }
 
     /// Ends it: nothing new is begun, what was acknowledged or is on its way to the disk is finished, then every thread but
@@ -302,6 +359,10 @@ impl Running {
             }
         }
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes the tasks that the configuration declares and the store lacks.
@@ -343,7 +404,11 @@ fn setup(config: &Config, options: &Options) -> Setup {
             on_drift: adapt.on_drift.unwrap_or(usual.on_drift),
         },
         budget: options.budget,
-        sources: config.source.iter().map(|source| (source.name.as_str().into(), source.kind)).collect(),
+        sources: config
+            .source
+            .iter()
+            .map(|source| (source.name.as_str().into(), source.kind, source.trigger))
+            .collect(),
         tasks: config.task.iter().map(declared).collect(),
     }
 }
@@ -401,11 +466,14 @@ struct CoreThread {
     waiting: Waiting,
     view: watch::Sender<Arc<View>>,
     notices: broadcast::Sender<Arc<super::notice::Notice>>,
-    sinks: Sinks,
+    sinks: Arc<Mutex<Sinks>>,
     work: Sender<Work>,
     given: Sender<Given>,
     requests: Sender<Request>,
     outlet: Arc<Outlet>,
+    held: Arc<AtomicU64>,
+    /// What asks a source for a frame, where it can be asked.
+    asks: HashMap<Arc<str>, Ask>,
     stage: Stage,
 }
 
@@ -442,10 +510,12 @@ impl CoreThread {
             self.stage.works();
             stale |= !matches!(event, Event::Tick);
             let now = self.now();
-            for effect in self.core.handle(event, now) {
+            let effects = self.core.handle(event, now);
+            self.held.store(self.core.shed(), Ordering::Relaxed);
+            for effect in effects {
                 if matches!(effect, Effect::Finished) {
                     self.show();
-                    self.sinks.end();
+                    lock(&self.sinks).end();
                     return;
                 }
                 self.carry_out(effect);
@@ -474,7 +544,7 @@ impl CoreThread {
         match effect {
             Effect::Announce(notice) => {
                 tracing::info!("{}", notice.message);
-                self.sinks.tell(&notice);
+                lock(&self.sinks).tell(&notice);
                 // Nobody may be listening.
                 let _listeners = self.notices.send(Arc::new(notice));
             }
@@ -494,6 +564,11 @@ impl CoreThread {
             Effect::Infer { ticket, task, look, what } => {
                 let _ended = self.requests.send(Request::Do { ticket, task, look, what });
                 self.outlet.knock();
+            }
+            Effect::Sense { source } => {
+                if let Some(ask) = self.asks.get(&source) {
+                    ask.now();
+                }
             }
             Effect::Slow { ticket, task, work } => {
                 let _ended = self.given.send((ticket, task, work));

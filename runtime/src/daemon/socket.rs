@@ -8,7 +8,9 @@
 //! | `{"status":true}` | `{"view":V}` |
 //! | `{"input_of":T}` | `{"input":{"manifest":M}}` |
 //!
-//! or `{"error":{"code","message"}}`. Who may open the socket's file may ask for anything: its mode says who.
+//! or `{"error":{"code","message"}}`. Who may open the socket's file may ask for anything: its mode says who, which is the
+//! daemon's user and group. It lies in the data directory; a service of the system has it in its runtime directory as well,
+//! where users who may not look into the data directory find it.
 //!
 //! Invariant: lines, samples and connections are bounded.
 
@@ -44,9 +46,9 @@ const CONNECTIONS: usize = 16;
 /// A connection that says nothing for so long is closed.
 const PATIENCE: Duration = Duration::from_mins(10);
 
-/// Where the socket of a data directory is.
-pub fn path(data_dir: &Path) -> PathBuf {
-    data_dir.join(FILE)
+/// Where the socket of a directory is.
+pub fn path(dir: &Path) -> PathBuf {
+    dir.join(FILE)
 }
 
 /// One line from the command line.
@@ -105,12 +107,12 @@ impl Drop for Socket {
     }
 }
 
-/// Opens the socket of a running daemon.
+/// Opens a socket of a running daemon in a directory.
 ///
 /// # Errors
 /// When the system refuses: the path is too long, or not ours to write.
-pub fn open(running: &Running) -> io::Result<Socket> {
-    let path = path(&running.handle().data_dir);
+pub fn open(running: &Running, dir: &Path) -> io::Result<Socket> {
+    let path = path(dir);
     // Whoever left it there has ended: the store's lock is ours.
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

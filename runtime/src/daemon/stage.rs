@@ -29,10 +29,20 @@ impl Stage {
         *self.at_work.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// How long it has been at what it is at; nothing while it rests.
+    pub(super) fn at_work(&self, now: Instant) -> Duration {
+        let at_work = *self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        at_work.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+
     /// Whether it has been at one thing for too long.
     pub(super) fn is_stuck(&self, now: Instant) -> bool {
-        let at_work = *self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
-        at_work.is_some_and(|since| now.saturating_duration_since(since) > self.patience)
+        self.at_work(now) > self.patience
+    }
+
+    /// What too long is.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
     }
 }
 

@@ -32,6 +32,9 @@ pub struct SourceView {
     pub name: String,
     /// `camera`, `folder`, `http`, `command` or `replay`.
     pub kind: String,
+    /// It gives a frame when it is asked, and none by itself.
+    #[serde(default)]
+    pub on_request: bool,
     /// `starting`, `running`, `lost` or `ended`.
     pub health: String,
     /// Why it is lost.

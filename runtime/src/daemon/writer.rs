@@ -348,7 +348,7 @@ fn set_label(
     }
 }
 
-/// Whether something can be written: there is room again, and the database takes a transaction.
+/// Whether something can be written: there is room again, and bytes and a transaction arrive on the disk.
 fn probe(tasks: &mut Tasks) -> Result<Done, Trouble> {
     let store = |words: String| Trouble { kind: TroubleKind::Store, words };
     let free = rustix::fs::statvfs(tasks.dir()).map_err(|error| store(format!("the disk cannot be asked: {error}")))?;
@@ -356,8 +356,7 @@ fn probe(tasks: &mut Tasks) -> Result<Done, Trouble> {
     if bytes < FREE_BYTES {
         return Err(store(format!("the disk is full: {} KiB are free", bytes >> 10)));
     }
-    let tried: Result<(), StoreError> = tasks.batch(|_| Ok(()));
-    tried.map(|()| Done::Plain).map_err(|error| store(causes(&error)))
+    tasks.try_writing(FREE_BYTES).map(|()| Done::Plain).map_err(|error| store(causes(&error)))
 }
 
 pub(super) fn adapt_trouble(error: &AdaptError) -> Trouble {

@@ -1,4 +1,4 @@
-//! `/metrics`: a view as `OpenMetrics` text, in base units. Pure; knows nothing of who reads it.
+//! `/metrics`: a view, and how the parts fare, as `OpenMetrics` text, in base units. Pure; knows nothing of who reads it.
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -11,7 +11,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use super::health::readiness;
 use crate::daemon::view::{SourceView, TaskView, View};
+use crate::daemon::vitals::Vitals;
 
 /// The media type of the text.
 pub(super) const MEDIA: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -23,7 +25,7 @@ type Labels = Vec<(&'static str, String)>;
 type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
 
 /// The text.
-pub(super) fn text(view: &View) -> Result<String, fmt::Error> {
+pub(super) fn text(view: &View, vitals: &Vitals) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("acclimate");
     let build = Info::new(vec![("version", view.version.clone())]);
     registry.register("build", "The program", build);
@@ -36,9 +38,11 @@ pub(super) fn text(view: &View) -> Result<String, fmt::Error> {
         }
     };
     one("start_time_seconds", "When the daemon began, seconds since 1970", seconds(&view.started));
-    one("degraded_reasons", "Things that do not work as they should", Some(view.degraded.len() as f64));
+    let degraded = readiness(view, vitals).degraded.len();
+    one("degraded_reasons", "Things that do not work as they should", Some(degraded as f64));
     sources(&mut registry, &view.sources, seconds);
     tasks(&mut registry, &view.tasks);
+    parts(&mut registry, vitals);
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
@@ -66,6 +70,19 @@ fn sources(registry: &mut Registry, sources: &[SourceView], seconds: impl Fn(&st
             last.get_or_create(&labels).set(taken);
         }
     }
+}
+
+fn parts(registry: &mut Registry, vitals: &Vitals) {
+    let shed = Family::<Labels, Counter>::default();
+    registry.register("shed", "What was given up for want of room, or because it was refused", shed.clone());
+    for (what, count) in &vitals.shed {
+        shed.get_or_create(&vec![("what", (*what).to_owned())]).inc_by(*count);
+    }
+    let busy = gauges(registry, "stage_busy_seconds", "How long a thread has been at what it is at; 0 while it rests");
+    for (stage, since) in &vitals.stages {
+        busy.get_or_create(&vec![("stage", (*stage).to_owned())]).set(since.as_secs_f64());
+    }
+    registry.register("picture_to_answer_seconds", "From a picture to its answer", vitals.latency.clone());
 }
 
 fn tasks(registry: &mut Registry, tasks: &[TaskView]) {
@@ -122,6 +139,9 @@ fn tasks(registry: &mut Registry, tasks: &[TaskView]) {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
     use super::*;
+    use std::time::Duration;
+
+    use crate::daemon::vitals::{answered, latency};
     use crate::door::tests::view;
 
     #[test]
@@ -129,11 +149,28 @@ mod tests {
         let mut view = view();
         view.tasks[0].looks[0].milliseconds = Some(25.0);
         view.tasks[0].classes[0].name = "a \"quoted\"\nname".to_owned();
-        let text = text(&view).unwrap();
+        let vitals = Vitals {
+            lacks: vec!["the webhook answered 503".to_owned()],
+            stages: vec![("writer", Duration::from_millis(1500))],
+            shed: vec![("frame", 3)],
+            latency: latency(),
+            ..Vitals::default()
+        };
+        for milliseconds in [4.0, 40.0, 60_000.0] {
+            answered(&vitals.latency, "gate", "yard", milliseconds);
+        }
+        let text = text(&view, &vitals).unwrap();
         for line in [
             "acclimate_build_info{version=\"0.1.0\"} 1",
             "acclimate_start_time_seconds 1795946400.0",
-            "acclimate_degraded_reasons 0.0",
+            "acclimate_degraded_reasons 1.0",
+            "acclimate_shed_total{what=\"frame\"} 3",
+            "acclimate_stage_busy_seconds{stage=\"writer\"} 1.5",
+            "acclimate_picture_to_answer_seconds_bucket{le=\"0.005\",task=\"gate\",source=\"yard\"} 1",
+            "acclimate_picture_to_answer_seconds_bucket{le=\"10.0\",task=\"gate\",source=\"yard\"} 2",
+            "acclimate_picture_to_answer_seconds_bucket{le=\"+Inf\",task=\"gate\",source=\"yard\"} 3",
+            "acclimate_picture_to_answer_seconds_count{task=\"gate\",source=\"yard\"} 3",
+            "acclimate_picture_to_answer_seconds_sum{task=\"gate\",source=\"yard\"} 60.044",
             "acclimate_source_frames_total{source=\"yard\",kind=\"camera\"} 812",
             "acclimate_source_health{source=\"yard\",health=\"running\"} 1.0",
             "acclimate_source_health{source=\"yard\",health=\"lost\"} 0.0",

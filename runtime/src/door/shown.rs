@@ -29,7 +29,7 @@ pub(super) async fn healthz() -> &'static str {
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses((status = 200, description = "Ready", body = Readiness), (status = 503, description = "Not ready", body = Readiness)))]
 pub(super) async fn readyz(State(inside): State<Arc<Inside>>) -> (StatusCode, Json<Readiness>) {
-    let found = readiness(&inside.handle.view.borrow());
+    let found = readiness(&inside.handle.view.borrow(), &(inside.handle.pulse)());
     let status = if found.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(found))
 }
@@ -39,7 +39,8 @@ pub(super) async fn readyz(State(inside): State<Arc<Inside>>) -> (StatusCode, Js
     responses((status = 200, description = "For Prometheus", body = String, content_type = "application/openmetrics-text")))]
 pub(super) async fn numbers(State(inside): State<Arc<Inside>>) -> Result<Response, Refusal> {
     let view = Arc::clone(&inside.handle.view.borrow());
-    let text = metrics::text(&view).map_err(|_| Refusal::new(Code::Failed, "could not write the metrics"))?;
+    let text = metrics::text(&view, &(inside.handle.pulse)())
+        .map_err(|_| Refusal::new(Code::Failed, "could not write the metrics"))?;
     Ok(([(header::CONTENT_TYPE, metrics::MEDIA)], text).into_response())
 }
 

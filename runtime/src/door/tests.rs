@@ -26,6 +26,7 @@ use crate::daemon::command::{Command, CommandError, Look, Reply};
 use crate::daemon::handle::{Asked, Newest};
 use crate::daemon::notice::{Notice, State};
 use crate::daemon::view::{ClassView, LookView, SourceView, TaskView, View};
+use crate::daemon::vitals::Vitals;
 use crate::group::GroupBy;
 use crate::head_file::Fixed;
 use crate::source::{Content, Frame};
@@ -58,6 +59,7 @@ pub(super) fn view() -> View {
         sources: vec![SourceView {
             name: "yard".to_owned(),
             kind: "camera".to_owned(),
+            on_request: false,
             health: "running".to_owned(),
             reason: None,
             frames: 812,
@@ -214,6 +216,7 @@ impl Opened {
             notices: notices.clone(),
             newest: newest.clone(),
             posted: Arc::new(posted),
+            pulse: Arc::new(Vitals::default),
             data_dir: dir.path().to_owned(),
         };
         let names = vec!["proxy.example.com".parse().unwrap()];

@@ -4,7 +4,7 @@ import { pictureOf } from "./api.js";
 import { each, h, mark, say, shaped } from "./dom.js";
 import { guessWords } from "./gallery.js";
 import * as queue from "./queue.js";
-import { count, sentence } from "./words.js";
+import { count, drift, sentence } from "./words.js";
 
 const SHOWN = 12;
 const MOST_SUSPECTS = 6;
@@ -197,7 +197,7 @@ export function advice(root, page) {
       const had = JSON.stringify([task?.classes.map(({ name }) => name), task?.undo]);
       task = view.task;
       const lines = [
-        task.drifted ? "What it sees is no longer what it learnt from: label a few of the newest pictures below." : null,
+        task.drifted ? drift(task) : null,
         ...task.next.map(sentence),
       ].filter(Boolean);
       const all = lines.length > 0 ? lines : [task.generation === undefined ? "Teach it two classes: hold each button while the camera sees it." : "Nothing: it has what it needs."];

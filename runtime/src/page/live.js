@@ -2,12 +2,13 @@
 
 import { frameOf } from "./api.js";
 import { each, h, mark, picture, say, svg } from "./dom.js";
+import { lookNow } from "./look_now.js";
 import { percent, since, sureness, time } from "./words.js";
 
 const MOST_SCORES = 5;
 
-/** Fills the section; gives what updates it. */
-export function live(root) {
+/** Fills the section; gives what updates it. `page` has `send(body)` and `announce(text)`. */
+export function live(root, page) {
   const looks = h("div", { class: "looks" });
   const meta = h("p", { class: "meta" });
   const head = h("h2", { id: "live-title" }, "Is it working?");
@@ -16,7 +17,7 @@ export function live(root) {
   return {
     update({ view, task, now }) {
       const key = (look) => `${look.source} ${look.crop ?? ""}`;
-      each(looks, task.looks, key, card, (node, look) => node.update(look, sourceOf(view, look), now));
+      each(looks, task.looks, key, () => card(page), (node, look) => node.update(look, sourceOf(view, look), now));
       const parts = [
         task.generation === undefined ? "no head yet: teach it two classes" : `generation ${task.generation}`,
         task.extractor ? `${task.backbone} on ${task.extractor}` : `${task.backbone}: not run yet`,
@@ -29,7 +30,7 @@ export function live(root) {
 
 const sourceOf = (view, look) => view.sources.find((source) => source.name === look.source);
 
-function card() {
+function card(page) {
   const image = h("img", { alt: "", class: "frame", hidden: true });
   const region = regionOverlay();
   const trouble = h("p", { class: "trouble", hidden: true });
@@ -40,13 +41,15 @@ function card() {
   how.append(badge, when);
   const scores = h("ul", { class: "scores" });
   const small = h("p", { class: "meta" });
+  const ask = lookNow(page);
   const node = h("figure", { class: "look" },
     h("div", { class: "screen" }, image, region.node, trouble),
-    h("figcaption", null, name, how, scores, small));
+    h("figcaption", null, name, how, scores, small, h("p", { class: "row" }, ask)));
 
   node.update = (look, source, now) => {
     if (source && !document.hidden && source.frames > 0) picture(image, frameOf(source.name, source.frames));
     region.update(look.crop);
+    ask.update(source);
     const lost = source?.health === "lost";
     say(trouble, lost ? `${look.source} is lost: ${source.reason ?? "no reason given"}` : source ? "" : `there is no source ${look.source}`);
     mark(trouble, "hidden", !trouble.textContent);

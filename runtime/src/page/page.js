@@ -69,7 +69,7 @@ const page = {
 page.gallery = gallery(page);
 
 const sections = {
-  live: live(at("live")),
+  live: live(at("live"), page),
   teach: teach(at("teach"), page),
   honest: honest(at("honest"), page),
   advice: advice(at("advice"), page),

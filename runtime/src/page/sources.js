@@ -3,6 +3,7 @@
 import { frameOf, hand } from "./api.js";
 import { each, h, mark, picture, say, shaped } from "./dom.js";
 import { regionOverlay } from "./live.js";
+import { lookNow } from "./look_now.js";
 import * as region from "./region.js";
 import { ago, count, health, taskName } from "./words.js";
 
@@ -21,6 +22,7 @@ export function sources(root, page) {
     const small = h("p", { class: "small" });
     const draw = h("button", { type: "button", class: "quiet", onclick: drawRegion });
     const drop = h("button", { type: "button", class: "quiet", onclick: stopLooking }, "Stop looking");
+    const ask = lookNow(page);
     const make = h("button", { type: "button", class: "quiet", onclick: newTask }, "New task from this…");
     const input = h("input", { type: "text", maxlength: "64", autocomplete: "off", id: `new-${source}` });
     const form = h("form", { class: "inline", hidden: true, onsubmit: create },
@@ -31,7 +33,7 @@ export function sources(root, page) {
       h("div", { class: "stack" },
         h("h3", null, source),
         fares, small,
-        h("div", { class: "row" }, draw, drop, make,
+        h("div", { class: "row" }, ask, draw, drop, make,
           kind === "http" ? [file, h("label", { class: "button quiet", for: `hand-${source}` }, "Hand it pictures…")] : null),
         form));
 
@@ -79,6 +81,7 @@ export function sources(root, page) {
       if (!document.hidden && view.frames > 0) picture(image, frameOf(source, view.frames));
       const looked = mine();
       overlay.update(looked?.crop);
+      ask.update(view);
       mark(node, "data-health", view.health);
       say(fares, health(view));
       const parts = [kind, view.size ? `${view.size[0]} × ${view.size[1]}` : null, count(view.frames, "picture"), view.last ? `newest ${ago(view.last, now)}` : null];

@@ -121,8 +121,20 @@ export function sentence(text) {
 /** What an accuracy rests on: `between 88 and 100 %`. */
 export const between = ([low, high]) => `between ${number(low)} and ${percent(high)}`;
 
+/** New labels after which a drift is learnt from: as many as the daemon waits for. */
+const AFTER_DRIFT = 5;
+
+/** What to do once what is seen is no longer what was learnt. */
+export function drift({ new_labels: labels }) {
+  const seen = "What it sees is no longer what it learnt from, as after a change of light";
+  if (labels === 0) return `${seen}: label five of the newest pictures below.`;
+  const left = AFTER_DRIFT - labels;
+  return left > 0 ? `${seen}: label ${left} more of the newest pictures below.` : `${seen}. Enough is labelled: let it learn from it.`;
+}
+
 /** Why a source says nothing. */
 export function health(source) {
+  if (source.on_request && source.frames === 0 && source.health !== "lost") return "gives a picture when it is asked";
   switch (source.health) {
     case "running":
       return source.frames === 0 ? "waiting for its first picture" : "running";
@@ -135,6 +147,12 @@ export function health(source) {
     default:
       return source.health;
   }
+}
+
+/** What a look came to, in a sentence. */
+export function seen({ source, said }) {
+  const answers = said.filter(({ state }) => state).map(({ task, state }) => `${task}: ${state.unknown ? "unknown" : `${state.class}, ${percent(state.confidence)}`}`);
+  return answers.length === 0 ? `${source} gave a picture` : `${source} gave a picture. ${answers.join("; ")}`;
 }
 
 /** A task's name from what a person typed, as the daemon wants it; empty where nothing is left. */

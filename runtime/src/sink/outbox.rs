@@ -5,7 +5,7 @@
 //! leaves but by `remove`, or as the oldest of too many, which is counted.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -67,20 +67,19 @@ pub enum OutboxError {
 }
 
 impl Outbox {
-    /// Opens the outbox if there are hooks. What is left for hooks that are no longer there is dropped, and said.
-    pub(super) fn open_for(dir: &Path, hooks: &[String]) -> Result<Option<Arc<Self>>, OutboxError> {
-        if hooks.is_empty() {
-            return Ok(None);
+    /// What is left for hooks that are no longer there is dropped, and said.
+    pub(super) fn keep_only(&self, hooks: &[String]) {
+        match self.drop_all_but(hooks) {
+            Ok(0) => {}
+            Ok(dropped) => {
+                tracing::warn!("{dropped} payloads for webhooks that are no longer configured were dropped");
+            }
+            Err(error) => tracing::error!("{}", crate::causes(&error)),
         }
-        let outbox = Self::open(dir)?;
-        let dropped = outbox.drop_all_but(hooks)?;
-        if dropped > 0 {
-            tracing::warn!("{dropped} payloads for webhooks that are no longer configured were dropped");
-        }
-        Ok(Some(Arc::new(outbox)))
     }
 
-    fn open(dir: &Path) -> Result<Self, OutboxError> {
+    /// Opens the outbox of a data directory, or makes it.
+    pub(super) fn open(dir: &Path) -> Result<Self, OutboxError> {
         let path = dir.join(FILE);
         let failed = |step| {
             let path = path.clone();
@@ -188,7 +187,8 @@ mod tests {
             outbox.put(hook, payload).unwrap();
         }
         drop(outbox);
-        let outbox = Outbox::open_for(dir.path(), &["a".to_owned()]).unwrap().unwrap();
+        let outbox = Outbox::open(dir.path()).unwrap();
+        outbox.keep_only(&["a".to_owned()]);
         assert_eq!(payloads(&outbox, "a"), ["1", "3"]);
         assert_eq!(payloads(&outbox, "b"), [""; 0], "nobody is called so any more");
         outbox.put("a", "4").unwrap();

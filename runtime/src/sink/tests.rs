@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::Config;
-use crate::daemon::notice::State;
+use crate::daemon::notice::{Event, State};
 use crate::fake::Fake;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -63,7 +63,7 @@ fn a_program_is_told_the_notice_and_only_of_what_it_listens_to() {
     let argv = format!("[\"/bin/sh\", \"-c\", \"cat >> $0\", \"{}\"]", file.display());
     let text =
         format!("[[sink]]\ntask = \"gate\"\nkind = \"command\"\nargv = {argv}\nevents = [\"changed\", \"drifted\"]");
-    let sinks = sinks(&text, dir.path());
+    let mut sinks = sinks(&text, dir.path());
     let mut others = [notice(1, "open"), notice(2, "open"), notice(3, "open")];
     others[0].task = Some("belt".to_owned());
     others[1].event = Event::Adapted;
@@ -99,11 +99,11 @@ fn a_program_that_fails_or_takes_too_long_is_named_and_the_next_notice_is_told()
     assert!(reason.contains("longer than 100ms"), "{reason}");
 
     let missing = "[[sink]]\ntask = \"gate\"\nkind = \"command\"\nargv = [\"/nonexistent/program\"]";
-    let sinks = sinks(missing, dir.path());
-    let trouble = sinks.listeners[0].trouble.clone();
+    let mut sinks = sinks(missing, dir.path());
+    let fares = sinks.fares();
     sinks.tell(&notice(1, "open"));
     sinks.end();
-    assert!(trouble.get().unwrap().contains("/nonexistent/program"));
+    assert!(fares.troubles()[0].contains("/nonexistent/program"));
 }
 
 #[test]
@@ -113,13 +113,14 @@ fn telling_never_waits_and_what_is_shed_is_counted() {
     let argv =
         format!("[\"/bin/sh\", \"-c\", \"until [ -e \\\"$0\\\" ]; do sleep 0.05; done\", \"{}\"]", go_on.display());
     let text = format!("[[sink]]\ntask = \"gate\"\nkind = \"command\"\nargv = {argv}\nwithin = \"1min\"");
-    let sinks = sinks(&text, dir.path());
+    let mut sinks = sinks(&text, dir.path());
     // One is being told, as many as the queue takes wait.
     let sent = WAITING as u64 + 30;
     for id in 0..sent {
         sinks.tell(&notice(id, "open"));
     }
-    assert!((29..=30).contains(&sinks.shed()), "{}", sinks.shed());
+    let ("notice", shed) = sinks.fares().shed()[0] else { panic!("{:?}", sinks.fares().shed()) };
+    assert!((29..=30).contains(&shed), "{shed}");
     std::fs::write(&go_on, "").unwrap();
     sinks.end();
 }
@@ -128,7 +129,7 @@ fn telling_never_waits_and_what_is_shed_is_counted() {
 fn a_webhook_is_told_in_order_until_it_says_that_it_has_it() {
     let dir = tempfile::tempdir().unwrap();
     let (fake, received) = hook(&["503 Service Unavailable", "404 Not Found", "204 No Content"]);
-    let sinks = sinks(&webhook(&fake.url()), dir.path());
+    let mut sinks = sinks(&webhook(&fake.url()), dir.path());
     for id in [7, 8] {
         sinks.tell(&notice(id, "open"));
     }
@@ -143,7 +144,7 @@ fn what_a_webhook_is_owed_is_told_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let (first, received) = hook(&["500 Internal Server Error"; 100]);
     let text = webhook(&first.url());
-    let sinks = sinks(&text, dir.path());
+    let mut sinks = sinks(&text, dir.path());
     for id in [1, 2, 3] {
         sinks.tell(&notice(id, "open"));
     }
@@ -151,9 +152,9 @@ fn what_a_webhook_is_owed_is_told_after_a_restart() {
     for _ in 0..2 {
         received.recv_timeout(SOON).unwrap();
     }
-    let trouble = sinks.listeners[0].trouble.clone();
+    let fares = sinks.fares();
     sinks.end();
-    assert!(trouble.get().unwrap().contains("500"));
+    assert!(fares.troubles()[0].contains("500"));
     let address = first.address();
     drop(first);
     let (sender, received) = channel();
@@ -163,7 +164,7 @@ fn what_a_webhook_is_owed_is_told_after_a_restart() {
         sender.lock().unwrap().send(notice["id"].as_u64().unwrap()).unwrap();
         answer.whole("200 OK", "", b"");
     });
-    let sinks = super::tests::sinks(&text, dir.path());
+    let mut sinks = super::tests::sinks(&text, dir.path());
     let told: Vec<u64> = (0..3).map(|_| received.recv_timeout(SOON).unwrap()).collect();
     assert_eq!(told, [1, 2, 3]);
     sinks.end();
@@ -174,4 +175,33 @@ fn without_a_webhook_there_is_no_outbox() {
     let dir = tempfile::tempdir().unwrap();
     sinks("", dir.path()).end();
     assert_eq!(dir.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn changed_sinks_begin_once_those_that_are_gone_have_ended_and_the_others_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name);
+    let writes = |name: &str, event: &str| {
+        let argv = format!("[\"/bin/sh\", \"-c\", \"cat >> $0\", \"{}\"]", file(name).display());
+        format!("[[sink]]\ntask = \"gate\"\nkind = \"command\"\nargv = {argv}\nevents = [\"{event}\"]\n")
+    };
+    let ids = |name: &str| -> Vec<u64> {
+        let text = std::fs::read_to_string(file(name)).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str::<Notice>(line).unwrap().id).collect()
+    };
+    let (fake, received) = hook(&["503 Service Unavailable"]);
+    let hook = webhook(&fake.url());
+    let mut sinks = sinks(&format!("{}{hook}\n{}", writes("stays", "changed"), writes("goes", "changed")), dir.path());
+    sinks.tell(&notice(1, "open"));
+    // The hook is at its first notice, which it has not taken.
+    received.recv_timeout(SOON).unwrap();
+    let patient = hook.replace("within = \"5s\"", "within = \"6s\"");
+    let text = format!("{}{patient}\n{}", writes("stays", "changed"), writes("comes", "changed"));
+    sinks.change(&Config::parse(&text).unwrap().sink).unwrap();
+    sinks.tell(&notice(2, "open"));
+    // As it is still called the same, it is told what it was owed, once and first.
+    let told: Vec<u64> = (0..2).map(|_| received.recv_timeout(SOON).unwrap().0).collect();
+    assert_eq!(told, [1, 2]);
+    sinks.end();
+    assert_eq!((ids("stays"), ids("goes"), ids("comes")), (vec![1, 2], vec![1], vec![2]));
 }

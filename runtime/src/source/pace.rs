@@ -90,10 +90,11 @@ impl Pace {
     /// Waits until the next frame is due; false when told to stop.
     pub(super) fn wait(&mut self, now: Duration, stop: &Stop) -> bool {
         let due = (!self.on_request).then(|| self.next.saturating_sub(now));
-        if due.is_none_or(|due| !due.is_zero()) {
-            self.ask.wait(due, stop);
+        let asked = due.is_none_or(|due| !due.is_zero()) && self.ask.wait(due, stop);
+        // A frame that somebody asked for comes besides those that are due.
+        if !asked {
+            self.next = now.max(self.next) + self.every.unwrap_or_default();
         }
-        self.next = now.max(self.next) + self.every.unwrap_or_default();
         !stop.is_set()
     }
 }
@@ -131,6 +132,16 @@ mod tests {
         pace.ask().now();
         pace.ask().now();
         assert!(pace.admits(MS(100_001)) && !pace.admits(MS(100_002)));
+    }
+
+    #[test]
+    fn a_frame_that_is_asked_for_moves_no_other() {
+        let (stop, mut pace) = (Stop::new(), pace("every = \"1h\""));
+        assert!(pace.wait(MS(0), &stop), "the first is due at once");
+        let due = pace.next;
+        pace.ask().now();
+        assert!(pace.wait(MS(1000), &stop));
+        assert_eq!(pace.next, due);
     }
 
     #[test]

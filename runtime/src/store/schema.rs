@@ -5,6 +5,7 @@
 //! of a later version, is refused before a byte of it changes.
 
 use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -149,6 +150,39 @@ fn back_up(conn: &Connection, path: &Path, version: usize) -> Result<(), StoreEr
         .map_err(StoreError::db("back up the store before its migration"))?;
     File::open(&backup).and_then(|file| file.sync_all()).map_err(StoreError::io("sync", &backup))?;
     sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// A file that shows whether there is room. One that a killed process left is written over by the next.
+pub(super) struct Probe(PathBuf);
+
+impl Probe {
+    pub(super) fn write(dir: &Path, bytes: u64) -> Result<Self, StoreError> {
+        let path = dir.join("room.tmp");
+        let written = File::create(&path).and_then(|mut file| {
+            std::io::copy(&mut std::io::repeat(0xa5).take(bytes), &mut file)?;
+            file.sync_all()
+        });
+        let probe = Self(path);
+        match written {
+            Ok(()) => Ok(probe),
+            Err(error) => {
+                let path = probe.0.clone();
+                // Half of a file is in the way of whatever is written next.
+                let _as_full_as_before = probe.remove();
+                Err(StoreError::io("write", path)(error))
+            }
+        }
+    }
+
+    pub(super) fn remove(self) -> Result<(), StoreError> {
+        fs::remove_file(&self.0).map_err(StoreError::io("remove", &self.0))
+    }
+}
+
+/// A write of the first page that changes nothing.
+pub(super) fn touch(conn: &Connection) -> Result<(), StoreError> {
+    conn.execute_batch(&format!("PRAGMA user_version = {}", MIGRATIONS.len()))
+        .map_err(StoreError::db("write the version of the store"))
 }
 
 /// Makes the names in a directory durable.

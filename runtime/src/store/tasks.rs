@@ -127,6 +127,17 @@ impl Tasks {
         self.write("store a batch", |conn| work(&Batch { conn }))
     }
 
+    /// Whether writing works: so many bytes go to a file beside the store, and are on the disk while a transaction that
+    /// changes nothing is committed; then the file is gone again.
+    ///
+    /// # Errors
+    /// It does not: the disk is full, or broken.
+    pub fn try_writing(&mut self, bytes: u64) -> Result<(), StoreError> {
+        let probe = schema::Probe::write(&self.dir, bytes)?;
+        self.write("write the store", schema::touch)?;
+        probe.remove()
+    }
+
     /// One consistent view, whatever a writer does meanwhile.
     pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let tx = self.conn.unchecked_transaction().map_err(StoreError::db("begin to read the store"))?;

@@ -1,10 +1,11 @@
 //! A session of a daemon that is taught, told and asked through its socket and over HTTP, on a disk.
 
+use std::net::SocketAddr;
+
 use acclimate_tests::daemon::Daemon;
 use acclimate_tests::device::Device;
 use acclimate_tests::disk::Disk;
 use acclimate_tests::http;
-use acclimate_tests::listening::listening;
 use acclimate_tests::picture;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -70,7 +71,7 @@ impl Recorder {
             return self.step(&said, |daemon| drop(daemon.try_ask(command)));
         }
         self.step(&format!("{said} over HTTP"), |daemon| {
-            let address = listening(daemon.id()).expect("it listens");
+            let address = SocketAddr::from(([127, 0, 0, 1], daemon.port()));
             let head =
                 format!("POST /api/v1/command HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n");
             let (status, answer) = http::ask(address, &head, &said);

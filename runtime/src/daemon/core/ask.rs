@@ -84,6 +84,7 @@ impl Core {
                 let done = format!("the head before is in service in task `{task}` again");
                 self.write(request, &task, Job::Rollback { who }, done)
             }
+            Command::Sense { source } => self.ask_for_frame(request, &source, now),
             Command::Teach { task, source, class, hold: command::Hold::Begin } => {
                 self.begin(request, &task, source.as_deref(), &class, who, now)
             }
@@ -210,13 +211,7 @@ impl Core {
 
     fn check_looks(&self, looks: &[Look]) -> Result<(), CommandError> {
         for Look { source, crop } in looks {
-            if !self.sources.contains_key(source.as_str()) {
-                let known: Vec<&str> = self.sources.keys().map(|name| &**name).collect();
-                return Err(CommandError::NotFound(format!(
-                    "there is no source `{source}`; there are: {}",
-                    known.join(", ")
-                )));
-            }
+            self.known_source(source)?;
             if let Some([x, y, width, height]) = *crop {
                 let inside = |start: f64, length: f64| start >= 0.0 && length > 0.0 && start + length <= 1.0 + 1e-9;
                 if !inside(x, width) || !inside(y, height) {

@@ -8,6 +8,7 @@ use acclimate_trainer::Feature;
 use acclimate_trainer::drift::Reference;
 use jiff::Timestamp;
 
+use super::Setup;
 use crate::daemon::command::{Command, CommandError, Look, Reply};
 use crate::daemon::notice::Notice;
 use crate::record::{AdaptationRecord, PredictionRecord};
@@ -31,8 +32,12 @@ pub(crate) type Ticket = u64;
 /// What the core is told.
 #[derive(Debug)]
 pub(crate) enum Event {
+    /// What else does not work as it should, in words: all of it.
+    Ails(Vec<String>),
     /// Somebody asks for something.
     Asked { request: Request, who: String, command: Command },
+    /// The configuration was read again: policy, budget and what it says of tasks are these from now on.
+    Configured(Box<Setup>),
     /// Another thread has done what it was asked.
     Done { ticket: Ticket, done: Result<Done, Trouble> },
     /// Nothing new is begun from now on.
@@ -156,7 +161,8 @@ impl From<Trouble> for CommandError {
     fn from(Trouble { kind, words }: Trouble) -> Self {
         match kind {
             TroubleKind::Conflict => Self::Conflict(words),
-            TroubleKind::Failed | TroubleKind::Store => Self::Failed(words),
+            TroubleKind::Failed => Self::Failed(words),
+            TroubleKind::Store => Self::Failed(format!("nothing can be stored: {words}")),
             TroubleKind::Invalid => Self::Invalid(words),
             TroubleKind::NotFound => Self::NotFound(words),
         }
@@ -205,6 +211,8 @@ pub(crate) enum Effect {
     Finished,
     /// Has the inference thread do something between frames.
     Infer { ticket: Ticket, task: Arc<str>, look: Look, what: Infer },
+    /// Asks a source for a frame.
+    Sense { source: Arc<str> },
     /// Has something done that takes its time and only reads.
     Slow { ticket: Ticket, task: Arc<str>, work: Slow },
     /// Has something written.

@@ -78,7 +78,7 @@ impl Core {
             self.announce(notice::Event::Changed, Some(&name), Some(&source), message, Some(state), now);
         }
         if drifted {
-            let message = format!("what task `{name}` sees is no longer what it learnt: label some of it");
+            let message = format!("what task `{name}` sees is no longer what it learnt: label five of the newest");
             self.announce(notice::Event::Drifted, Some(&name), Some(&source), message, None, now);
         }
     }

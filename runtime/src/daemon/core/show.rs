@@ -2,7 +2,7 @@
 
 use super::task::Task;
 use super::{Core, Now, Source};
-use crate::config::SourceKind;
+use crate::config::{SourceKind, Trigger};
 use crate::daemon::view::{ClassView, LookView, SourceView, TaskView, Teaching, View};
 use crate::source::Health;
 
@@ -31,7 +31,7 @@ impl Core {
         });
         let tasks = self.tasks.values();
         let tasks = tasks.filter_map(|task| Some(format!("task `{}`: {}", task.name(), task.trouble.as_ref()?)));
-        store.chain(heat).chain(sources).chain(tasks).collect()
+        store.chain(heat).chain(sources).chain(tasks).chain(self.ails.iter().cloned()).collect()
     }
 }
 
@@ -45,6 +45,7 @@ fn source_view(name: &str, source: &Source) -> SourceView {
     SourceView {
         name: name.to_owned(),
         kind: word(source.kind).to_owned(),
+        on_request: source.trigger == Trigger::Request,
         health: health.to_owned(),
         reason,
         frames: source.frames,

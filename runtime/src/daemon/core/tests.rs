@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod days;
+mod sensing;
 mod world;
 
 use std::time::Duration;
@@ -266,5 +267,5 @@ fn ending_finishes_what_is_on_its_way_and_begins_nothing() {
 fn a_trouble_says_whose_fault_it_is() {
     let error = |kind| CommandError::from(Trouble { kind, words: "w".to_owned() });
     assert_eq!(error(TroubleKind::NotFound), CommandError::NotFound("w".to_owned()));
-    assert_eq!(error(TroubleKind::Store), CommandError::Failed("w".to_owned()));
+    assert_eq!(error(TroubleKind::Store), CommandError::Failed("nothing can be stored: w".to_owned()));
 }

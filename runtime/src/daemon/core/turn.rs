@@ -10,6 +10,7 @@ use super::{Core, Done, Effect, Job, LEARN_WITHIN, Now, Pending, Slow, Ticket, T
 use crate::daemon::command::{CommandError, Reply};
 use crate::daemon::notice;
 use crate::record::AdaptationRecord;
+use crate::store::Added;
 
 impl Core {
     /// A hold of which everything is stored waits to be learnt from now on.
@@ -80,7 +81,9 @@ impl Core {
         let Some((name, pending)) = self.pending.remove(&ticket) else { return };
         match &done {
             Err(Trouble { kind: TroubleKind::Store, words }) => self.trouble(&words.clone(), now),
-            Ok(Done::Kept(_) | Done::Labelled(_) | Done::Recorded { .. } | Done::Undone { .. }) => self.store = None,
+            // Only what was really written shows that writing works.
+            Ok(Done::Kept(Added::New(_) | Added::Relabelled { .. }) | Done::Recorded { .. }) => self.store = None,
+            Ok(Done::Labelled(changed)) if !changed.is_empty() => self.store = None,
             _ => {}
         }
         match (pending, done) {

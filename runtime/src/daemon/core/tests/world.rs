@@ -10,7 +10,7 @@ use acclimate_trainer::drift::Reference;
 use jiff::Timestamp;
 use ndarray::Array2;
 
-use crate::config::SourceKind;
+use crate::config::{SourceKind, Trigger};
 use crate::daemon::command::{Command, CommandError, Hold, Look, Reply};
 use crate::daemon::core::task::WAITING;
 use crate::daemon::core::{
@@ -33,7 +33,7 @@ const DIM: usize = 16;
 
 pub(super) fn setup(policy: Policy) -> Setup {
     let gate = Declared { task: "gate".to_owned(), looks: Vec::new(), keeping: Keeping::default(), agree: AGREE };
-    let sources = vec![("yard".into(), SourceKind::Camera)];
+    let sources = vec![("yard".into(), SourceKind::Camera, Trigger::Interval)];
     Setup { device: "test".to_owned(), policy, budget: None, sources, tasks: vec![gate] }
 }
 
@@ -223,12 +223,15 @@ impl Store {
 
 /// What happens at a moment.
 enum Happening {
+    /// A frame that was asked for.
+    Asked,
     Frame,
     Store(Ticket, Job),
     Fit(Ticket),
     Say(Event),
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "switches of what the world does, each on its own")]
 pub(super) struct World {
     pub(super) core: Core,
     now: Duration,
@@ -247,6 +250,9 @@ pub(super) struct World {
     pub(super) finished: bool,
     /// Whether the source gives frames.
     pub(super) frames: bool,
+    /// Whether it gives one when it is asked, and how often it was.
+    pub(super) gives: bool,
+    pub(super) asks: usize,
     pub(super) every: Duration,
     /// What there is to be seen.
     pub(super) class: &'static str,
@@ -287,6 +293,8 @@ impl World {
             observations: 0,
             finished: false,
             frames: true,
+            gives: true,
+            asks: 0,
             every: CALM,
             class: "open",
             busy_scene: false,
@@ -382,6 +390,13 @@ impl World {
                     };
                     self.plan(EMBED, Happening::Say(Event::Done { ticket, done }));
                 }
+                Effect::Sense { source } => {
+                    assert_eq!(&*source, "yard");
+                    self.asks += 1;
+                    if self.gives {
+                        self.plan(EMBED, Happening::Asked);
+                    }
+                }
                 Effect::Slow { ticket, work: Slow::Fit { who, .. }, .. } => {
                     assert!(self.fitting.is_empty(), "one adaptation of a task at a time");
                     assert!(!hot || who != "policy", "nothing that nobody asked for while it is hot");
@@ -421,6 +436,7 @@ impl World {
                 }
                 self.plan(self.every, Happening::Frame);
             }
+            Happening::Asked => self.sense(),
             Happening::Store(ticket, job) => {
                 let done = self.store.write(job);
                 self.tell(Event::Facts(Box::new(self.store.facts())));
@@ -465,9 +481,15 @@ impl World {
             taken: at(self.now).time,
             content: Content::File(self.now.as_nanos().to_le_bytes().to_vec()),
         });
-        let size = Ok([640, 480]);
-        self.tell(Event::Sensed { source: "yard".into(), taken: frame.taken, size });
-        let Some(watch) = self.watching.first().cloned() else { return };
+        let sensed = Event::Sensed { source: "yard".into(), taken: frame.taken, size: Ok([640, 480]) };
+        if let Some(watch) = self.watching.first().cloned() {
+            self.saw(&watch, frame);
+        }
+        self.tell(sensed);
+    }
+
+    /// A look at it.
+    fn saw(&mut self, watch: &Watch, frame: Arc<Frame>) {
         let taken = watch.held.as_ref().map(|_| Box::new(self.taken()));
         let class = usize::from(self.class == "shut");
         let answer = self.store.generation.map(|generation| Answer {

@@ -7,7 +7,7 @@
 //! | [`notice`] | what it announces |
 //! | [`handle`] | how the page, the socket and the network reach it |
 //! | `core` | every decision: synchronous, pure, simulated |
-//! | `shell` | the threads, started and ended |
+//! | `shell`, `sources` | the threads, started and ended |
 //! | `inference`, `writer`, `fit` | what the threads do |
 //! | `reload` | which changes of a configuration need a restart |
 //! | `stage`, [`vitals`], `heat`, [`signals`] | what is stuck, how the parts fare, what is too hot, what the system tells |
@@ -28,9 +28,11 @@ mod reload;
 mod shell;
 pub mod signals;
 pub mod socket;
+mod sources;
 mod stage;
 pub mod view;
 pub mod vitals;
 mod writer;
 
-pub use self::shell::{OpenSource, Running, Start, StartError, start};
+pub use self::shell::{Running, Start, StartError, start};
+pub use self::sources::OpenSource;

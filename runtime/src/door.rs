@@ -6,7 +6,7 @@
 //! | `guard`, `names`, `token`, `strikes` | who may come in: pure, decided from the facts of a request |
 //! | `server`, `places` | connections: how many, for how long, whose place is given up |
 //! | `routes`, `inside` | every route, what each request passes, what handlers share |
-//! | `commands`, `frames`, `session`, `shown` | the handlers |
+//! | `cameras`, `commands`, `frames`, `session`, `shown` | the handlers |
 //! | `events`, `board` | the stream of views and notices |
 //! | `samples`, `honesty` | what is read from the store for the page |
 //! | `metrics`, `health` | what monitoring asks |
@@ -17,6 +17,7 @@
 
 mod assets;
 mod board;
+mod cameras;
 mod commands;
 mod document;
 mod events;

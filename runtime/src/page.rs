@@ -22,6 +22,7 @@ const ASSETS: &[Asset] = assets! {
     "index.html": HTML,
     "style.css": CSS,
     "icon.svg": PICTURE,
+    "adder.js": SCRIPT,
     "advice.js": SCRIPT,
     "api.js": SCRIPT,
     "charts.js": SCRIPT,

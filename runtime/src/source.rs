@@ -8,6 +8,7 @@ mod camera;
 mod command;
 mod folder;
 pub(crate) mod http;
+mod look;
 mod mjpeg;
 mod pace;
 mod posted;
@@ -24,9 +25,10 @@ use jiff::Timestamp;
 use crate::config;
 
 pub use self::camera::{Seen, list};
+pub use self::look::look;
 pub use self::mjpeg::Splitter;
 pub use self::pace::Ask;
-pub use self::posted::{Inbox, posted};
+pub use self::posted::{Inbox, Inboxes};
 
 /// One thing sensed.
 #[derive(Clone, Debug, PartialEq, Eq)]

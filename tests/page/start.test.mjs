@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { names } from "../../runtime/src/page/names.js";
-import { free } from "../../runtime/src/page/sources.js";
+import { free } from "../../runtime/src/page/words.js";
 import { stage, STEPS } from "../../runtime/src/page/start.js";
 
 test("a person is led until a head is in service", () => {

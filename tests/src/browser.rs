@@ -6,7 +6,8 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
@@ -18,6 +19,8 @@ use crate::skip::skip;
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// How long the page may take for what is waited for, milliseconds.
 const PATIENCE: u64 = 30_000;
+/// Between two frames of a film.
+const FRAME: Duration = Duration::from_millis(150);
 
 /// A browser with one tab; gone when dropped.
 pub struct Browser {
@@ -156,6 +159,7 @@ impl Browser {
 
     /// Clicks in its middle, after scrolling it into view.
     pub fn click(&self, element: &Element) {
+        self.script_on(element, "arguments[0].scrollIntoView({block: 'center'})");
         self.post(&format!("/element/{}/click", element.0), &json!({}));
     }
 
@@ -241,8 +245,27 @@ impl Browser {
     /// # Panics
     /// When it cannot be written.
     pub fn screenshot(&self, name: &str) {
+        self.capture(name, true);
+    }
+
+    /// Waits as [`Browser::pause`] does, and meanwhile takes what the window shows, frame by frame, as
+    /// `film-MILLISECONDS.png` since the first, where [`Browser::screenshot`] takes anything.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn film(&self, time: Duration) {
+        static BEGAN: OnceLock<Instant> = OnceLock::new();
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            let since = BEGAN.get_or_init(Instant::now).elapsed().as_millis();
+            self.capture(&format!("film-{since:07}"), false);
+            self.pause(FRAME.min(end.saturating_duration_since(Instant::now())));
+        }
+    }
+
+    fn capture(&self, name: &str, whole: bool) {
         let Some(folder) = std::env::var_os("ACCLIMATE_SCREENSHOTS") else { return };
-        let taken = self.devtools("Page.captureScreenshot", &json!({"captureBeyondViewport": true}));
+        let taken = self.devtools("Page.captureScreenshot", &json!({"captureBeyondViewport": whole}));
         let png = BASE64_STANDARD.decode(taken["data"].as_str().expect("a picture")).expect("a picture");
         std::fs::create_dir_all(&folder).expect("the folder can be made");
         std::fs::write(Path::new(&folder).join(format!("{name}.png")), png).expect("the picture can be written");

@@ -76,6 +76,21 @@ impl Daemon {
         Self { running, socket }
     }
 
+    /// Where its page is, `http://…/`.
+    ///
+    /// # Panics
+    /// When it does not say so.
+    pub fn page(&self) -> String {
+        let said = || {
+            self.running
+                .said()
+                .split_once("the page is at ")
+                .and_then(|(_, at)| Some(at.split_once('\n')?.0.to_owned()))
+        };
+        self.running.wait_until(|| said().is_some());
+        said().expect("it was there just now")
+    }
+
     /// Carries out a command; the reply.
     ///
     /// # Panics

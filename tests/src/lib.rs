@@ -5,6 +5,7 @@
 
 pub mod browser;
 pub mod bursts;
+pub mod camera;
 pub mod curves;
 pub mod daemon;
 pub mod device;

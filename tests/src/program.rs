@@ -5,8 +5,8 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -99,13 +99,26 @@ impl Finished {
 /// A running program whose output is collected.
 #[derive(Debug)]
 pub struct Running {
-    child: Child,
-    output: JoinHandle<String>,
+    child: Kid,
+    said: Arc<Mutex<Vec<u8>>>,
+    output: JoinHandle<()>,
     errors: JoinHandle<String>,
     /// Disconnected when the program has closed its standard output, which it does by ending.
     ended: mpsc::Receiver<()>,
     started: Instant,
     peak_memory: u64,
+}
+
+/// Gone with whoever started it, also where that one panicked.
+#[derive(Debug)]
+struct Kid(Child);
+
+impl Drop for Kid {
+    fn drop(&mut self) {
+        // It has ended, mostly.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl Running {
@@ -119,26 +132,48 @@ impl Running {
         let (sender, ended) = mpsc::channel::<()>();
         let mut stdout = child.stdout.take().expect("piped above");
         let mut stderr = child.stderr.take().expect("piped above");
-        let output = thread::spawn(move || {
-            let _until_the_end = sender;
-            text(|bytes| stdout.read_to_end(bytes))
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let output = thread::spawn({
+            let said = Arc::clone(&said);
+            move || {
+                let _until_the_end = sender;
+                let mut bytes = [0; 1 << 13];
+                loop {
+                    let read = stdout.read(&mut bytes).expect("a pipe can be read");
+                    if read == 0 {
+                        return;
+                    }
+                    locked(&said).extend_from_slice(&bytes[..read]);
+                }
+            }
         });
-        let errors = thread::spawn(move || text(|bytes| stderr.read_to_end(bytes)));
-        Self { child, output, errors, ended, started: Instant::now(), peak_memory: 0 }
+        let errors = thread::spawn(move || {
+            let mut bytes = Vec::new();
+            stderr.read_to_end(&mut bytes).expect("a pipe can be read");
+            String::from_utf8_lossy(&bytes).into_owned()
+        });
+        Self { child: Kid(child), said, output, errors, ended, started: Instant::now(), peak_memory: 0 }
     }
 
     /// Its process id.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
+    }
+
+    /// What it has printed so far.
+    pub fn said(&self) -> String {
+        String::from_utf8_lossy(&locked(&self.said)).into_owned()
     }
 
     /// Waits until something that it does can be seen.
     ///
     /// # Panics
     /// When it ends first, or takes a minute.
+    #[track_caller]
     pub fn wait_until(&self, seen: impl Fn() -> bool) {
+        let began = Instant::now();
         while !seen() {
-            let patience = self.started.elapsed() < Duration::from_mins(1);
+            let patience = began.elapsed() < Duration::from_mins(1);
             let runs = self.ended.recv_timeout(Duration::from_millis(2)) == Err(RecvTimeoutError::Timeout);
             assert!(runs && patience, "the program ended, or took a minute, before it did what is waited for");
         }
@@ -149,9 +184,9 @@ impl Running {
     /// # Panics
     /// When the system refuses.
     pub fn wait(mut self) -> Finished {
-        drop(self.child.stdin.take());
+        drop(self.child.0.stdin.take());
         while self.ended.recv_timeout(Duration::from_millis(2)) == Err(RecvTimeoutError::Timeout) {
-            self.peak_memory = self.peak_memory.max(resident_peak(self.child.id()));
+            self.peak_memory = self.peak_memory.max(resident_peak(self.child.0.id()));
         }
         self.finish()
     }
@@ -162,17 +197,18 @@ impl Running {
     /// When the system refuses.
     pub fn kill_after(mut self, moment: Duration) -> (Finished, bool) {
         let _ = self.ended.recv_timeout(moment.saturating_sub(self.started.elapsed()));
-        self.child.kill().expect("a child can be killed");
+        self.child.0.kill().expect("a child can be killed");
         let finished = self.finish();
         let killed = finished.code.is_none();
         (finished, killed)
     }
 
     fn finish(mut self) -> Finished {
-        let status = self.child.wait().expect("a child can be waited for");
+        let status = self.child.0.wait().expect("a child can be waited for");
+        self.output.join().expect("reading its output does not panic");
         Finished {
             code: status.code(),
-            stdout: self.output.join().expect("reading its output does not panic"),
+            stdout: String::from_utf8_lossy(&locked(&self.said)).into_owned(),
             stderr: self.errors.join().expect("reading its errors does not panic"),
             peak_memory: self.peak_memory,
             elapsed: self.started.elapsed(),
@@ -180,10 +216,8 @@ impl Running {
     }
 }
 
-fn text(read: impl FnOnce(&mut Vec<u8>) -> std::io::Result<usize>) -> String {
-    let mut bytes = Vec::new();
-    read(&mut bytes).expect("a pipe can be read");
-    String::from_utf8_lossy(&bytes).into_owned()
+fn locked(said: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
+    said.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The kernel's high-water mark of a process; 0 once it has ended.
@@ -212,7 +246,7 @@ mod tests {
     fn a_killed_program_keeps_what_it_said_before_and_its_cut_line_is_left_out() {
         // It says a line and half a line, then waits for an input that never comes.
         let mut running = shell("printf '1\\n2'; read x");
-        let input = running.child.stdin.take();
+        let input = running.child.0.stdin.take();
         let (finished, killed) = running.kill_after(Duration::from_millis(300));
         drop(input);
         assert!(killed);

@@ -24,6 +24,7 @@ mod kill;
 mod learning_curve;
 mod models;
 mod offered;
+mod page;
 mod page_states;
 mod power;
 mod pull;

@@ -70,7 +70,7 @@ fn taught() -> Shown {
         ("tasks/gate/evaluation".to_owned(), evaluation),
         ("tasks/gate/heads".to_owned(), heads),
         ("tasks/gate/adaptations".to_owned(), json!([timed("adapt-rejected", 2), timed("adapt-activated", 3)])),
-        (samples("filter=useful&limit=24"), json!(useful)),
+        (samples("filter=unlabelled&limit=24"), json!(useful)),
         (samples("filter=suspect&limit=12"), json!([sample(99, json!("open"), "closed")])),
         (samples("limit=60&filter=labelled&label=open&guess=closed"), json!([sample(98, json!("open"), "closed")])),
     ];
@@ -242,6 +242,8 @@ fn a_daemon_that_goes_is_said_to_be_gone_and_the_page_goes_on_when_it_is_back() 
     let button = browser.element("button.hold", "open");
     browser.mouse_down(&button);
     daemon.until_asked(|commands| holds(commands) == ["begin open"]);
+    daemon.change(|shown| shown.view["tasks"][0]["teaching"]["frames"] = json!(5));
+    browser.until_says("button.hold[data-held]", "5 frames");
     daemon.change(|shown| shown.down = true);
     browser.until_says("#link", "reconnecting…");
     browser.until("document.querySelector('.hold[data-held]') === null");

@@ -80,6 +80,13 @@ const SOAKS: &[Soak] = &[
         filter: "offered",
     },
     Soak {
+        name: "page",
+        about: "a person teaches a device on its page in a real browser, at human speed, with a stopwatch",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "page::",
+    },
+    Soak {
         name: "power",
         about: "power cut at 1,000 moments of commands and of a daemon, with anything lost that was not synced",
         package: "acclimate-tests",

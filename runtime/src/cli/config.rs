@@ -7,6 +7,7 @@ use std::path::Path;
 use acclimate::config::{Config as Configuration, ConfigError, DEFAULT, From, Setting};
 use acclimate::place::Environment;
 use acclimate::record::{ConfigCheckRecord, ConfigShowRecord};
+use acclimate::source::address;
 use acclimate::store::{Access, StoreError, Tasks};
 
 use super::args::{Config, Global};
@@ -79,17 +80,18 @@ fn files(from: &From, files: &[String]) -> String {
     }
 }
 
-/// What commands made: tasks, with their backbones.
+/// What commands made: tasks with their backbones, and sources.
 fn in_store(data_dir: &Path) -> anyhow::Result<Vec<Setting>> {
-    let tasks = match Tasks::open(data_dir, &Access::Read) {
-        Ok(tasks) => tasks.list()?,
+    let (tasks, sources) = match Tasks::open(data_dir, &Access::Read) {
+        Ok(tasks) => (tasks.list()?, tasks.added_sources()?),
         Err(StoreError::NoStore { .. }) => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let setting = |task: acclimate::store::Task| Setting {
-        key: format!("task.{}.backbone", task.name),
-        value: task.backbone.into(),
-        from: "store".to_owned(),
-    };
-    Ok(tasks.into_iter().map(setting).collect())
+    let setting = |key: String, value: String| Setting { key, value: value.into(), from: "store".to_owned() };
+    let tasks = tasks.into_iter().map(|task| setting(format!("task.{}.backbone", task.name), task.backbone));
+    let sources = sources.into_iter().map(|source| match source.device {
+        Some(device) => setting(format!("source.{}.device", source.name), address::redacted(&device)),
+        None => setting(format!("source.{}.kind", source.name), source.kind),
+    });
+    Ok(tasks.chain(sources).collect())
 }

@@ -1,6 +1,7 @@
 //! `run`: the daemon, until the system tells it to end.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
@@ -30,11 +31,13 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         opener: context.opener(),
         options: context.adapt_options(),
     };
-    let running = start(starting, &source::open)?;
+    let running = start(starting, Arc::new(source::open))?;
     let sockets = sockets(context, &running);
     let closing = Stop::new();
     let door = door.serve(running.handle().clone(), closing.clone())?;
-    tracing::info!("the page is at http://{}/", door.address());
+    if !context.global.quiet {
+        super::line(&format!("the page is at http://{}/", door.address()))?;
+    }
     tell(&[NotifyState::Ready]);
     tracing::info!("running on the store in {}", context.data_dir.display());
     let watchdog = sd_notify::watchdog_enabled();

@@ -58,6 +58,73 @@ fn yes() -> bool {
     true
 }
 
+impl Source {
+    /// One with nothing said but its kind.
+    fn plain(name: String, kind: SourceKind) -> Self {
+        Self {
+            name,
+            kind,
+            device: None,
+            path: None,
+            argv: Vec::new(),
+            format: None,
+            size: None,
+            after: After::default(),
+            repeat: true,
+            every: None,
+            patience: None,
+            trigger: Trigger::default(),
+            rotate: 0,
+            mask: Vec::new(),
+        }
+    }
+
+    /// One that is added while the daemon runs: a camera, or pictures that are posted. What runs a program or reads files is
+    /// only for the configuration, which is not written over the network.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn added(name: &str, kind: SourceKind, device: Option<&str>) -> Result<Self, String> {
+        if !super::section::is_name(name) {
+            return Err(format!("`{name}` is no name for a source: expected 1 to 64 of a-z, 0-9 and -"));
+        }
+        let device = match (kind, device) {
+            (SourceKind::Camera, None) => Some("auto"),
+            (SourceKind::Camera, Some(device)) if is_camera(device) => Some(device),
+            (SourceKind::Camera, Some(device)) => {
+                let device = crate::source::address::redacted(device);
+                return Err(format!("`{device}` is no camera: expected {CAMERAS}"));
+            }
+            (SourceKind::Http, None) => None,
+            (SourceKind::Http, Some(_)) => return Err("a source of kind `http` has no device".to_owned()),
+            (SourceKind::Command | SourceKind::Folder | SourceKind::Replay, _) => {
+                let kind = kind.word();
+                return Err(format!("a source of kind `{kind}` is declared in the configuration, as [[source]]"));
+            }
+        };
+        Ok(Self { device: device.map(str::to_owned), ..Self::plain(name.to_owned(), kind) })
+    }
+}
+
+const CAMERAS: &str = "auto, pi, csi, a path such as /dev/video0 or /dev/v4l/by-id/…, or an address with http://, https://, \
+                       rtsp:// or rtsps://";
+/// Bytes of an address at most.
+const LONGEST_ADDRESS: usize = 2048;
+
+/// Whether this can only name a camera: opening some other device may do anything.
+fn is_camera(device: &str) -> bool {
+    let number = |rest: &str| !rest.is_empty() && rest.len() < 6 && rest.bytes().all(|byte| byte.is_ascii_digit());
+    let link = |rest: &str| matches!(rest.split_once('/'), Some(("by-id" | "by-path", name)) if !name.contains('/'));
+    matches!(device, "auto" | "pi" | "csi")
+        || device.strip_prefix("/dev/video").is_some_and(number)
+        || device.strip_prefix("/dev/v4l/").is_some_and(link)
+        || (device.len() <= LONGEST_ADDRESS && is_address(device))
+}
+
+fn is_address(device: &str) -> bool {
+    crate::source::address::is_one(device, &["http", "https", "rtsp", "rtsps"])
+}
+
 /// Kinds of source.
 #[derive(Clone, Copy, Debug, JsonSchema, PartialEq, Eq)]
 #[schemars(rename_all = "lowercase")]
@@ -72,6 +139,18 @@ pub enum SourceKind {
     Http,
     /// The files of a folder, over and over.
     Replay,
+}
+
+impl SourceKind {
+    /// As the configuration calls it.
+    pub fn word(self) -> &'static str {
+        KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
+    }
+
+    /// What the configuration calls so.
+    pub fn of_word(word: &str) -> Option<Self> {
+        KINDS.iter().find(|(known, _)| *known == word).map(|(_, kind)| *kind)
+    }
 }
 
 /// What a command writes.
@@ -144,22 +223,8 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Source> {
     }
     let kind = section.choice("kind", &KINDS);
     let kind = section.needs("kind", kind, kinds);
-    let mut source = Source {
-        name: name.clone().unwrap_or_default(),
-        kind: kind.unwrap_or(SourceKind::Camera),
-        device: None,
-        path: None,
-        argv: Vec::new(),
-        format: None,
-        size: None,
-        after: After::default(),
-        repeat: true,
-        every: None,
-        patience: None,
-        trigger: Trigger::default(),
-        rotate: rotate(&mut section),
-        mask: mask(&mut section),
-    };
+    let mut source = Source::plain(name.clone().unwrap_or_default(), kind.unwrap_or(SourceKind::Camera));
+    (source.rotate, source.mask) = (rotate(&mut section), mask(&mut section));
     // A source of an unknown kind may have any key that some kind has.
     let is = |kinds: &[SourceKind]| kind.is_none_or(|kind| kinds.contains(&kind));
     if is(&[SourceKind::Camera]) {
@@ -210,9 +275,7 @@ fn device(section: &mut Section<'_>) -> Option<String> {
     let expected = "\"auto\", \"pi\", \"csi\", a path such as \"/dev/video0\", or an address with http://, https://, rtsp:// or rtsps://";
     section.read("device", expected, |value| {
         let device = super::section::text(value)?;
-        let known = matches!(device, "auto" | "pi" | "csi")
-            || device.starts_with("/dev/")
-            || crate::source::address::is_one(device, &["http", "https", "rtsp", "rtsps"]);
+        let known = matches!(device, "auto" | "pi" | "csi") || device.starts_with("/dev/") || is_address(device);
         known.then(|| device.to_owned())
     })
 }

@@ -25,6 +25,18 @@ pub enum Command {
         #[serde(default)]
         trust_labels: bool,
     },
+    /// Adds a camera, or a place where pictures are posted, beside the sources of the configuration.
+    AddSource {
+        /// Its name, `[a-z0-9-]{1,64}`.
+        source: String,
+        /// What it is.
+        #[serde(default)]
+        kind: AddedKind,
+        /// Of a camera: `auto`, `pi`, `csi`, `/dev/video0`, `http://…`, `https://…`, `rtsp://…`, `rtsps://…`; `auto` where
+        /// absent.
+        #[serde(default)]
+        device: Option<String>,
+    },
     /// Classifies the newest frame of a source, or of the task's only one.
     Classify {
         /// The task.
@@ -67,6 +79,11 @@ pub enum Command {
         /// Its sources and regions.
         from: Vec<Look>,
     },
+    /// Removes a source that was added so. Its samples stay.
+    RemoveSource {
+        /// The source.
+        source: String,
+    },
     /// Goes back to the head before.
     Rollback {
         /// The task.
@@ -96,6 +113,17 @@ pub enum Command {
         /// The task.
         task: String,
     },
+}
+
+/// What can be added while the daemon runs.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AddedKind {
+    /// A camera of this machine or of the network.
+    #[default]
+    Camera,
+    /// Pictures that are posted to `sources/{name}/frame`.
+    Http,
 }
 
 /// The two ends of holding a button.

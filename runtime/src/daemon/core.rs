@@ -17,6 +17,7 @@ mod policy;
 mod see;
 mod sense;
 mod show;
+mod sources;
 mod stable;
 mod task;
 mod teach;
@@ -42,7 +43,7 @@ use self::task::{Task, Turn};
 use self::teach::{Hold, LONGEST};
 use super::command::{CommandError, Look, Reply};
 use super::notice::{self, Notice, State};
-use crate::config::{SourceKind, Trigger};
+use crate::config::{self, SourceKind, Trigger};
 use crate::source::Health;
 
 /// What is on its way to other threads at most.
@@ -60,6 +61,8 @@ pub(crate) struct Setup {
     /// Time for an adaptation.
     pub(crate) budget: Option<Duration>,
     pub(crate) sources: Vec<(Arc<str>, SourceKind, Trigger)>,
+    /// Sources beside those of the configuration.
+    pub(crate) added: Vec<(Arc<str>, SourceKind)>,
     /// What the configuration says of tasks.
     pub(crate) tasks: Vec<Declared>,
 }
@@ -87,6 +90,8 @@ struct Source {
     last: Option<Timestamp>,
     /// Why its frames cannot be read.
     unreadable: Option<String>,
+    /// It is not of the configuration.
+    added: bool,
     /// When a hold asked it for a frame last, and whether one has come since.
     asked: Option<(Duration, bool)>,
 }
@@ -148,6 +153,16 @@ enum Pending {
         request: Request,
         done: String,
     },
+    /// A source is added.
+    Source {
+        request: Request,
+        source: Box<config::Source>,
+    },
+    /// And removed.
+    SourceGone {
+        request: Request,
+        source: Arc<str>,
+    },
     Undo {
         request: Request,
         undo: task::Undo,
@@ -185,10 +200,10 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(setup: Setup, now: Now) -> Self {
-        let source =
-            |(name, kind, trigger): &(Arc<str>, SourceKind, Trigger)| (Arc::clone(name), Source::new(*kind, *trigger));
+        let declared = setup.sources.iter().map(|(name, kind, trigger)| (name, Source::new(*kind, *trigger, false)));
+        let added = setup.added.iter().map(|(name, kind)| (name, Source::new(*kind, Trigger::Interval, true)));
         Self {
-            sources: setup.sources.iter().map(source).collect(),
+            sources: declared.chain(added).map(|(name, source)| (Arc::clone(name), source)).collect(),
             setup,
             started: now.time,
             tasks: BTreeMap::new(),
@@ -358,7 +373,7 @@ impl Core {
 
     /// Takes over what can be changed while it runs: the rest of the setup stays as it was.
     fn configured(&mut self, setup: Setup) {
-        let Setup { device: _, policy, budget, sources: _, tasks } = setup;
+        let Setup { device: _, policy, budget, sources: _, added: _, tasks } = setup;
         (self.setup.policy, self.setup.budget, self.setup.tasks) = (policy, budget, tasks);
         let sources: Vec<Arc<str>> = self.sources.keys().cloned().collect();
         for (name, task) in &mut self.tasks {
@@ -449,13 +464,6 @@ impl Core {
     }
 }
 
-impl Source {
-    fn new(kind: SourceKind, trigger: Trigger) -> Self {
-        let health = Health::Starting;
-        Self { kind, trigger, health, frames: 0, size: None, last: None, unreadable: None, asked: None }
-    }
-}
-
 impl Pending {
     /// Whether it ends in something on the disk that somebody was or will be told of: the daemon does not end before.
     fn writes(&self) -> bool {
@@ -466,6 +474,8 @@ impl Pending {
             | Self::Offered { .. }
             | Self::Plain { .. }
             | Self::Room
+            | Self::Source { .. }
+            | Self::SourceGone { .. }
             | Self::Undo { .. }
             | Self::Write { .. } => true,
             Self::Adapt { .. }

@@ -107,6 +107,11 @@ impl Newest {
         self.frames.write().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(&frame.source), frame);
     }
 
+    /// Forgets that of a source which is gone.
+    pub fn forget(&self, source: &str) {
+        self.frames.write().unwrap_or_else(PoisonError::into_inner).remove(source);
+    }
+
     /// The newest frame of a source.
     pub fn of(&self, source: &str) -> Option<Arc<Frame>> {
         self.frames.read().unwrap_or_else(PoisonError::into_inner).get(source).cloned()

@@ -6,7 +6,7 @@
 //!                           └──▶ fit ─▶ writer
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
@@ -25,16 +25,17 @@ use super::heat::heat;
 use super::inbox::Inbox;
 use super::inference::{Inference, Lens, Request, Served};
 use super::reload::needs_a_restart;
+use super::sources::{OpenSource, Sources, added};
 use super::stage::Stage;
 use super::view::View;
 use super::vitals::{Parts, Pulse, latency};
 use super::writer::{Work, Writer, facts};
 use crate::adaptation::Options;
 use crate::causes;
-use crate::config::{self, Config};
+use crate::config::{self, Config, SourceKind, Trigger};
 use crate::embedding::Opener;
 use crate::sink::{OutboxError, Sinks};
-use crate::source::{self, Ask, Outlet, Source, Stop};
+use crate::source::{Outlet, Stop};
 use crate::store::{Access, Added, StoreError, Tasks};
 
 /// Commands that wait for the core.
@@ -61,9 +62,6 @@ pub struct Start {
     /// How heads are fitted.
     pub options: Options,
 }
-
-/// Makes a source of what the configuration says of it.
-pub type OpenSource<'a> = &'a dyn Fn(&config::Source) -> Box<dyn Source>;
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +103,7 @@ pub struct Running {
     requests: Sender<Request>,
     outlet: Arc<Outlet>,
     stop: Stop,
-    sources: Vec<JoinHandle<()>>,
+    sources: Sources,
     inference: JoinHandle<()>,
     core: JoinHandle<()>,
     writer: JoinHandle<()>,
@@ -134,11 +132,12 @@ impl Offers {
 ///
 /// # Errors
 /// When another process writes the store, or a declared task cannot be made.
-pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> {
+pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
     let Start { config, data_dir, opener, options } = start;
     let mut tasks = Tasks::open(&data_dir, &Access::Write { command: "acclimate run".to_owned() })?;
     make_declared(&mut tasks, &config, &opener)?;
     let sinks = Sinks::start(&config.sink, &data_dir)?;
+    let added = added(&tasks, &config)?;
     let names: Vec<Arc<str>> = tasks.list()?.into_iter().map(|task| task.name.into()).collect();
 
     let (inbox, events) = Inbox::new();
@@ -198,11 +197,10 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         watching: Vec::new(),
         backbones: HashMap::new(),
     };
-    let opened: Vec<(Arc<str>, Box<dyn Source>)> =
-        config.source.iter().map(|config| (config.name.as_str().into(), open(config))).collect();
+    let sources = Sources::new(open, Arc::clone(&outlet), stop.clone());
     let origin = Instant::now();
     let mut core = CoreThread {
-        core: Core::new(setup(&config, &options), Now { since: Duration::ZERO, time: Timestamp::now() }),
+        core: Core::new(setup(&config, &added, &options), Now { since: Duration::ZERO, time: Timestamp::now() }),
         origin,
         events,
         waiting: Waiting::default(),
@@ -213,8 +211,9 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         given,
         requests: requests.clone(),
         outlet: Arc::clone(&outlet),
+        sources: sources.clone(),
+        newest: newest.clone(),
         held: Arc::clone(&parts.held),
-        asks: opened.iter().filter_map(|(name, source)| Some((Arc::clone(name), source.ask()?))).collect(),
         stage: stages[0].clone(),
     };
     let waiting = core.waiting.clone();
@@ -247,13 +246,9 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
             }
         }
     })?;
-    let mut inboxes = BTreeMap::new();
-    let sources = opened.into_iter().map(|(name, mut source)| {
-        let (feed, stop) = (outlet.feed(&name), stop.clone());
-        inboxes.extend(source.inbox().map(|inbox| (name.to_string(), inbox)));
-        spawn("source", move || source.run(&feed, &stop))
-    });
-    let sources = sources.collect::<Result<Vec<_>, _>>()?;
+    for source in config.source.iter().chain(&added) {
+        sources.open(source)?;
+    }
     spawn("heat", {
         let (inbox, stop) = (inbox.clone(), stop.clone());
         move || {
@@ -283,7 +278,8 @@ pub fn start(start: Start, open: OpenSource<'_>) -> Result<Running, StartError> 
         }
     })?;
 
-    let posted = source::posted(inboxes);
+    let inboxes = sources.inboxes().clone();
+    let posted = Arc::new(move |source: &str, content| inboxes.post(source, content));
     let handle = Handle { asked, view: seen, notices, newest, posted, pulse, data_dir };
     let offers = Offers(offers);
     Ok(Running {
@@ -325,7 +321,7 @@ impl Running {
     /// is also shown as degraded until it is had.
     pub fn reload(&self, before: &Config, config: &Config, options: &Options) -> Vec<&'static str> {
         let _it_ends = self.requests.send(Request::Lenses(lenses(config)));
-        self.inbox.tell(Event::Configured(Box::new(setup(config, options))));
+        self.inbox.tell(Event::Configured(Box::new(setup(config, &[], options))));
         let mut lacks = Vec::new();
         if let Err(error) = lock(&self.sinks).change(&config.sink) {
             lacks.push(format!("the sinks of the new configuration could not be started: {}", causes(&error)));
@@ -353,7 +349,7 @@ impl Running {
         let _ended = self.requests.send(Request::End);
         self.outlet.close();
         self.outlet.knock();
-        for thread in [self.inference, self.writer].into_iter().chain(self.sources) {
+        for thread in [self.inference, self.writer].into_iter().chain(self.sources.take()) {
             if thread.join().is_err() {
                 tracing::error!("a thread of the daemon had ended with a panic; this is a bug in acclimate");
             }
@@ -383,7 +379,7 @@ fn make_declared(tasks: &mut Tasks, config: &Config, opener: &Opener) -> Result<
     Ok(())
 }
 
-fn setup(config: &Config, options: &Options) -> Setup {
+fn setup(config: &Config, added: &[config::Source], options: &Options) -> Setup {
     let adapt = &config.adapt;
     let usual = Policy::default();
     let declared = |task: &config::Task| {
@@ -404,13 +400,14 @@ fn setup(config: &Config, options: &Options) -> Setup {
             on_drift: adapt.on_drift.unwrap_or(usual.on_drift),
         },
         budget: options.budget,
-        sources: config
-            .source
-            .iter()
-            .map(|source| (source.name.as_str().into(), source.kind, source.trigger))
-            .collect(),
+        sources: named(&config.source),
+        added: added.iter().map(|source| (source.name.as_str().into(), source.kind)).collect(),
         tasks: config.task.iter().map(declared).collect(),
     }
+}
+
+fn named(sources: &[config::Source]) -> Vec<(Arc<str>, SourceKind, Trigger)> {
+    sources.iter().map(|source| (source.name.as_str().into(), source.kind, source.trigger)).collect()
 }
 
 fn lenses(config: &Config) -> HashMap<Arc<str>, Lens> {
@@ -421,7 +418,7 @@ fn lenses(config: &Config) -> HashMap<Arc<str>, Lens> {
     config.source.iter().map(lens).collect()
 }
 
-fn spawn(name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+pub(super) fn spawn(name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
     thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|source| StartError::Thread { name, source })
 }
 
@@ -471,9 +468,9 @@ struct CoreThread {
     given: Sender<Given>,
     requests: Sender<Request>,
     outlet: Arc<Outlet>,
+    sources: Sources,
+    newest: Newest,
     held: Arc<AtomicU64>,
-    /// What asks a source for a frame, where it can be asked.
-    asks: HashMap<Arc<str>, Ask>,
     stage: Stage,
 }
 
@@ -560,16 +557,22 @@ impl CoreThread {
                     let _gone_meanwhile = to.send(answer);
                 }
             }
+            Effect::Close(source) => {
+                self.sources.close(&source);
+                self.newest.forget(&source);
+            }
             Effect::Finished => {}
             Effect::Infer { ticket, task, look, what } => {
                 let _ended = self.requests.send(Request::Do { ticket, task, look, what });
                 self.outlet.knock();
             }
-            Effect::Sense { source } => {
-                if let Some(ask) = self.asks.get(&source) {
-                    ask.now();
+            Effect::Open(source) => {
+                // It is stored: the next start tries again.
+                if let Err(error) = self.sources.open(&source) {
+                    tracing::error!("source `{}` cannot begin: {}", source.name, causes(&error));
                 }
             }
+            Effect::Sense { source } => self.sources.ask(&source),
             Effect::Slow { ticket, task, work } => {
                 let _ended = self.given.send((ticket, task, work));
             }

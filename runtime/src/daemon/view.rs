@@ -32,6 +32,9 @@ pub struct SourceView {
     pub name: String,
     /// `camera`, `folder`, `http`, `command` or `replay`.
     pub kind: String,
+    /// Whether it was added while the daemon ran, and not by the configuration: then it can be removed so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removable: bool,
     /// It gives a frame when it is asked, and none by itself.
     #[serde(default)]
     pub on_request: bool,

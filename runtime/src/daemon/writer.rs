@@ -18,7 +18,7 @@ use super::stage::Stage;
 use crate::adaptation::{self, AdaptError, Fitted, Options};
 use crate::causes;
 use crate::store::{
-    Added, Batch, Filter, Forget, Generation, NewSample, Region, SampleId, StoreError, StoredHead, Tasks,
+    Added, AddedSource, Batch, Filter, Forget, Generation, NewSample, Region, SampleId, StoreError, StoredHead, Tasks,
 };
 
 /// Jobs that are done together at most.
@@ -145,6 +145,11 @@ impl Writer {
         let tasks = &mut self.tasks;
         let store = |error: StoreError| trouble(&error);
         match job {
+            Job::AddSource(source) => {
+                let crate::config::Source { name, kind, device, .. } = *source;
+                tasks.add_source(&AddedSource { name, kind: kind.word().to_owned(), device }).map_err(store)?;
+                Ok(Done::Plain)
+            }
             Job::Activate { generation, who } => {
                 tasks.activate(task, Generation(generation), &who, true, now).map_err(store)?;
                 Ok(Done::Plain)
@@ -186,6 +191,14 @@ impl Writer {
             }
             Job::Mark => tasks.last_claim().map(Done::Marked).map_err(store),
             Job::Probe => probe(tasks),
+            Job::RemoveSource(source) => {
+                tasks.remove_source(&source).map_err(store)?;
+                // Any of them may have looked at it.
+                for task in self.tasks.list().map_err(store)? {
+                    self.tell_facts(&task.name.into());
+                }
+                Ok(Done::Plain)
+            }
             Job::Rollback { who } => {
                 tasks.rollback(task, &who, now).map_err(store)?;
                 Ok(Done::Plain)

@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 
 use super::guard::{COOKIE, Need};
 use super::refusal::Refused;
-use super::{assets, commands, events, frames, routes, samples, session, shown};
+use super::{assets, cameras, commands, events, frames, routes, samples, session, shown};
 use crate::daemon::notice::Notice;
 
 #[derive(OpenApi)]
@@ -23,6 +23,8 @@ use crate::daemon::notice::Notice;
         events::events,
         commands::command,
         session::session,
+        cameras::list,
+        cameras::look,
         frames::newest,
         frames::hand,
         shown::list,

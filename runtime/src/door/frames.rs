@@ -44,8 +44,8 @@ pub(super) async fn newest(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let name = path(name)?;
-    let Some(frame) = inside.handle.newest.of(&name) else {
-        let known = inside.handle.view.borrow().sources.iter().any(|source| source.name == name);
+    let known = inside.handle.view.borrow().sources.iter().any(|source| source.name == name);
+    let Some(frame) = inside.handle.newest.of(&name).filter(|_| known) else {
         let lacks = if known { "has given no frame yet" } else { "is not there" };
         return Err(Refusal::not_found(format!("source `{name}` {lacks}")));
     };
@@ -88,7 +88,7 @@ pub(super) fn path<T>(path: Result<Path<T>, PathRejection>) -> Result<T, Refusal
 }
 
 /// A frame as a browser can show it.
-fn picture(content: &Content) -> Result<(&'static str, Vec<u8>), Refusal> {
+pub(super) fn picture(content: &Content) -> Result<(&'static str, Vec<u8>), Refusal> {
     match content {
         Content::File(file) => {
             let kind =

@@ -33,6 +33,8 @@ pub(super) struct Inside {
     pub(super) streams: Arc<Semaphore>,
     /// Places for pictures that are handed in, for each may be large.
     pub(super) pictures: Semaphore,
+    /// One at a time opens cameras to look at them.
+    pub(super) cameras: Semaphore,
     /// One at a time reads all features of a task, for those are many.
     all_features: Arc<Semaphore>,
     pub(super) closing: watch::Receiver<bool>,
@@ -51,6 +53,7 @@ impl Inside {
             board: Board::default(),
             streams: Arc::new(Semaphore::new(limits.streams)),
             pictures: Semaphore::new(2),
+            cameras: Semaphore::new(1),
             all_features: Arc::new(Semaphore::new(1)),
             closing,
             strikes: Mutex::default(),

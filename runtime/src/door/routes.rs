@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::guard::Need;
 use super::inside::Inside;
 use super::refusal::{Code, Refusal};
-use super::{assets, commands, events, frames, session, shown};
+use super::{assets, cameras, commands, events, frames, session, shown};
 use crate::page;
 
 const COMMAND: &str = "/api/v1/command";
@@ -47,6 +47,8 @@ pub(super) fn routes() -> Vec<Route> {
         ("get", "/api/v1/events", get(events::events)),
         ("post", COMMAND, post(commands::command)),
         ("post", "/api/v1/session", post(session::session)),
+        ("get", "/api/v1/cameras", get(cameras::list)),
+        ("get", "/api/v1/cameras/picture", get(cameras::look)),
         ("get", "/api/v1/sources/{name}/frame", get(frames::newest)),
         ("post", "/api/v1/sources/{name}/frame", post(frames::hand)),
         ("get", "/api/v1/tasks/{task}/samples", get(shown::list)),

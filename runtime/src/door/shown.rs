@@ -131,6 +131,6 @@ pub(super) async fn evaluation(
     })
 }
 
-fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Refusal> {
+pub(super) fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Refusal> {
     query.map(|Query(query)| query).map_err(|error| Refusal::invalid(error.body_text()))
 }

@@ -59,6 +59,7 @@ pub(super) fn view() -> View {
         sources: vec![SourceView {
             name: "yard".to_owned(),
             kind: "camera".to_owned(),
+            removable: false,
             on_request: false,
             health: "running".to_owned(),
             reason: None,

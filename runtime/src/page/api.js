@@ -16,6 +16,9 @@ export const address = (...parts) => `api/v1/${parts.map(encodeURIComponent).joi
 /** Where the newest frame of a source is; `stamp` tells one frame from the next. */
 export const frameOf = (source, stamp) => `${address("sources", source, "frame")}?n=${encodeURIComponent(stamp)}`;
 
+/** Where what a camera of the device or of the network sees is. */
+export const cameraOf = (device) => `api/v1/cameras/picture?${new URLSearchParams({ device })}`;
+
 /** Where a sample's picture is. */
 export const pictureOf = (task, sample) => address("tasks", task, "samples", sample, "picture");
 

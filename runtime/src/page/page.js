@@ -137,7 +137,7 @@ function draw() {
 async function refresh() {
   const task = view?.tasks.find(({ name }) => name === wanted) ?? view?.tasks[0];
   if (!task || linked === "locked" || document.hidden) return;
-  const key = JSON.stringify([task.name, task.generation, task.verdict, task.new_labels, task.unlabelled, task.undo, task.adapting]);
+  const key = JSON.stringify([task.name, task.generation, task.verdict, task.new_labels, task.unlabelled, task.undo, task.adapting, task.drifted]);
   if (key === fetched || fetching || soon) return;
   fetching = true;
   fetched = key;
@@ -146,7 +146,7 @@ async function refresh() {
     task.generation === undefined ? Promise.resolve(null) : api.get(of("evaluation")),
     api.get(of("heads")),
     api.get(`${of("adaptations")}?limit=${HISTORY}`),
-    api.samplesOf(task.name, { filter: "useful", limit: WAITING }),
+    api.samplesOf(task.name, { filter: task.drifted ? "unlabelled" : "useful", limit: WAITING }),
     api.samplesOf(task.name, { filter: "suspect", limit: SUSPECTS }),
   ]);
   fetching = false;

@@ -1,11 +1,12 @@
-// Sources: what is sensed and how each fares; a region drawn with finger, mouse or keys; a task made from a source.
+// Sources: what is sensed and how each fares; a region drawn with finger, mouse or keys; a task made from a source; one more.
 
+import { adder } from "./adder.js";
 import { frameOf, hand } from "./api.js";
 import { each, h, mark, picture, say, shaped } from "./dom.js";
 import { regionOverlay } from "./live.js";
 import { lookNow } from "./look_now.js";
 import * as region from "./region.js";
-import { ago, count, health, taskName } from "./words.js";
+import { ago, count, free, health, taskName } from "./words.js";
 
 /** Fills the section. `page` has `send(body)`, `announce(text)`, `choose(task)`. */
 export function sources(root, page) {
@@ -13,7 +14,10 @@ export function sources(root, page) {
   const editor = regionEditor();
   let task = null;
   let names = [];
-  root.append(h("div", { class: "head" }, h("h2", { id: "sources-title" }, "Sources")), cards);
+  let taken = [];
+  const more = adder(page, () => taken);
+  const adding = h("details", { class: "adding", ontoggle: () => more.update() }, h("summary", null, "Add a source…"), more);
+  root.append(h("div", { class: "head" }, h("h2", { id: "sources-title" }, "Sources")), cards, adding);
 
   function card({ name: source, kind }) {
     const image = h("img", { class: "frame", alt: `newest picture of ${source}`, hidden: true });
@@ -24,6 +28,7 @@ export function sources(root, page) {
     const drop = h("button", { type: "button", class: "quiet", onclick: stopLooking }, "Stop looking");
     const ask = lookNow(page);
     const make = h("button", { type: "button", class: "quiet", onclick: newTask }, "New task from this…");
+    const remove = h("button", { type: "button", class: "quiet", onclick: removeSource }, "Remove");
     const input = h("input", { type: "text", maxlength: "64", autocomplete: "off", id: `new-${source}` });
     const form = h("form", { class: "inline", hidden: true, onsubmit: create },
       h("label", { for: `new-${source}` }, "Name of the task"), input, h("button", { type: "submit" }, "Make"));
@@ -33,7 +38,7 @@ export function sources(root, page) {
       h("div", { class: "stack" },
         h("h3", null, source),
         fares, small,
-        h("div", { class: "row" }, ask, draw, drop, make,
+        h("div", { class: "row" }, ask, draw, drop, make, remove,
           kind === "http" ? [file, h("label", { class: "button quiet", for: `hand-${source}` }, "Hand it pictures…")] : null),
         form));
 
@@ -50,6 +55,9 @@ export function sources(root, page) {
     }
     async function stopLooking() {
       await look(others(), `${task.name} no longer looks at ${source}`);
+    }
+    async function removeSource() {
+      if (await page.send({ do: "remove_source", source })) page.announce(`${source} was removed; its samples stay`);
     }
     function newTask() {
       form.hidden = false;
@@ -89,6 +97,7 @@ export function sources(root, page) {
       mark(draw, "hidden", !task);
       say(draw, looked ? "Draw the region…" : `Use for ${task?.name ?? ""}…`);
       mark(draw, "disabled", view.frames === 0);
+      mark(remove, "hidden", !view.removable);
       mark(drop, "hidden", !looked || task.looks.length < 2);
     };
     return node;
@@ -98,18 +107,10 @@ export function sources(root, page) {
     update({ view, task: chosen, now }) {
       task = chosen;
       names = view.tasks.map(({ name }) => name);
+      taken = view.sources.map(({ name }) => name);
       each(cards, view.sources, (source) => `${source.kind} ${source.name}`, card, (node, source) => node.update(source, now));
     },
   };
-}
-
-/** A task's name that is free, from a source's. */
-export function free(source, names) {
-  const base = taskName(source) || "task";
-  for (let number = 1; ; number++) {
-    const name = number === 1 ? base : `${base}-${number}`;
-    if (!names.includes(name)) return name;
-  }
 }
 
 /** A dialog in which a region is drawn; resolves with it, or with null. */

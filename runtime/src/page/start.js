@@ -1,9 +1,9 @@
 // The first minute: choose a source, name two classes, hold, hold; then it is live. Gone once a head is in service.
 
+import { adder } from "./adder.js";
 import { frameOf } from "./api.js";
 import { each, h, mark, picture, say } from "./dom.js";
-import { free } from "./sources.js";
-import { health } from "./words.js";
+import { free, health } from "./words.js";
 
 export const STEPS = ["Choose what it sees", "Name two classes", "Hold each button while showing it"];
 
@@ -13,15 +13,15 @@ export function stage(view, task) {
   return task && task.generation === undefined ? 2 : STEPS.length;
 }
 
-/** Fills the section. `page` has `send(body)`, `names`, `choose(task)`. */
+/** Fills the section. `page` has `send(body)`, `announce(text)`, `names`, `choose(task)`. */
 export function start(root, page) {
   let view = null;
   const steps = h("ol", { class: "steps" }, STEPS.map((text, at) => h("li", { "data-step": at }, text)));
   const cards = h("div", { class: "picks" });
+  const more = adder(page, () => view.sources.map(({ name }) => name));
   const none = h("div", { class: "stack", hidden: true },
-    h("p", null, "There is no source yet. Plug a camera in and start the program again, or write one into the configuration:"),
-    h("pre", null, '[[source]]\nname = "camera"\nkind = "camera"\ndevice = "auto"'),
-    h("p", { class: "small" }, h("code", null, "acclimate camera list"), " says which cameras it finds, and why one cannot be opened."));
+    h("p", null, "There is no source yet. Choose a camera of this device, or one of the network:"),
+    more);
   const first = h("input", { type: "text", id: "start-a", required: true, maxlength: "64", autocomplete: "off", placeholder: "e.g. door open" });
   const second = h("input", { type: "text", id: "start-b", required: true, maxlength: "64", autocomplete: "off", placeholder: "e.g. door closed" });
   const wrong = h("p", { class: "wrong", role: "alert" });
@@ -87,6 +87,7 @@ export function start(root, page) {
       }
       mark(form, "hidden", at > 0 || view.sources.length === 0);
       mark(none, "hidden", at > 0 || view.sources.length > 0);
+      more.update();
       each(cards, view.sources, (source) => source.name, (source) => pick(source, view.sources.indexOf(source)), (node, source) => node.update(source));
     },
   };

@@ -199,7 +199,8 @@ export function teach(root, page) {
     });
     button.update = (item, at) => {
       const mine = held !== IDLE && held.class === name;
-      const others = held === IDLE && learning === null && task.teaching?.class === name;
+      // One that is still to be ended is ours.
+      const others = held === IDLE && learning === null && owed?.name !== name && task.teaching?.class === name;
       mark(button, "data-colour", at % COLOURS);
       mark(button, "data-held", mine || others);
       mark(button, "data-learning", learning === name);

@@ -164,3 +164,12 @@ export const taskName = (text) =>
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^-+|-+$/g, "")
     .slice(0, 64);
+
+/** A name that is free, from one that may not be. */
+export function free(source, names) {
+  const base = taskName(source) || "task";
+  for (let number = 1; ; number++) {
+    const name = number === 1 ? base : `${base}-${number}`;
+    if (!names.includes(name)) return name;
+  }
+}

@@ -103,7 +103,7 @@ impl Source for Auto {
 }
 
 /// A camera that there is.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Seen {
     /// What to write as `device`.
     pub device: String,

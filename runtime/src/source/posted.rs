@@ -1,14 +1,13 @@
 //! Pictures that are handed in: the other end of `POST …/sources/{name}/frame`. Bounded; who comes when it is full is told.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
 
 use super::{Content, Feed, Health, Source, Stop};
 use crate::daemon::command::CommandError;
-use crate::daemon::handle::Posted as Post;
 
 /// Pictures that wait at most.
 const WAITING: usize = 8;
@@ -35,14 +34,35 @@ impl Inbox {
     }
 }
 
-/// What takes a picture for any of these sources, by name.
-pub fn posted(inboxes: BTreeMap<String, Inbox>) -> Post {
-    Arc::new(move |source: &str, content: Content| match inboxes.get(source) {
-        Some(inbox) => inbox.hand(content),
-        None => {
-            Err(CommandError::NotFound(format!("there is no source `{source}` of kind http: declare it as [[source]]")))
+/// Where pictures are handed to every source that takes some, by name. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Inboxes {
+    inboxes: Arc<RwLock<BTreeMap<String, Inbox>>>,
+}
+
+impl Inboxes {
+    /// One more.
+    pub fn put(&self, source: &str, inbox: Inbox) {
+        self.inboxes.write().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned(), inbox);
+    }
+
+    /// One less.
+    pub fn take(&self, source: &str) {
+        self.inboxes.write().unwrap_or_else(PoisonError::into_inner).remove(source);
+    }
+
+    /// Hands a picture to a source.
+    ///
+    /// # Errors
+    /// When there is no such source, or it cannot take one now.
+    pub fn post(&self, source: &str, content: Content) -> Result<(), CommandError> {
+        match self.inboxes.read().unwrap_or_else(PoisonError::into_inner).get(source) {
+            Some(inbox) => inbox.hand(content),
+            None => Err(CommandError::NotFound(format!(
+                "there is no source `{source}` of kind http: declare it as [[source]], or add it on the page"
+            ))),
         }
-    })
+    }
 }
 
 /// A source of kind `http`.
@@ -94,7 +114,9 @@ mod tests {
     fn what_is_posted_is_given_in_order_and_too_much_is_refused() {
         let (outlet, stop) = (Outlet::new(), Stop::new());
         let mut source = Posted::new();
-        let post = posted(BTreeMap::from([("door".to_owned(), source.inbox().unwrap())]));
+        let inboxes = Inboxes::default();
+        inboxes.put("door", source.inbox().unwrap());
+        let post = |source: &str, content| inboxes.post(source, content);
         let file = |n: u8| Content::File(vec![n]);
         for n in 0..WAITING as u8 {
             post("door", file(n)).unwrap();

@@ -23,6 +23,7 @@ mod samples;
 mod schema;
 mod service;
 mod snapshot;
+mod sources;
 mod tasks;
 mod watching;
 
@@ -31,8 +32,8 @@ pub use forget::Refitted;
 pub use id::{Digest, Generation, SampleId, Watermark};
 pub use pool::Pool;
 pub use record::{
-    Access, Adaptation, Added, Change, Evicted, Filter, Forget, ForgetPlan, Holder, Label, LeaveOut, Model,
-    NewAdaptation, NewBackbone, NewFeature, NewHead, NewSample, NewTask, Origin, Receipt, Region, Sample, Scrub,
+    Access, Adaptation, Added, AddedSource, Change, Evicted, Filter, Forget, ForgetPlan, Holder, Label, LeaveOut,
+    Model, NewAdaptation, NewBackbone, NewFeature, NewHead, NewSample, NewTask, Origin, Receipt, Region, Sample, Scrub,
     Service, StoredFeature, StoredHead, Task,
 };
 pub use samples::Batch;

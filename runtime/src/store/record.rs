@@ -439,6 +439,17 @@ pub struct Region {
     pub crop: Option<[f64; 4]>,
 }
 
+/// A source that was added on the page or by a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddedSource {
+    /// Its name.
+    pub name: String,
+    /// Its kind, as the configuration calls it.
+    pub kind: String,
+    /// Of a camera, which one.
+    pub device: Option<String>,
+}
+
 /// What went to make room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evicted {

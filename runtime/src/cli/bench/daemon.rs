@@ -66,13 +66,13 @@ pub(super) fn run(context: &Context, args: &args::BenchDaemon) -> anyhow::Result
 /// A daemon whose source is handed its frames.
 fn begin(context: &Context, config: &str, data_dir: &Path) -> anyhow::Result<(Running, Sender<Vec<u8>>)> {
     let (hand, handed) = channel();
-    let handed = Arc::new(Mutex::new(Some(handed)));
-    let open = |_: &config::Source| -> Box<dyn Source> {
+    let handed = Mutex::new(Some(handed));
+    let open = move |_: &config::Source| -> Box<dyn Source> {
         Box::new(Handed { frames: handed.lock().unwrap_or_else(PoisonError::into_inner).take() })
     };
     let (config, data_dir) = (Config::parse(config)?, data_dir.to_owned());
     let starting = Start { config, data_dir, opener: context.opener(), options: context.adapt_options() };
-    Ok((start(starting, &open)?, hand))
+    Ok((start(starting, Arc::new(open))?, hand))
 }
 
 /// Makes a task with labelled samples and a head; gives two pictures that the head takes for different classes.

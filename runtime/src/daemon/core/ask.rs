@@ -34,6 +34,8 @@ impl Core {
                 }
                 self.turn(&task, Turn::Adapt { request: Some(request), who, trust_labels })
             }
+            Command::AddSource { source, kind, device } => self.add_source(request, &source, kind, device.as_deref()),
+            Command::RemoveSource { source } => self.remove_source(request, &source),
             Command::Classify { task, source } => {
                 let (name, task) = self.task(&task)?;
                 if task.facts.head.is_none() {

@@ -9,6 +9,7 @@ use acclimate_trainer::drift::Reference;
 use jiff::Timestamp;
 
 use super::Setup;
+use crate::config;
 use crate::daemon::command::{Command, CommandError, Look, Reply};
 use crate::daemon::notice::Notice;
 use crate::record::{AdaptationRecord, PredictionRecord};
@@ -207,10 +208,14 @@ pub(crate) enum Effect {
     Answer { request: Request, answer: Result<Reply, CommandError> },
     /// Answers who handed a sample in.
     AnswerOffer { request: Request, answer: Result<Added, CommandError> },
+    /// Ends a source.
+    Close(Arc<str>),
     /// Whatever was acknowledged is on the disk, and nothing is under way.
     Finished,
     /// Has the inference thread do something between frames.
     Infer { ticket: Ticket, task: Arc<str>, look: Look, what: Infer },
+    /// Begins a source.
+    Open(Box<config::Source>),
     /// Asks a source for a frame.
     Sense { source: Arc<str> },
     /// Has something done that takes its time and only reads.
@@ -258,6 +263,8 @@ pub(crate) enum Slow {
 /// What is written.
 #[derive(Clone, Debug)]
 pub(crate) enum Job {
+    /// Stores a source that was added.
+    AddSource(Box<config::Source>),
     /// Puts a head in service.
     Activate { generation: u32, who: String },
     /// Makes a task.
@@ -276,6 +283,8 @@ pub(crate) enum Job {
     Mark,
     /// Looks whether anything can be written again.
     Probe,
+    /// Forgets a source that was added, and that anything looks at it.
+    RemoveSource(Arc<str>),
     /// Goes back to the head before.
     Rollback { who: String },
     /// Forgets samples, gives others their label of before, puts the head of before in service.

@@ -8,6 +8,9 @@ use crate::record::PredictionRecord;
 
 /// Between two of them, of one task.
 const AT_MOST_EVERY: Duration = Duration::from_secs(10);
+/// And while somebody is asked what he sees since a drift, until there is enough to choose from.
+const AFTER_DRIFT: Duration = Duration::from_secs(1);
+const OF_DRIFT: usize = 12;
 /// So many wait for a label at most; what is there is enough to choose from.
 const WAITING: usize = 500;
 /// An answer of less confidence is a doubtful one.
@@ -45,6 +48,8 @@ impl Keeping {
 pub(super) struct Unlabelled {
     pub(super) kept: Kept,
     last: Option<Duration>,
+    /// Since the drift that goes on.
+    of_drift: usize,
     /// On their way: at most one.
     pub(super) on_its_way: bool,
 }
@@ -65,19 +70,22 @@ impl Unlabelled {
     pub(super) fn wants(&self, keeping: Keeping, frame: Frame<'_>, now: Duration) -> bool {
         let teaches = frame.drifted
             || frame.answer.is_none_or(|answer| answer.unknown || answer.unsure || answer.confidence < DOUBTFUL);
+        let hurry = frame.drifted && self.of_drift < OF_DRIFT;
+        let every = if hurry { AFTER_DRIFT } else { AT_MOST_EVERY };
         keeping.keep != Keep::Labelled
             && !self.on_its_way
             && frame.waiting < WAITING
-            && self.last.is_none_or(|last| now.saturating_sub(last) >= AT_MOST_EVERY)
+            && self.last.is_none_or(|last| now.saturating_sub(last) >= every)
             && frame.new_scene
             && teaches
             && !self.kept.knows(frame.phash)
     }
 
     /// One is taken.
-    pub(super) fn take(&mut self, phash: u64, now: Duration) {
+    pub(super) fn take(&mut self, phash: u64, drifted: bool, now: Duration) {
         self.kept.remember(phash);
         self.last = Some(now);
+        self.of_drift = if drifted { self.of_drift + 1 } else { 0 };
         self.on_its_way = true;
     }
 }
@@ -114,12 +122,25 @@ mod tests {
             assert!(!unlabelled.wants(all, no, second(1)), "{no:?}");
         }
         assert!(!unlabelled.wants(Keeping { keep: Keep::Labelled, ..all }, frame, second(1)));
-        unlabelled.take(0, second(1));
+        unlabelled.take(0, false, second(1));
         let other = Frame { phash: u64::MAX, ..frame };
         assert!(!unlabelled.wants(all, other, second(20)), "one is on its way");
         unlabelled.on_its_way = false;
         assert!(!unlabelled.wants(all, other, second(2)) && unlabelled.wants(all, other, second(20)));
         assert!(!unlabelled.wants(all, frame, second(20)), "one like it was kept");
+
+        // After a drift somebody waits for pictures to label.
+        let drifted = |phash| Frame { phash, drifted: true, ..frame };
+        let mut kept = 0;
+        for now in 20..80 {
+            let frame = drifted(now * 0x0123_4567_89ab_cdef);
+            if unlabelled.wants(all, frame, second(now)) {
+                unlabelled.take(frame.phash, true, second(now));
+                unlabelled.on_its_way = false;
+                kept += 1;
+            }
+        }
+        assert!((OF_DRIFT..OF_DRIFT + 6).contains(&kept), "{kept}");
     }
 
     #[test]

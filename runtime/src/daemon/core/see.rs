@@ -61,7 +61,7 @@ impl Core {
                 }
             }
         } else if store_works && has_room && !ending && task.unlabelled.wants(task.keeping, candidate, now.since) {
-            task.unlabelled.take(phash, now.since);
+            task.unlabelled.take(phash, task.standing.drifted, now.since);
             capture = true;
         }
 

@@ -2,7 +2,7 @@
 
 use super::task::Task;
 use super::{Core, Now, Source};
-use crate::config::{SourceKind, Trigger};
+use crate::config::Trigger;
 use crate::daemon::view::{ClassView, LookView, SourceView, TaskView, Teaching, View};
 use crate::source::Health;
 
@@ -44,23 +44,14 @@ fn source_view(name: &str, source: &Source) -> SourceView {
     };
     SourceView {
         name: name.to_owned(),
-        kind: word(source.kind).to_owned(),
+        kind: source.kind.word().to_owned(),
+        removable: source.added,
         on_request: source.trigger == Trigger::Request,
         health: health.to_owned(),
         reason,
         frames: source.frames,
         size: source.size,
         last: source.last.map(|last| last.to_string()),
-    }
-}
-
-fn word(kind: SourceKind) -> &'static str {
-    match kind {
-        SourceKind::Camera => "camera",
-        SourceKind::Command => "command",
-        SourceKind::Folder => "folder",
-        SourceKind::Http => "http",
-        SourceKind::Replay => "replay",
     }
 }
 

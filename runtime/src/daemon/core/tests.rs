@@ -8,7 +8,7 @@ mod world;
 
 use std::time::Duration;
 
-use self::world::{World, adapt, label, look_for, teach};
+use self::world::{World, adapt, add_source, label, look_for, teach};
 use super::teach::{FRAMES, LONGEST};
 use super::{Policy, Setup, Trouble, TroubleKind};
 use crate::daemon::command::{Command, CommandError, Hold, Reply};
@@ -246,6 +246,38 @@ fn what_makes_no_sense_is_refused_in_words() {
     assert!(matches!(outside, CommandError::Invalid(why) if why.contains("does not lie in the frame")));
     let unknown = refused(&mut world, look_for("attic", None));
     assert!(matches!(unknown, CommandError::NotFound(why) if why.contains("there are: yard")));
+}
+
+#[test]
+fn a_source_is_added_and_removed_while_it_runs_and_those_of_the_configuration_stay() {
+    let mut world = taught();
+    let mut asked = |command: Command| {
+        let request = world.ask(command);
+        world.run(SECOND);
+        let looks = world.view().tasks[0].looks.len();
+        (world.answer(request), looks, std::mem::take(&mut world.opened))
+    };
+    let (added, looks, opened) = asked(add_source("attic", "http://cam/stream"));
+    assert!(added.is_ok() && looks == 2 && opened == ["+attic"], "{added:?} {looks} {opened:?}");
+    let (twice, ..) = asked(add_source("attic", "auto"));
+    assert!(matches!(twice, Err(CommandError::Conflict(why)) if why.contains("`attic` already")));
+    let (wrong, ..) = asked(add_source("cellar", "/etc/passwd"));
+    assert!(matches!(wrong, Err(CommandError::Invalid(why)) if why.contains("is no camera")));
+    let (nameless, ..) = asked(add_source("The cellar", "auto"));
+    assert!(matches!(nameless, Err(CommandError::Invalid(why)) if why.contains("a-z")));
+    let remove = |name: &str| Command::RemoveSource { source: name.to_owned() };
+    let (declared, ..) = asked(remove("yard"));
+    assert!(matches!(declared, Err(CommandError::Conflict(why)) if why.contains("configuration")));
+    let (removed, looks, opened) = asked(remove("attic"));
+    assert!(removed.is_ok() && looks == 1 && opened == ["-attic"], "{removed:?} {looks} {opened:?}");
+    let (gone, ..) = asked(remove("attic"));
+    assert!(matches!(gone, Err(CommandError::NotFound(_))));
+
+    let mut most = 0;
+    while asked(add_source(&format!("s{most}"), "auto")).0.is_ok() {
+        most += 1;
+    }
+    assert_eq!(most, 32, "they do not grow without bound");
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn the_file_is_laid_out_as_promised() {
             .unwrap()
     };
     assert_eq!(setting("application_id"), 0x6163_636c.to_string());
-    assert_eq!(setting("user_version"), "3");
+    assert_eq!(setting("user_version"), "4");
     assert_eq!(setting("page_size"), "4096");
     assert_eq!(setting("auto_vacuum"), "2", "incremental");
     assert_eq!(setting("synchronous"), "2", "full");
@@ -97,12 +97,12 @@ fn what_is_not_ours_is_refused_and_left_as_it_is() {
 #[test]
 fn a_later_format_is_refused_and_left_as_it_is() {
     let (dir, tasks) = store();
-    tasks.conn.execute_batch("PRAGMA user_version = 4").unwrap();
+    tasks.conn.execute_batch("PRAGMA user_version = 5").unwrap();
     drop(tasks);
     let before = fs::read(dir.path().join(FILE)).unwrap();
     for access in [Access::Read, Access::Write { command: "acclimate add".into() }] {
         let message = Tasks::open(dir.path(), &access).unwrap_err().to_string();
-        assert!(message.contains("has format 4, but this version of acclimate knows no format above 3"), "{message}");
+        assert!(message.contains("has format 5, but this version of acclimate knows no format above 4"), "{message}");
     }
     assert!(fs::read(dir.path().join(FILE)).unwrap() == before);
 }
@@ -174,6 +174,8 @@ mod v1 {
         assert!(tasks.missing_features("belt", &task.backbone_id).unwrap().is_empty(), "unit heads need no norm");
         // What format 3 added.
         assert_eq!(snapshot.group_inputs[0].thumbnail, None, "its groups stay as they were");
+        // What format 4 added.
+        assert_eq!(tasks.added_sources().unwrap(), []);
     }
 }
 
@@ -198,5 +200,17 @@ mod v3 {
     fn the_tables_are_those_of_the_first_day() {
         let digest = Digest::of(include_bytes!("../v3.sql")).to_string();
         assert_eq!(digest, "fc97f8bf185572e39549e1c784b17586cba2aa65c14ec0b5ca3a16111926b983");
+    }
+}
+
+mod v4 {
+    //! Stores of format 4: as `v1`.
+
+    use super::*;
+
+    #[test]
+    fn the_tables_are_those_of_the_first_day() {
+        let digest = Digest::of(include_bytes!("../v4.sql")).to_string();
+        assert_eq!(digest, "3566ee036117519967c0eeb76ba368c5d392a7b5d6af335570bfb54d86be7b82");
     }
 }

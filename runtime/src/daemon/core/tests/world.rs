@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use ndarray::Array2;
 
 use crate::config::{SourceKind, Trigger};
-use crate::daemon::command::{Command, CommandError, Hold, Look, Reply};
+use crate::daemon::command::{AddedKind, Command, CommandError, Hold, Look, Reply};
 use crate::daemon::core::task::WAITING;
 use crate::daemon::core::{
     AGREE, Answer, Core, Declared, Done, Effect, Event, Facts, HeadFacts, Infer, Job, Keeping, Now, ON_ITS_WAY,
@@ -34,7 +34,7 @@ const DIM: usize = 16;
 pub(super) fn setup(policy: Policy) -> Setup {
     let gate = Declared { task: "gate".to_owned(), looks: Vec::new(), keeping: Keeping::default(), agree: AGREE };
     let sources = vec![("yard".into(), SourceKind::Camera, Trigger::Interval)];
-    Setup { device: "test".to_owned(), policy, budget: None, sources, tasks: vec![gate] }
+    Setup { device: "test".to_owned(), policy, budget: None, sources, added: Vec::new(), tasks: vec![gate] }
 }
 
 pub(super) fn teach(class: &str, hold: Hold) -> Command {
@@ -44,6 +44,10 @@ pub(super) fn teach(class: &str, hold: Hold) -> Command {
 pub(super) fn label(ids: &[SampleId], label: Option<&str>) -> Command {
     let samples = ids.iter().map(ToString::to_string).collect();
     Command::Label { task: "gate".to_owned(), samples, label: label.map(str::to_owned) }
+}
+
+pub(super) fn add_source(name: &str, device: &str) -> Command {
+    Command::AddSource { source: name.to_owned(), kind: AddedKind::Camera, device: Some(device.to_owned()) }
 }
 
 pub(super) fn adapt() -> Command {
@@ -142,7 +146,9 @@ impl Store {
                 self.generation = Some(generation).filter(|&g| g < self.next_generation).ok_or_else(gone)?.into();
                 Done::Plain
             }
-            Job::Create { .. } | Job::Look { .. } | Job::Probe => Done::Plain,
+            Job::AddSource(_) | Job::Create { .. } | Job::Look { .. } | Job::Probe | Job::RemoveSource(_) => {
+                Done::Plain
+            }
             Job::Evict { keep_bytes } => {
                 let before = self.samples.len();
                 while self.bytes() as u64 > keep_bytes
@@ -248,6 +254,8 @@ pub(super) struct World {
     pub(super) evictions: usize,
     pub(super) observations: usize,
     pub(super) finished: bool,
+    /// Sources that were begun (`+`) and ended (`-`).
+    pub(super) opened: Vec<String>,
     /// Whether the source gives frames.
     pub(super) frames: bool,
     /// Whether it gives one when it is asked, and how often it was.
@@ -292,6 +300,7 @@ impl World {
             evictions: 0,
             observations: 0,
             finished: false,
+            opened: Vec::new(),
             frames: true,
             gives: true,
             asks: 0,
@@ -380,7 +389,9 @@ impl World {
                     assert!(self.answers.insert(request, answer).is_none(), "request {request} was answered twice");
                 }
                 Effect::AnswerOffer { .. } => {}
+                Effect::Close(source) => self.opened.push(format!("-{source}")),
                 Effect::Finished => self.finished = true,
+                Effect::Open(source) => self.opened.push(format!("+{}", source.name)),
                 Effect::Infer { ticket, what, .. } => {
                     let done = match what {
                         Infer::Capture(_) | Infer::Embed(_) => Ok(Done::Captured(Box::new(self.taken()))),

@@ -1,0 +1,119 @@
+//! Sources that come and go while the daemon runs, beside those of the configuration. Knows nothing of what they sense.
+
+use std::sync::Arc;
+
+use super::{Core, Done, Effect, Job, Pending, Request, Source, Trouble};
+use crate::config::{self, SourceKind, Trigger};
+use crate::daemon::command::{AddedKind, CommandError, Reply};
+use crate::source::Health;
+
+/// Sources that can be added at most.
+const ADDED: usize = 32;
+
+impl Source {
+    pub(super) fn new(kind: SourceKind, trigger: Trigger, added: bool) -> Self {
+        Self {
+            kind,
+            trigger,
+            health: Health::Starting,
+            frames: 0,
+            size: None,
+            last: None,
+            unreadable: None,
+            added,
+            asked: None,
+        }
+    }
+}
+
+impl Core {
+    /// A source is added once it is stored.
+    pub(super) fn add_source(
+        &mut self,
+        request: Request,
+        name: &str,
+        kind: AddedKind,
+        device: Option<&str>,
+    ) -> Result<(), CommandError> {
+        let kind = match kind {
+            AddedKind::Camera => SourceKind::Camera,
+            AddedKind::Http => SourceKind::Http,
+        };
+        let source = config::Source::added(name, kind, device).map_err(CommandError::Invalid)?;
+        let coming: Vec<&str> = self
+            .pending
+            .values()
+            .filter_map(|(_, pending)| match pending {
+                Pending::Source { source, .. } => Some(source.name.as_str()),
+                _ => None,
+            })
+            .collect();
+        if self.sources.contains_key(name) || coming.contains(&name) {
+            return Err(CommandError::Conflict(format!("there is a source `{name}` already: choose another name")));
+        }
+        if self.sources.values().filter(|source| source.added).count() + coming.len() >= ADDED {
+            let full = format!("{ADDED} sources were added already: remove one, or declare it in the configuration");
+            return Err(CommandError::Conflict(full));
+        }
+        let source = Box::new(source);
+        self.store(&Arc::from(""), Job::AddSource(source.clone()), Pending::Source { request, source });
+        Ok(())
+    }
+
+    /// A source is removed once that is stored.
+    pub(super) fn remove_source(&mut self, request: Request, name: &str) -> Result<(), CommandError> {
+        let Some((name, source)) = self.sources.get_key_value(name) else {
+            return Err(CommandError::NotFound(format!("there is no source `{name}`")));
+        };
+        if !source.added {
+            let declared = format!("source `{name}` stands in the configuration: remove it there and start again");
+            return Err(CommandError::Conflict(declared));
+        }
+        let holds = self.tasks.values().filter_map(|task| task.hold.as_ref());
+        if let Some(hold) = holds.into_iter().find(|hold| hold.source == *name) {
+            return Err(CommandError::Conflict(format!("`{}` is being held on `{name}`: let it go first", hold.class)));
+        }
+        let source = Arc::clone(name);
+        self.store(&Arc::from(""), Job::RemoveSource(Arc::clone(&source)), Pending::SourceGone { request, source });
+        Ok(())
+    }
+
+    /// It is stored, or not.
+    pub(super) fn source_added(&mut self, request: Request, source: Box<config::Source>, done: Result<Done, Trouble>) {
+        let answer = match done {
+            Ok(_) => {
+                self.sources.insert(source.name.as_str().into(), Source::new(source.kind, source.trigger, true));
+                self.look_again();
+                let done = format!("source `{}` was added", source.name);
+                self.effects.push(Effect::Open(source));
+                Ok(Reply::Done { done })
+            }
+            Err(trouble) => Err(trouble.into()),
+        };
+        self.answer(request, answer);
+    }
+
+    /// It is gone from the store, or not. What tasks look at was told before.
+    pub(super) fn source_removed(&mut self, request: Request, name: Arc<str>, done: Result<Done, Trouble>) {
+        let answer = match done {
+            Ok(_) => {
+                self.sources.remove(&name);
+                self.look_again();
+                let done = format!("source `{name}` was removed; its samples stay");
+                self.effects.push(Effect::Close(name));
+                Ok(Reply::Done { done })
+            }
+            Err(trouble) => Err(trouble.into()),
+        };
+        self.answer(request, answer);
+    }
+
+    /// Tasks of which nobody said what they look at look at every source.
+    fn look_again(&mut self) {
+        let names: Vec<Arc<str>> = self.sources.keys().cloned().collect();
+        for task in self.tasks.values_mut() {
+            task.look_at(names.iter().cloned());
+        }
+        self.watch();
+    }
+}

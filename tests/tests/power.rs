@@ -9,6 +9,7 @@ mod by_command;
 mod by_daemon;
 mod state;
 
+use acclimate_tests::device::Device;
 use acclimate_tests::disk::{Disk, Record, Syncs};
 use acclimate_tests::skip::{skip, soak};
 use aftermath::check;
@@ -21,6 +22,9 @@ struct Session {
     record: Record,
     /// In order.
     steps: Vec<Step>,
+    /// What lies on other disks, as models do.
+    #[expect(dead_code, reason = "its files are read by who takes the disk up again")]
+    device: Device,
 }
 
 impl Session {

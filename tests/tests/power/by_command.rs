@@ -13,6 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use super::Session;
 use super::aftermath::DATA;
 use super::state::{State, Step, exported};
+use crate::set_backbone::{coarser, other_backbone};
 
 /// Commands after the first adaptation.
 const COMMANDS: usize = 8;
@@ -34,23 +35,22 @@ pub(super) fn record(disk: Disk, seed: u64) -> Session {
         let State { labels, service, .. } = recorder.steps.last().expect("three steps").after.clone();
         let samples: Vec<&String> = labels.keys().collect();
         let sample = samples.choose(&mut random).expect("samples were added");
-        match random.random_range(0..7) {
+        match random.random_range(0..8) {
             0 => recorder.add(2, 10 * seed + 2 + number),
             1 => recorder.command(&["adapt", "parts", "--trust-labels"]),
             2 if labels.len() > 6 => recorder.command(&["forget", "parts", sample, "--yes"]),
             3 if service.len() == 1 && service[0] > 1 => recorder.command(&["head", "rollback", "parts"]),
-            4 if service.len() == 1 => {
-                let file = exported(&recorder.device).display().to_string();
-                recorder.command(&["head", "export", "parts", "--output", &file]);
-            }
+            4 => recorder.export(),
+            5 => recorder.switch(),
             _ => {
                 let class = picture::CLASSES[random.random_range(0..2)];
                 recorder.command(&["label", "parts", sample, class]);
             }
         }
     }
-    let Recorder { disk, steps, .. } = recorder;
-    Session { record: disk.record(), steps }
+    recorder.export();
+    let Recorder { disk, steps, device } = recorder;
+    Session { record: disk.record(), steps, device }
 }
 
 impl Recorder {
@@ -62,6 +62,23 @@ impl Recorder {
         let refusal = ended.code == Some(3) || arguments.contains(&"rollback");
         assert!(ended.code == Some(0) || refusal, "{what}: {}", ended.stderr);
         self.push(Step { what, begun, acknowledged, on_the_way: Vec::new(), after: State::default() });
+    }
+
+    fn export(&mut self) {
+        if self.steps.last().is_none_or(|step| step.after.service.is_empty()) {
+            return;
+        }
+        let file = exported(&self.device).display().to_string();
+        self.command(&["head", "export", "parts", "--output", &file]);
+    }
+
+    /// To the backbone that is not in use, whose file lies on another disk.
+    fn switch(&mut self) {
+        if self.device.json(["task", "list"])[0]["backbone"] == "coarser" {
+            return self.command(&["task", "set-backbone", "parts", "builtin-picture-1"]);
+        }
+        let model = other_backbone(&self.device, "coarser", coarser).display().to_string();
+        self.command(&["task", "set-backbone", "parts", "--model", &model]);
     }
 
     /// `add`, which says of every picture that it is there.

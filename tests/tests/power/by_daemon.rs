@@ -59,8 +59,9 @@ pub(super) fn record(disk: Disk, seed: u64) -> Session {
             }
         }
     }
-    let _ended = recorder.daemon.end().expect(0);
-    Session { record: recorder.disk.record(), steps: recorder.steps }
+    let Recorder { disk, device, daemon, steps } = recorder;
+    let _ended = daemon.end().expect(0);
+    Session { record: disk.record(), steps, device }
 }
 
 impl Recorder {

@@ -91,6 +91,14 @@ impl Daemon {
         said().expect("it was there just now")
     }
 
+    /// Connects once more: the daemon closes a connection that has said nothing for ten minutes.
+    ///
+    /// # Panics
+    /// When nobody answers.
+    pub fn connect_again(&mut self, device: &Device) {
+        self.socket = Socket::connect(device).expect("the daemon answers");
+    }
+
     /// Carries out a command; the reply.
     ///
     /// # Panics

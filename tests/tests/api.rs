@@ -47,6 +47,7 @@ fn nothing_that_is_asked_of_a_daemon_fails_or_is_answered_as_is_not_described() 
     }
     // It may have forgotten all, and it was told to look elsewhere; it still looks and learns.
     let task = "after-the-storm";
+    daemon.connect_again(&device);
     daemon.ask(&serde_json::json!({ "do": "create_task", "task": task, "from": [{ "source": "disc" }] }));
     daemon.wait_until(|view| {
         let tasks = view["tasks"].as_array().unwrap();

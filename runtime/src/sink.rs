@@ -77,7 +77,8 @@ impl Sinks {
         let (mut gone, mut new) = (std::mem::take(&mut self.listeners), Vec::new());
         for sink in config {
             let same = gone.iter().position(|known| format!("{:?}", known.config) == format!("{sink:?}"));
-            let listener = same.map(|at| gone.swap_remove(at)).unwrap_or_else(|| {
+            let listener = same.map(|at| gone.swap_remove(at));
+            let listener = listener.unwrap_or_else(|| {
                 let (queue, told) = sync_channel(WAITING);
                 let (trouble, stop, threads) = (Trouble::default(), Stop::new(), Arc::default());
                 new.push((sink.clone(), told, trouble.clone(), stop.clone(), Arc::clone(&threads)));

@@ -173,19 +173,34 @@ fn a_changed_configuration_is_taken_over_and_what_needs_a_restart_is_said() {
     daemon.wait_until(|_| fs::read_to_string(&told).is_ok_and(|told| told.contains("\"event\":\"adapted\"")));
 
     // What cannot be taken over shows until it is as it was again; what is wrong changes nothing.
-    let other = format!("{text}{sink}").replace("every = \"20ms\"", "every = \"21ms\"");
+    let other = format!("{text}{sink}").replace("[http]\n", "[http]\nnames = [\"press.example\"]\n");
     fs::write(&path, other).unwrap();
     daemon.signal("HUP");
     let view = daemon.wait_until(|view| view["degraded"] != json!([]));
-    assert_eq!(view["degraded"], json!(["the configuration has changed: a change of [[source]] needs a restart"]));
+    assert_eq!(view["degraded"], json!(["the configuration has changed: a change of [http] needs a restart"]));
     fs::write(&path, "[htp]\n").unwrap();
     daemon.signal("HUP");
     daemon.wait_until(|view| view["degraded"].to_string().contains("the configuration is wrong, and stays as it was"));
     fs::write(&path, format!("{text}{sink}")).unwrap();
     daemon.signal("HUP");
     daemon.wait_until(|view| view["degraded"] == json!([]));
+
+    // One source changes, one goes, one comes.
+    let sources = text
+        .replace("name = \"stripes\"\nkind", "name = \"belt\"\nkind")
+        .replace("every = \"20ms\"", "every = \"1ms\"");
+    fs::write(&path, format!("{sources}{sink}")).unwrap();
+    daemon.signal("HUP");
+    let named = |view: &Value| -> Vec<String> {
+        view["sources"].as_array().unwrap().iter().map(|source| source["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let view = daemon.wait_until(|view| {
+        named(view) == ["belt", "disc"]
+            && view["sources"].as_array().unwrap().iter().all(|source| source["frames"].as_u64() > Some(9))
+    });
+    assert_eq!(view["degraded"], json!([]));
     let ended = daemon.end().expect(0);
-    assert!(ended.stderr.contains("a change of [[source]] needs a restart"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("a change of [http] needs a restart"), "{}", ended.stderr);
 }
 
 #[test]

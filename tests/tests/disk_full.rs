@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 
 use acclimate_tests::daemon::{Daemon, Socket};
 use acclimate_tests::device::Device;
@@ -109,4 +110,23 @@ fn a_full_disk_degrades_it_and_nothing_that_was_acknowledged_is_lost() {
     assert_eq!(device.json(["audit", "parts"])["reproduced"], true);
     let left: Vec<_> = fs::read_dir(disk.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".tmp")), "{left:?}");
+}
+
+#[test]
+fn on_a_disk_that_is_full_from_the_start_it_says_so_and_starts_once_there_is_room() {
+    let device = Device::new();
+    let Some(disk) = SmallDisk::mount(&device.data_dir(), DISK_KIB) else { return };
+    let config = config(&device);
+    // Nothing is left of a log, which opening would take up without any more room.
+    let _ = device.run(["init", "parts", "--backbone", "builtin-picture-1"]).expect(0);
+    let filler = disk.path().join("filler");
+    let mut file = fs::File::create(&filler).unwrap();
+    while file.write_all(&[1; 4096]).is_ok() {}
+    drop(file);
+    let refused = device.run(["run".as_ref(), "--config".as_ref(), config.as_os_str()]).expect(1).stderr;
+    assert!(refused.contains("its disk is full (0 KiB are free): make room"), "{refused}");
+    fs::remove_file(&filler).unwrap();
+    let mut daemon = Daemon::start(&device, &config);
+    assert_eq!(daemon.status()["degraded"], json!([]));
+    let _ended = daemon.end().expect(0);
 }

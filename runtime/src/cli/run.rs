@@ -20,6 +20,9 @@ use super::{Context, Outcome};
 /// How often what is stuck is looked for, where systemd does not say.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
+/// With less room than this, what cannot be opened cannot be opened for want of it.
+const LEAST_KIB: u64 = 256;
+
 /// Runs `acclimate run`.
 pub fn run(context: &Context) -> anyhow::Result<Outcome> {
     let signals = signals::listen().context("could not listen to the system's signals")?;
@@ -31,7 +34,10 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         opener: context.opener(),
         options: context.adapt_options(),
     };
-    let running = start(starting, Arc::new(source::open))?;
+    let running = start(starting, Arc::new(source::open)).map_err(|error| match no_room(&context.data_dir) {
+        Some(full) => anyhow::Error::new(error).context(full),
+        None => error.into(),
+    })?;
     let sockets = sockets(context, &running);
     let closing = Stop::new();
     let door = door.serve(running.handle().clone(), closing.clone())?;
@@ -41,11 +47,12 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
     tell(&[NotifyState::Ready]);
     tracing::info!("running on the store in {}", context.data_dir.display());
     let watchdog = sd_notify::watchdog_enabled();
+    let mut current = context.config.clone();
     let every = watchdog.map_or(LOOK_EVERY, |limit| limit / 3);
     loop {
         match signals.recv_timeout(every) {
             Ok(Signal::End) | Err(RecvTimeoutError::Disconnected) => break,
-            Ok(Signal::Reload) => reload(context, &running),
+            Ok(Signal::Reload) => reload(context, &running, &mut current),
             Err(RecvTimeoutError::Timeout) => match running.stuck() {
                 Some(stage) => tracing::error!("the thread `{stage}` has been at one thing for too long"),
                 None if watchdog.is_some() => tell(&[NotifyState::Watchdog]),
@@ -59,6 +66,15 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
     door.join();
     running.end();
     Ok(Outcome::Done)
+}
+
+/// That the disk is full, where that is why nothing can be opened.
+fn no_room(data_dir: &Path) -> Option<String> {
+    let free = rustix::fs::statvfs(data_dir).ok()?;
+    let kib = free.f_bavail.saturating_mul(free.f_frsize) >> 10;
+    let dir = data_dir.display();
+    (kib < LEAST_KIB)
+        .then(|| format!("could not start on the store in {dir}: its disk is full ({kib} KiB are free): make room"))
 }
 
 /// In the data directory, and where a service of the system has it.
@@ -77,10 +93,11 @@ fn sockets(context: &Context, running: &Running) -> Vec<Socket> {
 }
 
 /// Reads the configuration again; one that is wrong changes nothing, and what needs a restart is said.
-fn reload(context: &Context, running: &Running) {
+fn reload(context: &Context, running: &Running, current: &mut Config) {
     match Config::load(&ConfigFrom::of_process(context.global.config.as_deref())).map(|loaded| loaded.config) {
         Ok(config) => {
-            let restart = running.reload(&context.config, &config, &context.options_of(&config));
+            let restart = running.reload(&context.config, current, &config, &context.options_of(&config));
+            *current = config;
             if restart.is_empty() {
                 tracing::info!("read the configuration again: it holds");
             } else {

@@ -232,7 +232,7 @@ impl Core {
                     self.effects.push(Effect::Answer { request, answer: Err(error) });
                 }
             }
-            Event::Configured(setup) => self.configured(*setup),
+            Event::Configured { setup, close, open } => self.configured(*setup, &close, open, now),
             Event::Done { ticket, done } => self.done(ticket, done, now),
             Event::End => self.end(now),
             Event::Facts(facts) => self.facts(*facts),
@@ -372,19 +372,17 @@ impl Core {
     }
 
     /// Takes over what can be changed while it runs: the rest of the setup stays as it was.
-    fn configured(&mut self, setup: Setup) {
+    fn configured(&mut self, setup: Setup, close: &[Arc<str>], open: Vec<config::Source>, now: Now) {
         let Setup { device: _, policy, budget, sources: _, added: _, tasks } = setup;
         (self.setup.policy, self.setup.budget, self.setup.tasks) = (policy, budget, tasks);
-        let sources: Vec<Arc<str>> = self.sources.keys().cloned().collect();
         for (name, task) in &mut self.tasks {
             let declared = self.setup.tasks.iter().find(|declared| *declared.task == **name);
             (task.declared, task.keeping, task.agree) = match declared {
                 Some(Declared { looks, keeping, agree, .. }) => (looks.clone(), *keeping, *agree),
                 None => (Vec::new(), Keeping::default(), AGREE),
             };
-            task.look_at(sources.iter().cloned());
         }
-        self.watch();
+        self.sources_changed(close, open, now);
     }
 
     /// Tells the inference thread what to look at, where that changed.

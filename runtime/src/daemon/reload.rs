@@ -1,30 +1,42 @@
-//! A configuration that is read again: which of its changes a running daemon cannot take over. Knows nothing of threads.
+//! A configuration that is read again: which of its changes a running daemon cannot take over, and which sources end and
+//! begin. Knows nothing of threads.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use crate::config::{self, Config};
 
 /// Sections of which something changed that cannot be taken over while the daemon runs.
 pub(super) fn needs_a_restart(before: &Config, config: &Config) -> Vec<&'static str> {
-    let sources = |config: &Config| {
-        let plain = |source: &config::Source| config::Source { rotate: 0, mask: Vec::new(), ..source.clone() };
-        config.source.iter().map(plain).collect::<Vec<_>>()
-    };
     // A task that is gone from the file stays in the store.
     let task = |config: &Config, name: &str| {
         let found = config.task.iter().find(|task| task.name == name);
         found.map(|task| (task.backbone.clone(), task.classes.clone()))
     };
     let tasks = config.task.iter().any(|of| task(config, &of.name) != task(before, &of.name));
-    let differ = |one: &dyn Debug, other: &dyn Debug| format!("{one:?}") != format!("{other:?}");
     let parts = [
         ("[backbone]", differ(&before.backbone, &config.backbone)),
         ("[device]", differ(&before.device, &config.device)),
         ("[http]", differ(&before.http, &config.http)),
-        ("[[source]]", differ(&sources(before), &sources(config))),
         ("[[task]]", tasks),
     ];
     parts.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
+}
+
+/// Sources that end, and those that begin: one of which something changed does both. Turns and masks are not the source's.
+pub(super) fn changed_sources(before: &Config, config: &Config) -> (Vec<Arc<str>>, Vec<config::Source>) {
+    let plain = |source: &config::Source| config::Source { rotate: 0, mask: Vec::new(), ..source.clone() };
+    let beside = |source: &config::Source, others: &Config| {
+        let same = |other: &&config::Source| other.name == source.name && !differ(&plain(other), &plain(source));
+        !others.source.iter().any(|other| same(&other))
+    };
+    let close = before.source.iter().filter(|source| beside(source, config)).map(|source| source.name.as_str().into());
+    let open = config.source.iter().filter(|source| beside(source, before)).cloned();
+    (close.collect(), open.collect())
+}
+
+fn differ(one: &dyn Debug, other: &dyn Debug) -> bool {
+    format!("{one:?}") != format!("{other:?}")
 }
 
 #[cfg(test)]
@@ -42,7 +54,7 @@ mod tests {
         let sink = "[[sink]]\ntask = \"gate\"\nkind = \"command\"\nargv = [\"/bin/true\"]\n[adapt]\nafter_labels = 5\n";
         assert_eq!(changed(&format!("{source}rotate = 90\n{task}{crop}{sink}")), [""; 0]);
         assert_eq!(changed(source), [""; 0], "a task stays in the store");
-        assert_eq!(changed(&format!("{source}every = \"5s\"\n{task}")), ["[[source]]"]);
+        assert_eq!(changed(&format!("{source}every = \"5s\"\n{task}")), [""; 0]);
         assert_eq!(changed(&format!("{source}{task}[[task]]\nname = \"belt\"\n")), ["[[task]]"]);
         assert_eq!(
             changed(&format!(
@@ -50,5 +62,16 @@ mod tests {
             )),
             ["[device]", "[http]", "[[task]]"]
         );
+    }
+
+    #[test]
+    fn a_source_of_which_something_changed_ends_and_begins_and_the_others_go_on() {
+        let source = |name: &str, more: &str| format!("[[source]]\nname = \"{name}\"\nkind = \"camera\"\n{more}\n");
+        let config = |sources: &[String]| Config::parse(&sources.concat()).unwrap();
+        let before = config(&[source("a", ""), source("b", ""), source("c", "")]);
+        let after = config(&[source("a", "rotate = 90"), source("b", "every = \"5s\""), source("d", "")]);
+        let (close, open) = changed_sources(&before, &after);
+        assert_eq!(close, [Arc::from("b"), Arc::from("c")]);
+        assert_eq!(open.iter().map(|source| source.name.as_str()).collect::<Vec<_>>(), ["b", "d"]);
     }
 }

@@ -24,7 +24,7 @@ use super::handle::{Asked, Handle, Newest};
 use super::heat::heat;
 use super::inbox::Inbox;
 use super::inference::{Inference, Lens, Request, Served};
-use super::reload::needs_a_restart;
+use super::reload::{changed_sources, needs_a_restart};
 use super::sources::{OpenSource, Sources, added};
 use super::stage::Stage;
 use super::view::View;
@@ -316,17 +316,19 @@ impl Running {
         self.stages.iter().find(|stage| stage.is_stuck(now)).map(|stage| stage.name)
     }
 
-    /// Takes over what of a configuration can be changed while it runs: policy and budget, regions, what is kept and how many
-    /// answers agree, sinks, turns and masks. `before` is the one that it was started with. Gives what needs a restart, which
-    /// is also shown as degraded until it is had.
-    pub fn reload(&self, before: &Config, config: &Config, options: &Options) -> Vec<&'static str> {
+    /// Takes over what of a configuration can be changed while it runs: sources, policy and budget, regions, what is kept and
+    /// how many answers agree, sinks, turns and masks. `first` is the one that it was started with, `before` the one that was
+    /// taken over last. Gives what needs a restart, which is also shown as degraded until it is had.
+    pub fn reload(&self, first: &Config, before: &Config, config: &Config, options: &Options) -> Vec<&'static str> {
         let _it_ends = self.requests.send(Request::Lenses(lenses(config)));
-        self.inbox.tell(Event::Configured(Box::new(setup(config, &[], options))));
+        let (close, open) = changed_sources(before, config);
+        let setup = Box::new(setup(config, &[], options));
+        self.inbox.tell(Event::Configured { setup, close, open });
         let mut lacks = Vec::new();
         if let Err(error) = lock(&self.sinks).change(&config.sink) {
             lacks.push(format!("the sinks of the new configuration could not be started: {}", causes(&error)));
         }
-        let restart = needs_a_restart(before, config);
+        let restart = needs_a_restart(first, config);
         if !restart.is_empty() {
             lacks.push(format!("the configuration has changed: a change of {} needs a restart", restart.join(", ")));
         }

@@ -57,6 +57,7 @@ const BANS: &[Ban] = &[
             "runtime/src/daemon/signals.rs",
             "runtime/src/door/assets.rs",
             "runtime/src/door/board.rs",
+            "runtime/src/door/cameras.rs",
             "runtime/src/door/commands.rs",
             "runtime/src/door/events.rs",
             "runtime/src/door/frames.rs",

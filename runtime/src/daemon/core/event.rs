@@ -37,8 +37,9 @@ pub(crate) enum Event {
     Ails(Vec<String>),
     /// Somebody asks for something.
     Asked { request: Request, who: String, command: Command },
-    /// The configuration was read again: policy, budget and what it says of tasks are these from now on.
-    Configured(Box<Setup>),
+    /// The configuration was read again: policy, budget and what it says of tasks are these from now on; some sources of the
+    /// configuration end, then some begin.
+    Configured { setup: Box<Setup>, close: Vec<Arc<str>>, open: Vec<config::Source> },
     /// Another thread has done what it was asked.
     Done { ticket: Ticket, done: Result<Done, Trouble> },
     /// Nothing new is begun from now on.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Core, Done, Effect, Job, Pending, Request, Source, Trouble};
+use super::task::Task;
+use super::{Core, Done, Effect, Job, Now, Pending, Request, Source, Trouble};
 use crate::config::{self, SourceKind, Trigger};
 use crate::daemon::command::{AddedKind, CommandError, Reply};
 use crate::source::Health;
@@ -94,18 +95,46 @@ impl Core {
     }
 
     /// It is gone from the store, or not. What tasks look at was told before.
-    pub(super) fn source_removed(&mut self, request: Request, name: Arc<str>, done: Result<Done, Trouble>) {
+    pub(super) fn source_removed(&mut self, request: Request, name: &Arc<str>, done: Result<Done, Trouble>) {
         let answer = match done {
             Ok(_) => {
-                self.sources.remove(&name);
+                self.close(name);
                 self.look_again();
                 let done = format!("source `{name}` was removed; its samples stay");
-                self.effects.push(Effect::Close(name));
                 Ok(Reply::Done { done })
             }
             Err(trouble) => Err(trouble.into()),
         };
         self.answer(request, answer);
+    }
+
+    /// The configuration declares other sources; what it declares wins over what was added.
+    pub(super) fn sources_changed(&mut self, close: &[Arc<str>], open: Vec<config::Source>, now: Now) {
+        for name in close {
+            let holds = |task: &Task| task.hold.as_ref().is_some_and(|hold| hold.source == *name);
+            let held: Vec<Arc<str>> =
+                self.tasks.values().filter(|task| holds(task)).map(|task| Arc::clone(task.name())).collect();
+            for task in held {
+                self.let_go(&task, None, now);
+            }
+            self.close(name);
+        }
+        for source in open {
+            let name: Arc<str> = source.name.as_str().into();
+            if self.sources.contains_key(&name) {
+                self.close(&name);
+            }
+            self.sources.insert(name, Source::new(source.kind, source.trigger, false));
+            self.effects.push(Effect::Open(Box::new(source)));
+        }
+        self.look_again();
+    }
+
+    fn close(&mut self, name: &Arc<str>) {
+        self.sources.remove(name);
+        let gone = CommandError::NotFound(format!("source `{name}` is gone"));
+        self.nothing_sensed(Some(name), &gone);
+        self.effects.push(Effect::Close(Arc::clone(name)));
     }
 
     /// Tasks of which nobody said what they look at look at every source.

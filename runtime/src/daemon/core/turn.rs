@@ -142,7 +142,7 @@ impl Core {
             }
             (Pending::Plain { request, done: words }, done) => self.answer(request, plain(words, done)),
             (Pending::Source { request, source }, done) => self.source_added(request, source, done),
-            (Pending::SourceGone { request, source }, done) => self.source_removed(request, source, done),
+            (Pending::SourceGone { request, source }, done) => self.source_removed(request, &source, done),
             (Pending::Choose { request, .. } | Pending::Label { request, .. }, other) => {
                 self.answer(request, Err(unexpected(other)));
             }

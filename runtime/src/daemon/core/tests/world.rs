@@ -376,7 +376,7 @@ impl World {
         self.agenda.insert((self.now + after, self.order), happening);
     }
 
-    fn tell(&mut self, event: Event) {
+    pub(super) fn tell(&mut self, event: Event) {
         let effects = self.core.handle(event, at(self.now));
         let hot = self.core.heat.is_some();
         for effect in effects {

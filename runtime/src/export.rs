@@ -14,6 +14,7 @@ use acclimate_backbone::{
 use acclimate_trainer::{Form, Kernel, Kind, Linear};
 use ndarray::ArrayView1;
 
+use crate::durable;
 use crate::embedding::{OpenError, Opener, prepared};
 use crate::loading::InputError;
 use crate::npz::Npz;
@@ -222,12 +223,12 @@ pub fn samples_npz(tasks: &Tasks, snapshot: &Snapshot, head: Option<&StoredHead>
 /// # Errors
 /// When it cannot be written; what was there before is then still there.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = durable::above(path);
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
     // A temporary file is its owner's alone; this one is for others as any new file is.
     file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    durable::sync_names(folder)
 }

@@ -36,6 +36,7 @@ pub mod daemon;
 pub mod demo;
 pub mod door;
 pub mod drift;
+pub mod durable;
 pub mod embedding;
 pub mod export;
 pub mod extractor;

@@ -6,6 +6,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::durable;
+
 /// What goes into a model's folder.
 #[derive(Debug)]
 pub enum Content<'a> {
@@ -20,7 +22,7 @@ pub enum Content<'a> {
 /// # Errors
 /// When a file cannot be read or written, or there is such a folder already; then nothing is left of it.
 pub fn put(models: &Path, name: &str, files: &[(String, Content<'_>)]) -> io::Result<PathBuf> {
-    fs::create_dir_all(models)?;
+    durable::make_folder(models)?;
     // Of this process: two that add the same model do not meet before the rename.
     let scratch = models.join(format!(".{name}.{}", std::process::id()));
     let place = models.join(name);
@@ -36,7 +38,7 @@ pub fn put(models: &Path, name: &str, files: &[(String, Content<'_>)]) -> io::Re
         let _ = fs::remove_dir_all(&scratch);
     }
     done?;
-    File::open(models)?.sync_all()?;
+    durable::sync_names(models)?;
     Ok(place)
 }
 

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use acclimate_backbone::{Manifest, checksum};
 
+use crate::durable;
+
 pub use download::DownloadError;
 
 /// Why the file could not be had.
@@ -123,7 +125,7 @@ pub fn pull(
         let (expected, found) = (hex(&manifest.file.sha256), hex(&sum));
         return Err(PullError::Occupied { name: manifest.name.clone(), path: place, expected, found });
     }
-    fs::create_dir_all(to).map_err(store("make the folder", to))?;
+    durable::make_folder(to).map_err(store("make the folder", to))?;
     let mut part = place.clone().into_os_string();
     part.push(".part");
     let part = PathBuf::from(part);
@@ -163,8 +165,8 @@ pub fn pull(
 fn settle(part: &Path, place: &Path) -> Result<(), PullError> {
     File::open(part).and_then(|file| file.sync_all()).map_err(store("write out", part))?;
     fs::rename(part, place).map_err(store("rename", part))?;
-    let dir = place.parent().unwrap_or(Path::new("."));
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(store("write out", dir))
+    let dir = durable::above(place);
+    durable::sync_names(dir).map_err(store("write out", dir))
 }
 
 /// Says before the first byte that there is no room for the last.

@@ -168,7 +168,7 @@ impl Trials {
 
     /// Appends one line in one write, so that two processes do not tear each other's.
     fn learn(&self, line: &str) -> std::io::Result<()> {
-        std::fs::create_dir_all(&self.data_dir)?;
+        crate::durable::make_folder(&self.data_dir)?;
         let mut file = std::fs::OpenOptions::new().create(true).append(true).open(self.data_dir.join(KNOWN))?;
         file.write_all(format!("{line}\n").as_bytes())?;
         file.sync_all()

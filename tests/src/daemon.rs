@@ -91,6 +91,14 @@ impl Daemon {
         said().expect("it was there just now")
     }
 
+    /// Connects once more: the daemon closes a connection that has said nothing for ten minutes.
+    ///
+    /// # Panics
+    /// When nobody answers.
+    pub fn connect_again(&mut self, device: &Device) {
+        self.socket = Socket::connect(device).expect("the daemon answers");
+    }
+
     /// Carries out a command; the reply.
     ///
     /// # Panics
@@ -100,6 +108,25 @@ impl Daemon {
         let mut answer = self.socket.command(command).unwrap_or_else(|| panic!("no answer to {command}"));
         assert!(answer["error"].is_null(), "{command}: {answer}");
         answer["reply"].take()
+    }
+
+    /// Tries to carry out a command; the answer, which may be a refusal.
+    ///
+    /// # Panics
+    /// When the daemon is gone.
+    #[track_caller]
+    pub fn try_ask(&mut self, command: &Value) -> Value {
+        self.socket.command(command).unwrap_or_else(|| panic!("no answer to {command}"))
+    }
+
+    /// Hands a sample to the task `parts`; its id.
+    ///
+    /// # Panics
+    /// When it is not taken.
+    #[track_caller]
+    pub fn add(&mut self, source: &str, label: &str, bytes: &[u8]) -> String {
+        let answer = self.socket.add(source, label, bytes).expect("the daemon answers");
+        answer["added"]["sample"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
     /// How everything is.
@@ -138,6 +165,11 @@ impl Daemon {
         self.ask(&hold("begin"));
         self.wait_until(|view| view["tasks"][0]["teaching"]["frames"].as_u64() >= Some(frames));
         self.ask(&hold("end"))
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.running.id()
     }
 
     /// The port of its page on 127.0.0.1, whichever it was given.

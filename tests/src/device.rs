@@ -16,6 +16,8 @@ use crate::program::{Finished, Running, acclimate};
 #[derive(Debug)]
 pub struct Device {
     root: TempDir,
+    /// Where its data lie.
+    data: PathBuf,
     /// The program, after what runs it where that is not the machine itself.
     program: Vec<OsString>,
 }
@@ -40,7 +42,16 @@ impl Device {
     /// # Panics
     /// When there is no place for temporary files.
     pub fn of(program: Vec<OsString>) -> Self {
-        Self { root: tempfile::tempdir().expect("a temporary folder"), program }
+        let root = tempfile::tempdir().expect("a temporary folder");
+        Self { data: root.path().join("data"), root, program }
+    }
+
+    /// A device whose data directory is this one, on a disk of somebody else.
+    ///
+    /// # Panics
+    /// When there is no place for temporary files.
+    pub fn on(data: PathBuf) -> Self {
+        Self { data, ..Self::new() }
     }
 
     /// A device with the task `parts`, on the built-in backbone.
@@ -63,7 +74,7 @@ impl Device {
 
     /// Where its store lies.
     pub fn data_dir(&self) -> PathBuf {
-        self.root.path().join("data")
+        self.data.clone()
     }
 
     /// Writes a file of its own, outside the data directory.

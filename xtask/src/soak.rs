@@ -24,6 +24,13 @@ const SOAKS: &[Soak] = &[
         filter: "accuracy",
     },
     Soak {
+        name: "api",
+        about: "300 requests of each operation of a daemon's API, made up from its description by schemathesis",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "api::",
+    },
+    Soak {
         name: "fit",
         about: "20,000 fits of anything, and 100 random problems against scikit-learn, refitted",
         package: "acclimate-tests",
@@ -66,6 +73,13 @@ const SOAKS: &[Soak] = &[
         filter: "models",
     },
     Soak {
+        name: "offered",
+        about: "1,000,000 frames offered to a daemon, and its memory and disk on the way",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "offered",
+    },
+    Soak {
         name: "page",
         about: "a person teaches a device on its page in a real browser, at human speed, with a stopwatch",
         package: "acclimate-tests",
@@ -73,11 +87,25 @@ const SOAKS: &[Soak] = &[
         filter: "page::",
     },
     Soak {
+        name: "power",
+        about: "power cut at 1,000 moments of commands and of a daemon, with anything lost that was not synced",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "power::",
+    },
+    Soak {
         name: "signals",
         about: "accuracy of the built-in signal backbone over every split of WHARF by person",
         package: "acclimate-tests",
         target: "main",
         filter: "signals",
+    },
+    Soak {
+        name: "slow-connections",
+        about: "1,000 connections that say one byte at a time or never listen, and how long the page takes meanwhile",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "slow_connections",
     },
     Soak {
         name: "trashnet",
@@ -123,5 +151,6 @@ pub(crate) fn soak(workspace: &Workspace, arguments: &[String]) -> anyhow::Resul
     command.args(rest).env("ACCLIMATE_SOAK", "1").env("ACCLIMATE_ASSETS", workspace.assets());
     onnxruntime::announce(workspace, &mut command);
     tools::announce(tools::python(workspace), &mut command);
+    tools::announce_fuzzer(workspace, &mut command);
     run(&mut command).with_context(|| format!("soak {name}"))
 }

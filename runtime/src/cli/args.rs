@@ -204,8 +204,8 @@ pub struct Bench {
 /// What `bench` measures besides backbones.
 #[derive(Debug, Subcommand)]
 pub enum BenchWhat {
-    /// The daemon: from a frame to its answer while nothing is fitted and while adaptations run back to back; memory, idle
-    /// time, bytes written for each label
+    /// The daemon: from a frame to its answer while nothing is fitted and while adaptations run back to back, and to a webhook;
+    /// memory, what it does and writes while no frame comes, bytes written for each label
     Daemon(BenchDaemon),
     /// How long heads take to fit, beside scikit-learn in the same run where `$ACCLIMATE_PYTHON` or `python3` has it
     Fit(BenchFit),

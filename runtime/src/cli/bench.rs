@@ -2,6 +2,7 @@
 
 mod daemon;
 mod fit;
+mod hook;
 
 use std::io::Cursor;
 use std::time::Instant;

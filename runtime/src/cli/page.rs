@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use acclimate::door::{self, Token};
+use acclimate::durable;
 use acclimate::place::absolute;
 use anyhow::Context as _;
 use qrcode::QrCode;
@@ -37,7 +38,7 @@ pub fn run(context: &Context, lan: bool) -> anyhow::Result<Outcome> {
     let token = if let Some(token) = Token::read_if_there(&file)? {
         token
     } else {
-        std::fs::create_dir_all(&context.data_dir)
+        durable::make_folder(&context.data_dir)
             .with_context(|| format!("could not make the data directory {}", context.data_dir.display()))?;
         let token = Token::random()?;
         token.write_new(&file)?;

@@ -45,9 +45,11 @@ impl Fit {
             let done = match work {
                 Slow::Choose { backbone, classes } => {
                     let name = backbone.as_deref().or(self.backbone.as_deref()).unwrap_or(builtin::NAME);
+                    // Whose choice it was, whose mistake it is.
+                    let kind = if backbone.is_some() { TroubleKind::Invalid } else { TroubleKind::Failed };
                     new_task(&self.opener, &task, name, &classes)
                         .map(|new| Done::Openable(Box::new(new)))
-                        .map_err(failed)
+                        .map_err(|words| Trouble { kind, words })
                 }
                 Slow::Digest(at) => self.digest(&task, at),
                 Slow::Fit { budget, trust_labels, who } => {

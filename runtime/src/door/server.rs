@@ -6,33 +6,38 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Shutdown, TcpListener as StdListener};
-use std::pin::pin;
+use std::os::fd::OwnedFd;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::Request;
 use axum::response::Response;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tower::Service as _;
 
 use super::inside::Inside;
-use super::places::{Place, Places};
+use super::places::{Busy, Place, Places, Room};
 use super::{Limits, Options, board, routes};
 use crate::daemon::handle::Handle;
 use crate::source::Stop;
 
 /// Bytes that the head of a request may have.
 const HEAD: usize = 64 << 10;
+
+/// Connections that wait to be accepted at most, if the kernel allows as many.
+const WAITING: u32 = 4096;
 
 /// What who finds every place busy is told.
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\n\
@@ -83,12 +88,19 @@ impl Server {
     }
 }
 
+/// Has a crowd wait to be accepted: where there is no room, the kernel drops who connects, and a good client tries again only
+/// after a second. The standard library listens for 128.
+fn listen(listener: StdListener) -> io::Result<TcpListener> {
+    // The same socket under another type, for that one may listen again.
+    TcpSocket::from_std_stream(OwnedFd::from(listener).into()).listen(WAITING)
+}
+
 async fn accept(listener: StdListener, router: Router, limits: Limits, mut closing: watch::Receiver<bool>) {
-    let listener = match TcpListener::from_std(listener) {
+    let listener = match listen(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!("the page and its API cannot be served: {error}"),
     };
-    let (places, mut connections) = (Places::new(limits.connections), JoinSet::new());
+    let (places, mut connections, began) = (Places::new(limits.connections), JoinSet::new(), Instant::now());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -104,8 +116,11 @@ async fn accept(listener: StdListener, router: Router, limits: Limits, mut closi
                 continue;
             }
         };
+        while let Room::Later(wait) = places.room(began.elapsed()) {
+            sleep(wait).await;
+        }
         let (leave, left) = oneshot::channel();
-        let place = places.enter(move || {
+        let place = places.enter(began.elapsed(), move || {
             let _ = leave.send(());
         });
         match place {
@@ -117,6 +132,33 @@ async fn accept(listener: StdListener, router: Router, limits: Limits, mut closi
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
+}
+
+/// The body of a request, which tells when it has come to its end.
+struct Heard {
+    body: Incoming,
+    busy: Arc<Busy>,
+}
+
+impl HttpBody for Heard {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.busy.heard();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 fn turn_away(stream: TcpStream) {
@@ -137,8 +179,11 @@ async fn converse(
     let _ = stream.set_nodelay(true);
     let addresses = Addresses { peer: peer.ip(), local: local.ip() };
     let service = service_fn(|request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        let busy = Arc::new(place.busy());
+        let busy = Arc::new(place.request());
+        if request.body().is_end_stream() {
+            busy.heard();
+        }
+        let mut request = request.map(|body| Body::new(Heard { body, busy: Arc::clone(&busy) }));
         request.extensions_mut().insert(addresses);
         // An event stream keeps it for as long as it lives.
         request.extensions_mut().insert(Arc::clone(&busy));

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::durable;
+
 /// Characters that a token has at least.
 const LEAST: usize = 16;
 
@@ -111,6 +113,7 @@ impl Token {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
         let written =
             file.write_all(self.text.as_bytes()).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all());
+        let written = written.and_then(|()| durable::sync_names(durable::above(path)));
         written.map_err(|error| {
             // Half a token is none: the next attempt makes a whole one.
             let _ = fs::remove_file(path);

@@ -50,8 +50,14 @@ pub struct BenchDaemonRecord {
     pub adaptations: usize,
     /// Resident memory in the end, bytes; none where the system does not tell.
     pub resident_bytes: Option<u64>,
+    /// Milliseconds from a frame that is handed in to the answer that a webhook on this machine has received.
+    pub sink_ms: SpreadRecord,
+    /// Seconds that the daemon was watched while no frame came: what the next two are measured over.
+    pub idle_seconds: f64,
     /// Share of one core while no frame comes.
     pub idle_cpu: Option<f64>,
+    /// Bytes that reach the disk in a day without frames, extrapolated.
+    pub idle_bytes_per_day: Option<f64>,
     /// Bytes that one acknowledged label has written to the disk.
     pub bytes_per_label: Option<f64>,
 }
@@ -59,17 +65,22 @@ pub struct BenchDaemonRecord {
 impl BenchDaemonRecord {
     /// The same for people.
     pub fn words(&self) -> String {
-        let Self { samples, idle_ms, adapting_ms, ratio, adaptations, .. } = self;
+        let Self { samples, idle_ms, adapting_ms, ratio, adaptations, sink_ms, idle_seconds, .. } = self;
         let mut words = format!(
             "from a frame to its answer, ms:   p50 {:.1}, p99 {:.1} while nothing is fitted\n\
              {:33}p50 {:.1}, p99 {:.1} while {adaptations} adaptations to {samples} samples ran: {ratio:.2} times",
             idle_ms.p50, idle_ms.p99, "", adapting_ms.p50, adapting_ms.p99
         );
+        let _ = write!(words, "\nand to a webhook that has it, ms:  p50 {:.1}, p99 {:.1}", sink_ms.p50, sink_ms.p99);
         if let Some(bytes) = self.resident_bytes {
             let _ = write!(words, "\nresident: {:.0} MB", bytes as f64 / 1e6);
         }
         if let Some(share) = self.idle_cpu {
-            let _ = write!(words, "\nidle: {:.2} % of one core", 100.0 * share);
+            let _ = write!(words, "\nidle: {:.2} % of one core, over {idle_seconds:.0} s", 100.0 * share);
+        }
+        if let Some(bytes) = self.idle_bytes_per_day {
+            let megabytes = bytes / 1e6;
+            let _ = write!(words, "\nwritten on an idle day: {megabytes:.2} MB, extrapolated from {idle_seconds:.0} s");
         }
         if let Some(bytes) = self.bytes_per_label {
             let _ = write!(words, "\nwritten for one label: {:.1} KiB", bytes / 1024.0);

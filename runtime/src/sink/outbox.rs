@@ -85,7 +85,7 @@ impl Outbox {
             let path = path.clone();
             move |source| OutboxError::Database { step, path, source }
         };
-        std::fs::create_dir_all(dir).map_err(|source| OutboxError::Sync { path: dir.to_owned(), source })?;
+        crate::durable::make_folder(dir).map_err(|source| OutboxError::Sync { path: dir.to_owned(), source })?;
         let connection = Connection::open(&path).map_err(failed("open"))?;
         connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(failed("open"))?;
         let header = |name: &str| {
@@ -110,9 +110,7 @@ impl Outbox {
             ))
             .map_err(failed("lay out"))?;
         // Without this the file's name may not survive a power cut, whatever is in the file.
-        std::fs::File::open(dir)
-            .and_then(|dir| dir.sync_all())
-            .map_err(|source| OutboxError::Sync { path: dir.to_owned(), source })?;
+        crate::durable::sync_names(dir).map_err(|source| OutboxError::Sync { path: dir.to_owned(), source })?;
         Ok(Self { connection: Mutex::new(connection), path })
     }
 

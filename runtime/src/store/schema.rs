@@ -44,7 +44,12 @@ pub(super) fn open_read(dir: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(&path, flags).map_err(recognise(&path))?;
     conn.busy_timeout(PATIENCE).map_err(StoreError::db("set the patience of the database"))?;
-    match state(&conn, &path, MIGRATIONS.len())? {
+    let state = match state(&conn, &path, MIGRATIONS.len()) {
+        // Power failed while it was laid out, the one time that there is a journal to roll back; whoever writes next does.
+        Err(StoreError::Database { source, .. }) if is_half_made(&source) => State::Empty,
+        state => state?,
+    };
+    match state {
         State::Empty => Err(StoreError::NoStore { dir: dir.to_owned() }),
         State::Version(found) if (found as usize) < MIGRATIONS.len() => {
             Err(StoreError::Older { path, expected: MIGRATIONS.len() as u32, found })
@@ -76,6 +81,11 @@ fn open_with(dir: &Path, migrations: &[&str]) -> Result<Connection, StoreError> 
         sync_dir(dir)?;
     }
     Ok(conn)
+}
+
+/// Whether a reader would have to roll something back, which it may not.
+fn is_half_made(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
 }
 
 enum State {
@@ -302,6 +312,26 @@ mod tests {
         let conn = open_with(dir.path(), &MIGRATIONS[..1]).unwrap();
         assert_eq!(version(&conn), 1);
         assert!(conn.prepare("SELECT colour FROM tasks").is_err());
+    }
+
+    #[test]
+    fn a_store_whose_laying_out_was_cut_short_is_none_yet_and_is_then_made() {
+        let (cut, left) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let conn = Connection::open(cut.path().join(FILE)).unwrap();
+        // So little memory that pages reach the file before the commit.
+        conn.execute_batch("PRAGMA cache_size = 1; BEGIN; CREATE TABLE t (x);").unwrap();
+        for _ in 0..200 {
+            conn.execute("INSERT INTO t VALUES (zeroblob(2000))", []).unwrap();
+        }
+        for entry in fs::read_dir(cut.path()).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, left.path().join(path.file_name().unwrap())).unwrap();
+        }
+        assert!(left.path().join("acclimate.db-journal").exists());
+        let none = open_read(left.path()).unwrap_err();
+        assert!(matches!(none, StoreError::NoStore { .. }), "{none:?}");
+        assert_eq!(version(&open_write(left.path()).unwrap()), MIGRATIONS.len() as u32);
+        open_read(left.path()).unwrap();
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! [`Tasks`]: opening the store, and the tasks in it. The other doors of the same API are in the neighbouring modules.
 
 use std::ffi::OsString;
-use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +12,7 @@ use super::lock::Lock;
 use super::record::{Access, Model, NewTask, Task, check_class, check_task, micros, timestamp};
 use super::samples::Batch;
 use super::{StoreError, backbones, heads, schema, service};
+use crate::durable;
 use crate::group::GroupBy;
 
 /// Classes of a task. More is a column that is not a label.
@@ -37,10 +37,7 @@ impl Tasks {
             Access::Read => Ok(Self { conn: schema::open_read(dir)?, dir: dir.to_owned(), lock: None }),
             Access::Write { command } => {
                 if !dir.is_dir() {
-                    fs::create_dir_all(dir).map_err(StoreError::io("make the data directory", dir))?;
-                    // A relative path of one part has an empty parent.
-                    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-                    schema::sync_dir(parent.unwrap_or(Path::new(".")))?;
+                    durable::make_folder(dir).map_err(StoreError::io("make the data directory", dir))?;
                 }
                 let lock = Lock::take(dir, command)?;
                 let conn = schema::open_write(dir)?;

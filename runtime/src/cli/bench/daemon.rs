@@ -4,6 +4,7 @@
 //! Two pictures that the head takes for different classes come in turn, so that every frame changes the answer.
 
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +27,7 @@ use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
 use jiff::Timestamp;
 
+use super::hook::Hook;
 use crate::cli::choose::choose;
 use crate::cli::{Context, Outcome, args, who};
 
@@ -36,7 +38,9 @@ const TURNS: u32 = 4;
 /// Labels that are written, one by one.
 const LABELS: usize = 50;
 /// How long the daemon is watched doing nothing.
-const IDLE: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_secs(10);
+/// Answers that the webhook waits for.
+const TOLD: usize = 200;
 
 /// Runs `acclimate bench daemon`.
 pub(super) fn run(context: &Context, args: &args::BenchDaemon) -> anyhow::Result<Outcome> {
@@ -46,23 +50,33 @@ pub(super) fn run(context: &Context, args: &args::BenchDaemon) -> anyhow::Result
     let text = format!(
         "[[source]]\nname = \"belt\"\nkind = \"http\"\n[[task]]\nname = \"{TASK}\"\nkeep = \"labelled\"\nagree = 1\n"
     );
-    let config = Config::parse(&text)?;
-
-    let (hand, handed) = channel();
-    let handed = Mutex::new(Some(handed));
-    let open = move |_: &config::Source| -> Box<dyn Source> {
-        Box::new(Handed { frames: handed.lock().unwrap_or_else(PoisonError::into_inner).take() })
-    };
-    let starting = Start { config, data_dir, opener: context.opener(), options: context.adapt_options() };
-    let running = start(starting, Arc::new(open))?;
-    let record = measure(args, &running, &hand, &frames)?;
+    // A daemon of its own: what the webhook is owed is written to the disk as well, and would be in every other number.
+    let hook = Hook::open()?;
+    let sink = format!("[[sink]]\ntask = \"{TASK}\"\nkind = \"webhook\"\nurl = \"{}\"\n", hook.url);
+    let (running, hand) = begin(context, &format!("{text}{sink}"), &data_dir)?;
+    let sink_ms = hook.time(&hand, &frames, TOLD)?;
+    running.end();
+    let (running, hand) = begin(context, &text, &data_dir)?;
+    let record = measure(args, &running, &hand, &frames, sink_ms)?;
     running.end();
     context.print(&record, || record.words())?;
     Ok(Outcome::Done)
 }
 
+/// A daemon whose source is handed its frames.
+fn begin(context: &Context, config: &str, data_dir: &Path) -> anyhow::Result<(Running, Sender<Vec<u8>>)> {
+    let (hand, handed) = channel();
+    let handed = Mutex::new(Some(handed));
+    let open = move |_: &config::Source| -> Box<dyn Source> {
+        Box::new(Handed { frames: handed.lock().unwrap_or_else(PoisonError::into_inner).take() })
+    };
+    let (config, data_dir) = (Config::parse(config)?, data_dir.to_owned());
+    let starting = Start { config, data_dir, opener: context.opener(), options: context.adapt_options() };
+    Ok((start(starting, Arc::new(open))?, hand))
+}
+
 /// Makes a task with labelled samples and a head; gives two pictures that the head takes for different classes.
-fn fill(context: &Context, args: &args::BenchDaemon, data_dir: &std::path::Path) -> anyhow::Result<[Vec<u8>; 2]> {
+fn fill(context: &Context, args: &args::BenchDaemon, data_dir: &Path) -> anyhow::Result<[Vec<u8>; 2]> {
     let mut tasks = Tasks::open(data_dir, &Access::Write { command: "acclimate bench daemon".to_owned() })?;
     let chosen = choose(context, args.backbone.as_deref(), None, None)?;
     let mut backbone = context.opener().open(&chosen.manifest, &chosen.model)?;
@@ -124,6 +138,7 @@ fn measure(
     running: &Running,
     hand: &Sender<Vec<u8>>,
     frames: &[Vec<u8>; 2],
+    sink_ms: SpreadRecord,
 ) -> anyhow::Result<BenchDaemonRecord> {
     let handle = running.handle().clone();
     // The first frame opens the way, and is not measured.
@@ -131,11 +146,11 @@ fn measure(
     for _ in 0..10 {
         answered.time(hand, frames)?;
     }
-    let (mut idle, mut adapting, adaptations) = (Vec::new(), Vec::new(), Arc::new(AtomicUsize::new(0)));
+    let (mut idle_ms, mut adapting_ms, adaptations) = (Vec::new(), Vec::new(), Arc::new(AtomicUsize::new(0)));
     let each = args.frames.div_ceil(TURNS);
     for _ in 0..TURNS {
         for _ in 0..each {
-            idle.push(answered.time(hand, frames)?);
+            idle_ms.push(answered.time(hand, frames)?);
         }
         let go_on = Arc::new(AtomicBool::new(true));
         let adapter = std::thread::spawn({
@@ -154,19 +169,22 @@ fn measure(
         if adapter.join().is_err() {
             bail!("the thread that asks for adaptations panicked; this is a bug in acclimate");
         }
-        adapting.extend(timed?);
+        adapting_ms.extend(timed?);
     }
     let bytes_per_label = label(running)?;
-    let idle_cpu = idle_cpu();
-    let (idle, adapting) = (spread(idle), spread(adapting));
+    let idle = Idle::watch();
+    let (idle_ms, adapting_ms) = (spread(idle_ms), spread(adapting_ms));
     Ok(BenchDaemonRecord {
         samples: args.samples as usize,
-        ratio: adapting.p99 / idle.p99,
-        idle_ms: idle,
-        adapting_ms: adapting,
+        ratio: adapting_ms.p99 / idle_ms.p99,
+        idle_ms,
+        adapting_ms,
         adaptations: adaptations.load(Ordering::SeqCst),
         resident_bytes: field("/proc/self/status", "VmRSS:").map(|kib| kib * 1024),
-        idle_cpu,
+        sink_ms,
+        idle_seconds: idle.seconds,
+        idle_cpu: idle.cpu,
+        idle_bytes_per_day: idle.written.map(|bytes| bytes / idle.seconds * 86_400.0),
         bytes_per_label,
     })
 }
@@ -187,13 +205,29 @@ fn label(running: &Running) -> anyhow::Result<Option<f64>> {
     Ok(before.zip(after).map(|(before, after)| after.saturating_sub(before) as f64 / labels))
 }
 
-/// Share of one core that the process takes while nothing comes.
-fn idle_cpu() -> Option<f64> {
-    let before = cpu_seconds()?;
-    let start = Instant::now();
-    let (_nothing, nothing) = channel::<()>();
-    let _waited = nothing.recv_timeout(IDLE);
-    Some((cpu_seconds()? - before) / start.elapsed().as_secs_f64())
+/// What the process does while nothing comes.
+struct Idle {
+    seconds: f64,
+    /// Share of one core.
+    cpu: Option<f64>,
+    /// Bytes.
+    written: Option<f64>,
+}
+
+impl Idle {
+    fn watch() -> Self {
+        let (cpu, written) = (cpu_seconds(), field("/proc/self/io", "write_bytes:"));
+        let start = Instant::now();
+        let (_nothing, nothing) = channel::<()>();
+        let _waited = nothing.recv_timeout(IDLE);
+        let seconds = start.elapsed().as_secs_f64();
+        let written_after = field("/proc/self/io", "write_bytes:");
+        Self {
+            seconds,
+            cpu: cpu.zip(cpu_seconds()).map(|(before, after)| (after - before) / seconds),
+            written: written.zip(written_after).map(|(before, after)| after.saturating_sub(before) as f64),
+        }
+    }
 }
 
 /// User and system time of this process, of all threads; the fields behind the name, which may hold anything.
@@ -209,7 +243,7 @@ fn field(file: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
 }
 
-fn spread(mut times: Vec<f64>) -> SpreadRecord {
+pub(super) fn spread(mut times: Vec<f64>) -> SpreadRecord {
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
     SpreadRecord { runs: times.len(), p50: at(0.5), p99: at(0.99) }

@@ -15,17 +15,6 @@ const DISK_KIB: u64 = 16 << 10;
 /// What somebody else keeps on it, and removes later.
 const FILLER: usize = 9 << 20;
 
-fn config(device: &Device) -> std::path::PathBuf {
-    let pictures = device.draw("replay", 10, 1);
-    let source = |class: &str| {
-        let folder = pictures.join(class).display().to_string();
-        format!("[[source]]\nname = \"{class}\"\nkind = \"replay\"\npath = \"{folder}\"\nevery = \"20ms\"\n")
-    };
-    let http = "[http]\nlisten = \"127.0.0.1:0\"\n";
-    let text = format!("{http}{}{}[[task]]\nname = \"parts\"\n", source("disc"), source("stripes"));
-    device.file("acclimate.toml", text.as_bytes())
-}
-
 fn frames(view: &Value) -> u64 {
     view["sources"].as_array().unwrap().iter().map(|source| source["frames"].as_u64().unwrap()).sum()
 }
@@ -52,7 +41,7 @@ fn fill(socket: &mut Socket, first: u64) -> (BTreeSet<String>, String) {
 fn a_full_disk_degrades_it_and_nothing_that_was_acknowledged_is_lost() {
     let device = Device::new();
     let Some(disk) = SmallDisk::mount(&device.data_dir(), DISK_KIB) else { return };
-    let mut daemon = Daemon::start(&device, &config(&device));
+    let mut daemon = Daemon::start(&device, &crate::daemon::config(&device));
     daemon.teach("disc", "disc", 12);
     assert_eq!(daemon.teach("stripes", "stripes", 12)["adaptation"]["verdict"], "activated");
     daemon.wait_until(answers);
@@ -116,7 +105,7 @@ fn a_full_disk_degrades_it_and_nothing_that_was_acknowledged_is_lost() {
 fn on_a_disk_that_is_full_from_the_start_it_says_so_and_starts_once_there_is_room() {
     let device = Device::new();
     let Some(disk) = SmallDisk::mount(&device.data_dir(), DISK_KIB) else { return };
-    let config = config(&device);
+    let config = crate::daemon::config(&device);
     // Nothing is left of a log, which opening would take up without any more room.
     let _ = device.run(["init", "parts", "--backbone", "builtin-picture-1"]).expect(0);
     let filler = disk.path().join("filler");

@@ -76,7 +76,9 @@ fn python_gives_the_probabilities_of_classify() {
         let answers = Running::start(command.args(&pictures)).wait().expect(0).json_lines();
         let script = format!(
             "import sys, json, numpy as np, onnxruntime as ort\nfrom PIL import Image\n\
-             s = ort.InferenceSession(sys.argv[1], providers=['CPUExecutionProvider'])\n\
+             options = ort.SessionOptions()\n\
+             options.add_session_config_entry('session.x64quantprecision', '1')  # no saturation where there is no VNNI\n\
+             s = ort.InferenceSession(sys.argv[1], options, providers=['CPUExecutionProvider'])\n\
              names = json.loads(s.get_modelmeta().custom_metadata_map['acclimate.classes'])\n\
              for path in sys.argv[2:]:\n\
              \x20   x = np.asarray(Image.open(path).convert('RGB').crop((16, 16, 240, 240)), np.float64)\n\

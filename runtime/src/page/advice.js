@@ -193,7 +193,9 @@ export function advice(root, page) {
 
   return {
     update(view) {
-      if (task && task.name !== view.task.name) state = queue.EMPTY;
+      // After a drift what was seen before it no longer comes first.
+      const drifts = task?.name === view.task.name && !task.drifted && view.task.drifted;
+      if (drifts || (task && task.name !== view.task.name)) state = queue.EMPTY;
       const had = JSON.stringify([task?.classes.map(({ name }) => name), task?.undo]);
       task = view.task;
       const lines = [

@@ -387,7 +387,8 @@ fn where_the_head_looks_is_laid_over_the_picture_and_said_in_words() {
     browser.until("document.querySelector('#live .heat .for').getAttribute('x') === '0.25'");
     browser.until_says("#live .where", "it looks mostly at the upper left; the lower right speaks against.");
     assert_eq!(
-        browser.script("return document.querySelector('#live .where button[aria-pressed]').getAttribute('aria-pressed')"),
+        browser
+            .script("return document.querySelector('#live .where button[aria-pressed]').getAttribute('aria-pressed')"),
         "true"
     );
     browser.screenshot("attention");
@@ -409,7 +410,8 @@ fn where_the_head_looks_is_laid_over_the_picture_and_said_in_words() {
     browser.click(&button);
     browser.until_says("#live .where", "tasks/gate/attention");
     assert_eq!(
-        browser.script("return document.querySelector('#live .where button[aria-pressed]').getAttribute('aria-pressed')"),
+        browser
+            .script("return document.querySelector('#live .where button[aria-pressed]').getAttribute('aria-pressed')"),
         "false"
     );
 }

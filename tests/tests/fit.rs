@@ -17,11 +17,15 @@ use ndarray::ArrayView1;
 
 use fuzzed::Fuzzed;
 
+/// Cases beyond the first that were found wrong once.
+const ONCE_WRONG: [u64; 8] = [940, 3_090, 11_168, 12_252, 14_409, 18_472, 19_192, 19_732];
+
 #[test]
 fn whatever_comes_in_out_comes_an_error_or_a_finite_head() {
     let seeds: Vec<u64> = match std::env::var("ACCLIMATE_SEED") {
         Ok(seed) => vec![seed.parse().expect("ACCLIMATE_SEED is a number")],
-        Err(_) => (0..if soak() { 20_000 } else { 300 }).collect(),
+        Err(_) if soak() => (0..20_000).collect(),
+        Err(_) => (0..300).chain(ONCE_WRONG).collect(),
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let results: Vec<(u64, Result<usize, String>)> = std::thread::scope(|scope| {

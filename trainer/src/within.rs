@@ -146,7 +146,14 @@ impl<'a, T: Precision> Within<'a, T> {
             })
         };
         let apart = Mat::from_fn(classes, classes, |c, k| f64::midpoint(apart[(c, k)], apart[(k, c)]));
-        let spread = apart.llt(Side::Lower).map_err(|_| IllConditioned)?.solve(Mat::<f64>::identity(classes, classes));
+        // Positive definite but for rounding, which shows where classes have next to no scatter of their own.
+        let jitter =
+            (T::EPSILON <= f64::EPSILON).then(|| (-15..=-1).map(|power| 10_f64.powi(power))).into_iter().flatten();
+        let factored = |jitter: f64| {
+            Mat::from_fn(classes, classes, |c, k| apart[(c, k)] + jitter * f64::from(c == k)).llt(Side::Lower).ok()
+        };
+        let factor = std::iter::once(0.0).chain(jitter).find_map(factored).ok_or(IllConditioned)?;
+        let spread = factor.solve(Mat::<f64>::identity(classes, classes));
         let of_means =
             Mat::from_fn(classes, classes, |c, k| (spread[(c, k)] - f64::from(c == k)) / roots[c] / roots[k]);
         Ok(Shrunk { within: self, shrinkage, scale: n / kept, fit, roots, spread, of_means })

@@ -78,7 +78,7 @@ fn a_full_disk_degrades_it_and_nothing_that_was_acknowledged_is_lost() {
     let (more, _) = fill(&mut socket, 30_000);
     assert!(more.len() <= 1, "what is full stays full: {}", more.len());
     acknowledged.extend(more);
-    assert!(is_degraded(&daemon.status()));
+    daemon.wait_until(is_degraded);
 
     // Room is made, and it finds out by itself.
     fs::remove_file(&filler).unwrap();

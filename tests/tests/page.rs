@@ -123,7 +123,18 @@ fn a_person_teaches_it_the_light_changes_and_it_learns_that_too() {
     browser.click(&browser.element("#start button[type=submit]", "Begin teaching"));
     hold(&browser, cardboard.class, 20);
     camera.show(&glass.bright[..20]);
-    let said = hold(&browser, glass.class, 20);
+    let mut said = hold(&browser, glass.class, 20);
+    // Photographs of one hold are as unlike as those of two: what two holds taught may be no better than chance when one is
+    // left out, and then more are asked for.
+    for more in 1..4 {
+        if in_service(&daemon.status()).is_some() {
+            break;
+        }
+        for stock in [&cardboard, &glass] {
+            camera.show(&stock.bright[more * 20..][..20]);
+            said = hold(&browser, stock.class, 20);
+        }
+    }
     browser.until_says("#live .answer", glass.class);
     let first = stopwatch.elapsed();
     eprintln!("from the empty page to the first own answer: {:.1} s; {}", first.as_secs_f64(), said.replace('\n', " "));

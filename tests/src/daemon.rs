@@ -1,10 +1,8 @@
 //! A running daemon as tests reach it: through its Unix socket, line by line. Knows what the socket's table says and nothing
 //! of what is behind it.
 
-use std::collections::HashSet;
-use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
@@ -13,6 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::device::Device;
+use crate::http;
 use crate::program::{Finished, Running};
 
 /// A daemon on a device's store.
@@ -172,25 +171,14 @@ impl Daemon {
         self.running.id()
     }
 
-    /// The port of its page on 127.0.0.1, whichever it was given.
+    /// Where its page and its API listen.
     ///
     /// # Panics
-    /// When it listens nowhere.
-    pub fn port(&self) -> u16 {
-        let process = format!("/proc/{}", self.running.id());
-        let open = fs::read_dir(format!("{process}/fd")).expect("a running program");
-        let open: HashSet<String> = open
-            .flatten()
-            .filter_map(|file| Some(fs::read_link(file.path()).ok()?.to_string_lossy().into_owned()))
-            .collect();
-        // sl, local_address, rem_address, st, …, inode: proc(5). 0A is LISTEN.
-        let table = fs::read_to_string(format!("{process}/net/tcp")).expect("a kernel with TCP");
-        let listening = table.lines().find_map(|line| {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let mine = words.get(3) == Some(&"0A") && open.contains(&format!("socket:[{}]", words.get(9)?));
-            u16::from_str_radix(words.get(1)?.rsplit(':').next()?, 16).ok().filter(|_| mine)
-        });
-        listening.expect("it listens")
+    /// When it does not say so.
+    pub fn address(&self) -> SocketAddr {
+        let page = self.page();
+        let address = page.trim_start_matches("http://").trim_end_matches('/');
+        address.parse().unwrap_or_else(|error| panic!("{error} in {page}"))
     }
 
     /// What is at a path of its page: status and body.
@@ -198,13 +186,10 @@ impl Daemon {
     /// # Panics
     /// When it does not answer.
     pub fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port())).expect("it listens");
-        let ask = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
-        stream.write_all(ask.as_bytes()).expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        (head[9..12].parse().expect("a status"), body.to_owned())
+        let address = self.address();
+        let (status, answer) = http::ask(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n"), "");
+        let (_head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        (status, body.to_owned())
     }
 
     /// Sends it a signal, e.g. `TERM`.

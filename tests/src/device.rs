@@ -7,10 +7,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use crate::picture;
 use crate::program::{Finished, Running, acclimate};
+
+/// The id of a sample with this content: the first half of its SHA-256, in hexadecimal.
+pub fn sample_id(content: &[u8]) -> String {
+    Sha256::digest(content)[..16].iter().fold(String::new(), |id, byte| id + &format!("{byte:02x}"))
+}
 
 /// Gone, with its data, when dropped.
 #[derive(Debug)]

@@ -220,12 +220,25 @@ fn locked(said: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
     said.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The resident set of a process now, in bytes.
+///
+/// # Panics
+/// When it has ended.
+#[track_caller]
+pub fn resident(id: u32) -> u64 {
+    status_bytes(id, "VmRSS:").expect("a running process")
+}
+
 /// The kernel's high-water mark of a process; 0 once it has ended.
 fn resident_peak(id: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-    let kib =
-        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse().ok());
-    kib.map_or(0, |kib: u64| kib * 1024)
+    status_bytes(id, "VmHWM:").unwrap_or(0)
+}
+
+/// A size that `/proc` tells of a process: proc(5).
+fn status_bytes(id: u32, key: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let kib = status.lines().find_map(|line| line.strip_prefix(key)?.trim().strip_suffix("kB")?.trim().parse().ok());
+    kib.map(|kib: u64| kib * 1024)
 }
 
 #[cfg(test)]

@@ -13,9 +13,8 @@ use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
-use crate::device::Device;
+use crate::device::{Device, sample_id};
 use crate::draws::Draw;
 use crate::features::Features;
 use crate::table::Mean;
@@ -54,9 +53,7 @@ impl Split {
     pub fn rows(&self, features: &Features) -> Draw {
         let rows: HashMap<&str, usize> = features.ids.iter().enumerate().map(|(row, id)| (id.as_str(), row)).collect();
         let row = |photograph: &Photograph| {
-            let bytes = fs::read(&photograph.path).expect("a photograph that can be read");
-            let id: String =
-                Sha256::digest(bytes)[..16].iter().fold(String::new(), |id, byte| id + &format!("{byte:02x}"));
+            let id = sample_id(&fs::read(&photograph.path).expect("a photograph that can be read"));
             *rows.get(id.as_str()).expect("every photograph has a feature")
         };
         let train: BTreeSet<usize> = self.train.iter().map(row).collect();

@@ -3,7 +3,6 @@
 //!
 //! A few examples of each operation here, 300 in `cargo xtask soak api`.
 
-use std::net::SocketAddr;
 use std::process::Command;
 
 use acclimate_tests::daemon::Daemon;
@@ -28,7 +27,7 @@ fn nothing_that_is_asked_of_a_daemon_fails_or_is_answered_as_is_not_described() 
     for class in ["disc", "stripes"] {
         let _ = daemon.teach(class, class, 10);
     }
-    let address = SocketAddr::from(([127, 0, 0, 1], daemon.port()));
+    let address = daemon.address();
     // Once about what is there, once about anything.
     let sample = device.json(["sample", "list", "parts"])[0]["sample"].as_str().unwrap().to_owned();
     let there =

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use acclimate_tests::daemon::Daemon;
 use acclimate_tests::device::Device;
 use acclimate_tests::picture;
+use acclimate_tests::program::resident;
 use acclimate_tests::skip::soak;
 
 /// Frames in a file, which is written over and over.
@@ -32,12 +33,10 @@ struct Cost {
 
 impl Cost {
     fn of(process: u32, data: &Path) -> Self {
-        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
         let files = fs::read_dir(data).unwrap();
         // A file of the database may go while they are counted.
         let disk = files.filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum();
-        Self { memory: kib.map_or(0, |kib: u64| kib << 10), disk }
+        Self { memory: resident(process), disk }
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use acclimate_tests::browser::Browser;
 use acclimate_tests::camera::{Camera, seen};
 use acclimate_tests::daemon::Daemon;
-use acclimate_tests::device::Device;
+use acclimate_tests::device::{Device, sample_id};
 use acclimate_tests::skip::{assets, soak};
 use acclimate_tests::trashnet::TrashNet;
 use serde_json::Value;
@@ -238,7 +238,7 @@ fn label_newest(browser: &Browser, daemon: &mut Daemon, stocks: &[&Stock]) {
              && document.querySelector('.queue .screen img').getAttribute('src').split('/').at(-2)",
         );
         let id = id.as_str().unwrap().to_owned();
-        let truth = stocks.iter().find(|stock| stock.dark.iter().any(|picture| is(picture, &id)));
+        let truth = stocks.iter().find(|stock| stock.dark.iter().any(|picture| sample_id(picture) == id));
         let key = truth.map_or("s", |stock| if classes(&daemon.status())[0] == stock.class { "1" } else { "2" });
         think(browser, 1.5);
         browser.script("document.querySelector('.thumbs [aria-selected][tabindex=\"0\"]').focus()");
@@ -264,13 +264,6 @@ fn right_in_the_dark(device: &Device, stocks: &[&Stock]) -> Vec<bool> {
         right.extend(classified.iter().map(|answer| answer["class"] == stock.class));
     }
     right
-}
-
-/// Whether a sample is this picture.
-fn is(picture: &[u8], id: &str) -> bool {
-    use sha2::{Digest as _, Sha256};
-    let digest = Sha256::digest(picture);
-    digest[..16].iter().fold(String::new(), |id, byte| id + &format!("{byte:02x}")) == id
 }
 
 fn classes(view: &Value) -> Vec<String> {

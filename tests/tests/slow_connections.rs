@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use acclimate_tests::daemon::Daemon;
 use acclimate_tests::device::Device;
 use acclimate_tests::http::ask;
+use acclimate_tests::program::resident;
 use acclimate_tests::skip::soak;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -127,13 +128,6 @@ fn knock(address: SocketAddr) {
     }
 }
 
-fn resident(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let kib =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse().ok());
-    kib.map_or(0, |kib: u64| kib << 10)
-}
-
 #[test]
 fn a_thousand_slow_connections_keep_nobody_out_and_change_nothing() {
     let (count, visits, pause) = if soak() { (1_000, 60, PAUSES[1]) } else { (300, 10, PAUSES[0]) };
@@ -143,7 +137,7 @@ fn a_thousand_slow_connections_keep_nobody_out_and_change_nothing() {
     let config = device.file("acclimate.toml", text.as_bytes());
     let mut daemon = Daemon::start(&device, &config);
     daemon.wait_until(|view| view["tasks"][0]["extractor"].is_string());
-    let address = SocketAddr::from(([127, 0, 0, 1], daemon.port()));
+    let address = daemon.address();
     let alone = open_the_page(address);
     let (digest, before) = (device.digest(), resident(daemon.id()));
 

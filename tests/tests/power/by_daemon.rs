@@ -1,7 +1,5 @@
 //! A session of a daemon that is taught, told and asked through its socket and over HTTP, on a disk.
 
-use std::net::SocketAddr;
-
 use acclimate_tests::daemon::Daemon;
 use acclimate_tests::device::Device;
 use acclimate_tests::disk::Disk;
@@ -72,7 +70,7 @@ impl Recorder {
             return self.step(&said, |daemon| drop(daemon.try_ask(command)));
         }
         self.step(&format!("{said} over HTTP"), |daemon| {
-            let address = SocketAddr::from(([127, 0, 0, 1], daemon.port()));
+            let address = daemon.address();
             let head =
                 format!("POST /api/v1/command HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n");
             let (status, answer) = http::ask(address, &head, &said);

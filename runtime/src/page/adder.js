@@ -2,7 +2,7 @@
 // something else posts.
 
 import * as api from "./api.js";
-import { h, mark, say } from "./dom.js";
+import { h, mark, picture, say } from "./dom.js";
 import { free } from "./words.js";
 
 /** What adds sources. `page` has `send(body)`, `announce(text)`; `names()` are those that are taken. */
@@ -51,8 +51,7 @@ export function adder(page, names) {
 
   function card({ device, name: title, formats, problem }) {
     const image = h("img", { class: "frame", alt: `what ${device} sees`, hidden: true });
-    image.onload = () => mark(image, "hidden", false);
-    if (!problem) image.src = api.cameraOf(device);
+    if (!problem) picture(image, api.cameraOf(device));
     return h("li", null, h("button", { type: "button", class: "pick", disabled: Boolean(problem), onclick: () => add({ device }, "camera") },
       h("span", { class: "screen" }, image), h("b", null, title || device), h("span", { class: "small" }, problem ?? `${device} · ${formats[0] ?? ""}`)));
   }

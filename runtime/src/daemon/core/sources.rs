@@ -63,18 +63,15 @@ impl Core {
 
     /// A source is removed once that is stored.
     pub(super) fn remove_source(&mut self, request: Request, name: &str) -> Result<(), CommandError> {
-        let Some((name, source)) = self.sources.get_key_value(name) else {
-            return Err(CommandError::NotFound(format!("there is no source `{name}`")));
-        };
-        if !source.added {
+        let (source, known) = self.known_source(name)?;
+        if !known.added {
             let declared = format!("source `{name}` stands in the configuration: remove it there and start again");
             return Err(CommandError::Conflict(declared));
         }
-        let holds = self.tasks.values().filter_map(|task| task.hold.as_ref());
-        if let Some(hold) = holds.into_iter().find(|hold| hold.source == *name) {
+        let mut holds = self.tasks.values().filter_map(|task| task.hold.as_ref());
+        if let Some(hold) = holds.find(|hold| hold.source == source) {
             return Err(CommandError::Conflict(format!("`{}` is being held on `{name}`: let it go first", hold.class)));
         }
-        let source = Arc::clone(name);
         self.store(&Arc::from(""), Job::RemoveSource(Arc::clone(&source)), Pending::SourceGone { request, source });
         Ok(())
     }

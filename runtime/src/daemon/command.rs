@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::notice::State;
+use crate::causes;
 use crate::record::{AdaptationRecord, PredictionRecord};
+use crate::store::StoreError;
 
 /// Something to do. Who asks travels beside it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
@@ -215,7 +217,7 @@ pub enum Reply {
 }
 
 /// Why a command was not carried out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize, thiserror::Error)]
 pub enum CommandError {
     /// It cannot be done now.
     #[error("{0}")]
@@ -232,4 +234,21 @@ pub enum CommandError {
     /// The daemon is ending, or too many commands wait.
     #[error("{0}")]
     Unavailable(String),
+}
+
+impl From<StoreError> for CommandError {
+    /// Of who reads; whoever writes tells apart what is wrong with the disk.
+    fn from(error: StoreError) -> Self {
+        let words = causes(&error);
+        match error {
+            StoreError::AmbiguousSample { .. } => Self::Invalid(words),
+            StoreError::NoClass { .. }
+            | StoreError::NoGeneration { .. }
+            | StoreError::NoSample { .. }
+            | StoreError::NoStore { .. }
+            | StoreError::NoTask { .. }
+            | StoreError::PayloadGone { .. } => Self::NotFound(words),
+            _ => Self::Failed(words),
+        }
+    }
 }

@@ -155,16 +155,6 @@ impl From<CommandError> for Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        let code = match &error {
-            StoreError::AmbiguousSample { .. } => Code::Invalid,
-            StoreError::NoClass { .. }
-            | StoreError::NoGeneration { .. }
-            | StoreError::NoSample { .. }
-            | StoreError::NoStore { .. }
-            | StoreError::NoTask { .. }
-            | StoreError::PayloadGone { .. } => Code::NotFound,
-            _ => Code::Failed,
-        };
-        Self::new(code, crate::causes(&error))
+        CommandError::from(error).into()
     }
 }

@@ -50,12 +50,9 @@ enum Asked {
 
 #[derive(Debug, Deserialize, Serialize)]
 enum Answer {
-    Conflict(String),
-    Failed(String),
-    Invalid(String),
     Map(Box<ClassMapRecord>),
-    NotFound(String),
-    Unavailable(String),
+    #[serde(untagged)]
+    Refused(CommandError),
 }
 
 /// The process, from the daemon.
@@ -127,15 +124,10 @@ impl Apart {
             .answers
             .recv_timeout(PATIENCE)
             .map_err(|_| format!("the process that looks has ended, or said nothing for {} s", PATIENCE.as_secs()))?;
-        let answer = serde_json::from_str(&answer).map_err(|error| format!("its answer is none ({error})"))?;
-        Ok(match answer {
-            Answer::Conflict(words) => Err(CommandError::Conflict(words)),
-            Answer::Failed(words) => Err(CommandError::Failed(words)),
-            Answer::Invalid(words) => Err(CommandError::Invalid(words)),
-            Answer::Map(record) => Ok(*record),
-            Answer::NotFound(words) => Err(CommandError::NotFound(words)),
-            Answer::Unavailable(words) => Err(CommandError::Unavailable(words)),
-        })
+        match serde_json::from_str(&answer).map_err(|error| format!("its answer is none ({error})"))? {
+            Answer::Map(record) => Ok(Ok(*record)),
+            Answer::Refused(error) => Ok(Err(error)),
+        }
     }
 }
 
@@ -178,12 +170,8 @@ pub fn look(opener: Opener, data_dir: PathBuf) -> std::io::Result<()> {
             Asked::Sample(id) => Of::Sample(id),
         };
         let answer = match looker.map(&task, &of, class.as_deref()) {
-            Err(CommandError::Conflict(words)) => Answer::Conflict(words),
-            Err(CommandError::Failed(words)) => Answer::Failed(words),
-            Err(CommandError::Invalid(words)) => Answer::Invalid(words),
-            Err(CommandError::NotFound(words)) => Answer::NotFound(words),
-            Err(CommandError::Unavailable(words)) => Answer::Unavailable(words),
             Ok(record) => Answer::Map(Box::new(record)),
+            Err(error) => Answer::Refused(error),
         };
         let mut out = std::io::stdout().lock();
         writeln!(out, "{}", serde_json::to_string(&answer)?)?;

@@ -12,7 +12,7 @@ use crate::daemon::command::CommandError;
 use crate::daemon::inference::{cropped, picture};
 use crate::embedding::{OpenError, Opener};
 use crate::record::ClassMapRecord;
-use crate::store::{Access, StoreError, Tasks};
+use crate::store::{Access, Tasks};
 
 /// What looks, with the backbone that was opened last.
 pub(super) struct Looker {
@@ -25,14 +25,14 @@ pub(super) struct Looker {
 impl Looker {
     /// Where the head in service of a task looks for a class, or for what it takes the picture for.
     pub(super) fn map(&mut self, task: &str, of: &Of, class: Option<&str>) -> Result<ClassMapRecord, CommandError> {
-        let tasks = Tasks::open(&self.data_dir, &Access::Read).map_err(|error| of_store(&error))?;
+        let tasks = Tasks::open(&self.data_dir, &Access::Read)?;
         let none = || {
             CommandError::NotFound(format!(
                 "task `{task}` has no head in service yet: label samples of two classes, then adapt"
             ))
         };
-        let head = tasks.in_service(task).map_err(|error| of_store(&error))?.ok_or_else(none)?;
-        let known = tasks.task_on(task, &head.file.backbone_id).map_err(|error| of_store(&error))?;
+        let head = tasks.in_service(task)?.ok_or_else(none)?;
+        let known = tasks.task_on(task, &head.file.backbone_id)?;
         let wrong = |error: &dyn std::error::Error| CommandError::Invalid(causes(error));
         let (picture, crop, sample) = match of {
             Of::Frame(frame, crop) => {
@@ -41,8 +41,8 @@ impl Looker {
                 (seen.map_err(|error| wrong(&error))?, *crop, None)
             }
             Of::Sample(id) => {
-                let id = tasks.sample(task, id).map_err(|error| of_store(&error))?.id;
-                let payload = tasks.payload(task, &id).map_err(|error| of_store(&error))?;
+                let id = tasks.sample(task, id)?.id;
+                let payload = tasks.payload(task, &id)?;
                 (Picture::decode(&payload).map_err(|error| wrong(&error))?, None, Some(id.to_string()))
             }
         };
@@ -75,17 +75,5 @@ impl Looker {
             },
             Of::Sample(_) => record,
         })
-    }
-}
-
-fn of_store(error: &StoreError) -> CommandError {
-    let words = causes(error);
-    match error {
-        StoreError::AmbiguousSample { .. } => CommandError::Invalid(words),
-        StoreError::NoSample { .. }
-        | StoreError::NoStore { .. }
-        | StoreError::NoTask { .. }
-        | StoreError::PayloadGone { .. } => CommandError::NotFound(words),
-        _ => CommandError::Failed(words),
     }
 }

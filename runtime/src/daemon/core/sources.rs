@@ -65,7 +65,8 @@ impl Core {
     pub(super) fn remove_source(&mut self, request: Request, name: &str) -> Result<(), CommandError> {
         let (source, known) = self.known_source(name)?;
         if !known.added {
-            let declared = format!("source `{name}` stands in the configuration: remove it there and start again");
+            let declared =
+                format!("source `{name}` stands in the configuration: remove it there, then SIGHUP has it read again");
             return Err(CommandError::Conflict(declared));
         }
         let mut holds = self.tasks.values().filter_map(|task| task.hold.as_ref());

@@ -14,7 +14,7 @@ mod tune;
 
 use std::time::{Duration, Instant};
 
-use acclimate_trainer::{EvaluationError, FitError, JudgeError, Kind, Outcome, SamplesError};
+use acclimate_trainer::{EvaluationError, FitError, JudgeError, Kind, Outcome, SamplesError, domain};
 use jiff::Timestamp;
 use ndarray::Array2;
 
@@ -38,6 +38,9 @@ pub struct Options {
     pub kinds: Vec<Kind>,
     /// A person's word that the new labels are right.
     pub trust_labels: bool,
+    /// The mean feature `[dim]` of what is sensed since it changed, if it did: heads are not to use the direction in which
+    /// everything moved.
+    pub elsewhere: Option<Vec<f32>>,
     /// What is not chosen by leave-out.
     pub fixed: Fixed,
     /// How the head is to answer.
@@ -178,7 +181,15 @@ pub fn fit_on(tasks: &Tasks, task: &str, backbone: Option<&[u8; 32]>, options: &
     let load = start.elapsed().as_secs_f64();
 
     let mut budget = Budget::new(options.budget);
-    let proposal = problem.propose(options, shipped.as_ref(), &mut |kind, flops| budget.may_start(kind, flops))?;
+    let nuisance = problem.nuisance(service.as_ref(), options.elsewhere.as_deref());
+    let mut may_start = |kind: Kind, flops: f64| budget.may_start(kind, flops);
+    let mut proposal = problem.propose(options, shipped.as_ref(), None, &mut may_start)?;
+    if let (Some(plain), Some(nuisance)) = (&proposal, &nuisance)
+        && let Some(without) = problem.propose(options, shipped.as_ref(), Some(nuisance), &mut may_start)?
+        && !problem.costs(plain, &without, service.as_ref())
+    {
+        proposal = Some(without);
+    }
     let verdict = problem.judge(proposal.as_ref(), service.as_ref(), options.trust_labels)?;
     let mut record = problem.record(task, &verdict, proposal.as_ref(), service.as_ref())?;
     record.taken_back = taken_back.map(|generation| generation.0);
@@ -201,6 +212,7 @@ pub fn fit_on(tasks: &Tasks, task: &str, backbone: Option<&[u8; 32]>, options: &
             evaluation: problem.evaluate(proposal.selected())?,
             extractor,
             fixed: Fixed { precision, ..options.fixed },
+            nuisance: proposal.nuisance().cloned(),
             parent: service.as_ref().map(|service| service.head.generation.0),
             statistics: Some(snapshot.digest().0),
             time: Timestamp::now(),
@@ -243,7 +255,8 @@ impl Fitted {
 }
 
 /// Forgets samples or a class. If the head in service was fitted on any of it, one of the same kind, fitted on what
-/// remains, takes over in the same transaction; where too little remains, no head is in service.
+/// remains, takes over in the same transaction; where too little remains, no head is in service. Directions that the head did without were measured against the samples that go,
+/// and go with them.
 ///
 /// # Errors
 /// When the store fails, or the numbers do: then nothing is forgotten.
@@ -253,7 +266,7 @@ pub fn forget(tasks: &mut Tasks, task: &str, what: &Forget, options: &Options) -
         let problem = Problem::new(snapshot, None);
         let fixed = gone.file.provenance.fixed;
         let options = Options { kinds: vec![gone.file.head.kind], fixed, rule: Rule::default(), ..options.clone() };
-        let proposal = match problem.propose(&options, shipped.as_ref(), &mut |_, _| true) {
+        let proposal = match problem.propose(&options, shipped.as_ref(), None, &mut |_, _| true) {
             Ok(Some(proposal)) => proposal,
             Ok(None) | Err(AdaptError::NoCandidate { .. }) => return Ok(None),
             Err(error) => return Err(error),
@@ -268,6 +281,7 @@ pub fn forget(tasks: &mut Tasks, task: &str, what: &Forget, options: &Options) -
             evaluation: problem.evaluate(candidate)?,
             extractor: gone.file.provenance.extractor.clone(),
             fixed: Fixed { precision, ..fixed },
+            nuisance: None,
             parent: None,
             statistics: Some(snapshot.digest().0),
             time: Timestamp::now(),

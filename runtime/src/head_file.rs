@@ -1,12 +1,12 @@
 //! Head files (`.head`): one fitted head with everything needed to judge and to use it. Knows nothing about stores.
 //!
 //! CBOR behind the bounded reader of [`crate::cbor`], always in its one deterministic form, so that equal heads are
-//! equal bytes. Under the tag of self-described CBOR (55799, first bytes `d9 d9 f7`) is one map, format 2, or 3 where the head was adjusted to
-//! another site:
+//! equal bytes. Under the tag of self-described CBOR (55799, first bytes `d9 d9 f7`) is one map, format 2, 3 where the head was adjusted to
+//! another site, or 4 where it does without directions:
 //!
 //! | field | type | what |
 //! |---|---|---|
-//! | `format` | 2 or 3 | version of this table |
+//! | `format` | 2, 3 or 4 | version of this table |
 //! | `task` | text | the task it was fitted for |
 //! | `backbone` | 32 bytes | id of the backbone whose features it reads |
 //! | `classes` | \[text\] | names, one at least, no two alike |
@@ -52,12 +52,13 @@
 //!
 //! | field of `provenance` | type | what |
 //! |---|---|---|
-//! | `adjusted` | map | of format 3 alone: what a fitted head was adjusted by; see below |
+//! | `adjusted` | map | what a fitted head was adjusted by, see below; from format 3 on, and in format 4 null where it was not |
 //! | `counts` | \[uint\] | samples it was fitted on, per class |
 //! | `device` | text | where it was fitted |
 //! | `evaluation` | map or null | see below |
 //! | `extractor` | text | engine, version, provider and precision that computed the features |
 //! | `fixed` | map or null | what a person fixed of the fit: `gamma`, `lambda` and `precision` float or null, `weighting` text |
+//! | `nuisance` | f32 `[k, dim]` | of format 4 alone: orthonormal directions that its weights do not use; 1 to 4 |
 //! | `parent` | uint or null | generation in service when it was fitted, in the store that fitted it |
 //! | `statistics` | 32 bytes or null | digest of the statistics it was fitted on |
 //! | `time` | 0(text) | when, RFC 3339; by a clock that may have been wrong |
@@ -87,6 +88,7 @@
 mod read;
 mod write;
 
+use acclimate_trainer::domain::Nuisance;
 use acclimate_trainer::{
     COVERAGES, Decision, Evaluation, Form, Head, Kernel, Linear, Measure, Novelty, Stored, Weighting,
 };
@@ -95,9 +97,10 @@ use jiff::Timestamp;
 use crate::cbor::CborError;
 
 /// The newest format. What it alone can say is written in it, all else in `PLAIN`, which earlier versions read too.
-pub const FORMAT: u64 = 3;
+pub const FORMAT: u64 = 4;
 
-/// The format of a head that was not adjusted.
+/// The format of a head that was adjusted and uses every direction, and of one that was not adjusted either.
+const ADJUSTED: u64 = 3;
 const PLAIN: u64 = 2;
 
 /// The oldest format that is read.
@@ -147,6 +150,8 @@ pub struct Provenance {
     pub extractor: String,
     /// What a person fixed of the fit: the same is fixed when it is fitted again.
     pub fixed: Fixed,
+    /// The directions that its weights do not use.
+    pub nuisance: Option<Nuisance>,
     /// Generation in service when it was fitted, in the store that fitted it.
     pub parent: Option<u32>,
     /// Digest of the statistics it was fitted on.
@@ -247,6 +252,7 @@ impl HeadFile {
             evaluation,
             extractor: _,
             fixed,
+            nuisance,
             parent: _,
             statistics: _,
             time: _,
@@ -273,6 +279,10 @@ impl HeadFile {
         shape("decision.thresholds", (decision.thresholds().map_or(n, <[f64]>::len), 1), (n, 1))?;
         finite("provenance.fixed", [fixed.gamma, fixed.lambda, fixed.precision].into_iter().flatten())?;
         shape("provenance.counts", (counts.len(), 1), (n, 1))?;
+        if let Some(nuisance) = nuisance {
+            let directions = nuisance.directions();
+            shape("provenance.nuisance", directions.dim(), (directions.nrows(), form.dim()))?;
+        }
         if let Some(Adjustment { samples: _, groups: _, p, shift }) = adjusted {
             finite("provenance.adjusted.p", [*p])?;
             shape("provenance.adjusted.shift", (shift.len(), 1), (form.dim(), 1))?;

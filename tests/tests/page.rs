@@ -19,8 +19,9 @@ use serde_json::Value;
 type Pictures = Vec<Arc<Vec<u8>>>;
 
 const CLASSES: [&str; 2] = ["cardboard", "glass"];
-/// What is left of red, green and blue when the light goes.
-const LAMP: [f32; 3] = [0.25; 3];
+/// What is left of red, green and blue under the lamp of the yard (low-pressure sodium): what was learnt by day is hardly better
+/// than chance there (`cargo xtask report light`).
+const LAMP: [f32; 3] = [0.9, 0.45, 0.1];
 /// Labels after which it adapts to a drift by itself.
 const ENOUGH: u64 = 5;
 /// Pictures of a class in the dark that are not shown to the camera.
@@ -193,11 +194,10 @@ fn a_person_teaches_it_the_light_changes_and_it_learns_that_too() {
     let (lost, gained) = (changed(true), changed(false));
     let (before, after) = (count(&before), count(&after));
     eprintln!("in the dark, of {DARK} other pictures a class: {before} right before, {after} after {labelled} labels");
-    // Which five it were depends on the moment, and five may be all of one class: once in a dozen runs the verdict accepted a
-    // head that was clearly worse here (McNemar's test). So it is asserted where somebody looks, and printed elsewhere.
-    let by_chance = 3.0 * ((lost + gained) as f64).sqrt();
-    let clearly_worse = lost as f64 - gained as f64 > by_chance;
-    assert!(!(soak() && clearly_worse), "{lost} lost, {gained} gained");
+    // By more than chance (McNemar's test).
+    assert!(gained as f64 - lost as f64 > 3.0 * ((lost + gained) as f64).sqrt(), "{gained} gained, {lost} lost");
+    let said = browser.script("return document.querySelector('#history li').textContent");
+    assert!(said.as_str().unwrap().contains("the direction in which everything moved"), "{said}");
     think(&browser, 2.0);
     browser.screenshot("page-6-learnt-the-dark");
 

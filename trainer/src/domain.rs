@@ -2,11 +2,13 @@
 //! features and what the head was learnt on in, a head out. Nothing here changes the head it is given, so every
 //! adjustment is taken back by going on with that one.
 //!
-//! Offered without labels is [`adjust`] alone: normalisation where the drift test says that there is something to adjust to.
+//! With a few labels, heads are fitted anew without the direction in which everything moved ([`Nuisance`]); [`pool`] and
+//! [`towards`] are what else was measured. Offered without labels is [`adjust`] alone: normalisation where the drift test says that there is something to adjust to.
 //! [`prototypes`] (T3A) and [`self_train`] are there to be measured; `cargo xtask report domains` has the figures.
 
 mod few;
 mod normalise;
+mod nuisance;
 mod prototypes;
 mod self_training;
 
@@ -14,6 +16,7 @@ use ndarray::{Array1, Array2, ArrayView2};
 
 pub use few::{Pooled, WEIGHTS, pool, towards};
 pub use normalise::{Source, moved, normalise, shift};
+pub use nuisance::{MOST, Nuisance, costs, fit_without};
 pub use prototypes::prototypes;
 pub use self_training::self_train;
 

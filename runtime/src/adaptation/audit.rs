@@ -93,7 +93,8 @@ fn refit(
     };
     let shipped = tasks.shipped(&snapshot.task, &snapshot.backbone_id)?;
     let fixed = provenance.fixed;
-    let proposal = problem.propose(&Options { kinds, fixed, ..options.clone() }, shipped.as_ref(), &mut |_, _| true);
+    let (options, without) = (Options { kinds, fixed, ..options.clone() }, provenance.nuisance.as_ref());
+    let proposal = problem.propose(&options, shipped.as_ref(), without, &mut |_, _| true);
     let proposal = match proposal {
         Ok(Some(proposal)) => proposal.choosing(head.file.head.kind),
         Ok(None) => None,

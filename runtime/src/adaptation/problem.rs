@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use acclimate_trainer::domain;
+use acclimate_trainer::domain::{self, Nuisance, fit_without};
 use acclimate_trainer::{
     Candidate, Decision, Evaluation, FORGOTTEN, FitOptions, InService, JudgeInput, Kind, LearningCurve, Outcome, Prior,
     Samples, Verdict, fit_within, judge, select,
@@ -15,6 +15,10 @@ use crate::group::{GroupBy, groups};
 use crate::head_file::{Fixed, HeadFile};
 use crate::record::{AdaptationRecord, CandidateRecord, EvaluationRecord, LearningCurveRecord, Seconds};
 use crate::store::{LeaveOut, SampleId, Snapshot, StoredHead};
+
+/// What is said of a candidate that does without directions, as a token and in words.
+const NUISANCE: (&str, &str) =
+    ("nuisance_left_out", "it does not use the direction in which everything moved when what is sensed changed");
 
 /// A snapshot, with classes that have no sample left out, unless heads are to keep them.
 pub(super) struct Problem<'a> {
@@ -53,11 +57,18 @@ pub(super) struct Proposal {
     eligible: Vec<bool>,
     /// Leave-out probabilities of the yardstick of a first head, `[n, names]`.
     prototype: Array2<f64>,
+    /// What the candidates do without.
+    nuisance: Option<Nuisance>,
 }
 
 impl Proposal {
     pub(super) fn selected(&self) -> &Candidate {
         &self.candidates[self.selected]
+    }
+
+    /// The directions that its heads do not use, if they are to do without any.
+    pub(super) fn nuisance(&self) -> Option<&Nuisance> {
+        self.nuisance.as_ref()
     }
 
     /// The candidates that were asked for.
@@ -98,10 +109,12 @@ impl<'a> Problem<'a> {
     }
 
     /// Fits what may start, and selects; nothing where there are no samples, or of one class only in a task that knows others.
+    /// `without` directions, nothing also where no kind asked for can do without.
     pub(super) fn propose(
         &self,
         options: &Options,
         shipped: Option<&StoredHead>,
+        without: Option<&Nuisance>,
         may_start: &mut dyn FnMut(Kind, f64) -> bool,
     ) -> Result<Option<Proposal>, AdaptError> {
         let one_class = self.seen.len() == 1;
@@ -116,7 +129,10 @@ impl<'a> Problem<'a> {
         let prior = shipped.map(|shipped| self.prior(&shipped.file));
         let Fixed { gamma, lambda, precision: _, weighting } = options.fixed;
         let fitting = FitOptions { kinds, gamma, lambda, weighting, prior, seed: 0, threads: options.threads };
-        let fitted = fit_within(&samples, &fitting, may_start)?;
+        let fitted = match without {
+            Some(nuisance) => fit_without(&samples, nuisance, &fitting, may_start)?,
+            None => fit_within(&samples, &fitting, may_start)?,
+        };
         let candidates = fitted.candidates;
         // Where classes without samples are to be kept, only what starts from the model's own classifier has them all.
         let asked = |candidate: &&Candidate| {
@@ -124,8 +140,11 @@ impl<'a> Problem<'a> {
         };
         let mask: Vec<bool> = candidates.iter().map(|candidate| asked(&candidate)).collect();
         let eligible: Vec<Candidate> = candidates.iter().filter(asked).cloned().collect();
-        let none = || AdaptError::NoCandidate { task: self.snapshot.task.clone() };
-        let kind = eligible.get(select(&eligible)).ok_or_else(none)?.head.kind;
+        let kind = match eligible.get(select(&eligible)) {
+            Some(candidate) => candidate.head.kind,
+            None if without.is_some() => return Ok(None),
+            None => return Err(AdaptError::NoCandidate { task: self.snapshot.task.clone() }),
+        };
         let mut prototype = Array2::zeros((self.labels.len(), self.names.len()));
         let mut selected = 0;
         for (index, candidate) in candidates.iter().enumerate() {
@@ -138,7 +157,35 @@ impl<'a> Problem<'a> {
                 }
             }
         }
-        Ok(Some(Proposal { candidates, skipped: fitted.skipped, selected, eligible: mask, prototype }))
+        let nuisance = without.cloned();
+        Ok(Some(Proposal { candidates, skipped: fitted.skipped, selected, eligible: mask, prototype, nuisance }))
+    }
+
+    /// What a head is not to use: the direction from what the head in service was learnt on to what is sensed `elsewhere` (a mean
+    /// feature), and those that this head does without.
+    pub(super) fn nuisance(&self, service: Option<&Service>, elsewhere: Option<&[f32]>) -> Option<Nuisance> {
+        let service = service
+            .filter(|service| self.seen.len() > 1 && service.head.file.backbone_id == self.snapshot.backbone_id)?;
+        let learnt: Vec<usize> = (0..self.labels.len()).filter(|&row| !service.new[row]).collect();
+        let moved = elsewhere.filter(|there| there.len() == self.features.ncols()).and_then(|there| {
+            let home = self.features.select(Axis(0), &learnt).mean_axis(Axis(0))?;
+            Some(&ArrayView1::from(there) - &home)
+        });
+        let before = service.head.file.provenance.nuisance.as_ref();
+        match moved {
+            Some(moved) => {
+                let before = before.map(|nuisance| nuisance.directions().to_owned());
+                Nuisance::new([moved.view()].into_iter().chain(before.iter().flat_map(|before| before.rows())))
+            }
+            None => before.cloned(),
+        }
+    }
+
+    /// Whether doing without directions costs more than it may where the head in service was fitted.
+    pub(super) fn costs(&self, plain: &Proposal, without: &Proposal, service: Option<&Service>) -> bool {
+        let learnt: Vec<bool> =
+            (0..self.labels.len()).map(|row| service.is_none_or(|service| !service.new[row])).collect();
+        domain::costs(plain.selected(), without.selected(), &learnt)
     }
 
     /// What more labels would buy; none where nothing can be told apart, or `may_start` says no.
@@ -307,12 +354,24 @@ impl<'a> Problem<'a> {
         let evaluation = selected.map(|candidate| self.evaluate(candidate)).transpose()?.flatten();
         let in_service = service.map(|service| self.evaluate_service(service, proposal)).transpose()?.flatten();
         let write = |evaluation: &Evaluation| EvaluationRecord::new(evaluation, &self.names);
+        let without = proposal.and_then(Proposal::nuisance).map(|_| NUISANCE);
         Ok(AdaptationRecord {
             task: task.to_owned(),
             verdict: token(verdict.outcome).to_owned(),
             unproved: verdict.unproved,
-            reasons: verdict.reasons.iter().map(|reason| reason.token().to_owned()).collect(),
-            because: verdict.reasons.iter().map(|reason| reason.to_words(&self.names)).collect(),
+            reasons: verdict
+                .reasons
+                .iter()
+                .map(|reason| reason.token())
+                .chain(without.map(|(token, _)| token))
+                .map(str::to_owned)
+                .collect(),
+            because: verdict
+                .reasons
+                .iter()
+                .map(|reason| reason.to_words(&self.names))
+                .chain(without.map(|(_, words)| words.to_owned()))
+                .collect(),
             next: verdict
                 .next
                 .iter()
@@ -331,6 +390,7 @@ impl<'a> Problem<'a> {
             evaluation: evaluation.as_ref().map(write),
             in_service: in_service.as_ref().map(write),
             taken_back: None,
+            nuisance: proposal.and_then(Proposal::nuisance).map(|nuisance| nuisance.directions().nrows()),
             comparison: verdict.comparison.map(Into::into),
             candidates: proposal.map_or_else(Vec::new, |proposal| {
                 let records = proposal.candidates.iter().enumerate();

@@ -14,6 +14,7 @@ use crate::record::AdjustRecord;
 use crate::store::{Access, Model, NewBackbone, NewSample, NewTask, SampleId};
 
 mod adjust;
+mod nuisance;
 
 const DIM: usize = 12;
 const CLASSES: [&str; 3] = ["dent", "ok", "scratch"];
@@ -47,6 +48,7 @@ fn shipped() -> HeadFile {
             evaluation: None,
             extractor: "test".into(),
             fixed: Fixed::default(),
+            nuisance: None,
             parent: None,
             statistics: None,
             time: at(0),
@@ -91,6 +93,10 @@ fn codes(number: usize, off: u8) -> Vec<u8> {
 }
 
 fn add(tasks: &mut Tasks, number: usize, off: u8) {
+    add_codes(tasks, number, &codes(number, off));
+}
+
+fn add_codes(tasks: &mut Tasks, number: usize, codes: &[u8]) {
     let sample = NewSample {
         payload: &number.to_le_bytes(),
         media: "image/png",
@@ -99,7 +105,7 @@ fn add(tasks: &mut Tasks, number: usize, off: u8) {
         group_key: None,
         phash: None,
         thumbnail: None,
-        codes: &codes(number, off),
+        codes,
         saturated: 0,
         norm: 2.0 + 0.1 * (number % 5) as f32,
         extractor: "test",
@@ -113,6 +119,7 @@ fn options(kinds: &[Kind]) -> Options {
     Options {
         kinds: kinds.to_vec(),
         trust_labels: false,
+        elsewhere: None,
         fixed: Fixed::default(),
         rule: Rule::default(),
         budget: None,

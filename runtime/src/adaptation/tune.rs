@@ -35,7 +35,7 @@ pub fn tune(
     let problem = Problem::new(&snapshot, options.group_by);
     let try_one = |kind: Kind, fixed: Fixed| {
         let options = Options { kinds: vec![kind], fixed, ..options.clone() };
-        match problem.propose(&options, shipped.as_ref(), &mut |_, _| true) {
+        match problem.propose(&options, shipped.as_ref(), None, &mut |_, _| true) {
             Ok(proposal) => Ok(proposal.map_or_else(Vec::new, Proposal::into_eligible)),
             Err(AdaptError::NoCandidate { .. }) => Ok(Vec::new()),
             Err(error) => Err(error),

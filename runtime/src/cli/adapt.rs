@@ -21,6 +21,7 @@ pub fn run(context: &Context, args: &args::Adapt) -> anyhow::Result<Outcome> {
     let mut tasks = context.tasks_to_write("adapt")?;
     let mut options = Options {
         trust_labels: args.trust_labels,
+        elsewhere: None,
         fixed: Fixed { gamma: args.gamma, lambda: args.lambda, precision: None, weighting: args.weighting.into() },
         rule: rule(args)?,
         group_by: args.group_by.map(Into::into),

@@ -151,6 +151,7 @@ impl Chosen {
                 evaluation: None,
                 extractor: format!("in the file of {}", self.manifest.name),
                 fixed: Fixed::default(),
+                nuisance: None,
                 parent: None,
                 statistics: None,
                 time: Timestamp::now(),

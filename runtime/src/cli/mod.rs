@@ -197,6 +197,7 @@ impl Context {
         Options {
             kinds: Kind::ALL.to_vec(),
             trust_labels: false,
+            elsewhere: None,
             fixed: Fixed::default(),
             rule: Rule::default(),
             budget: config.adapt.budget_ms.map(Duration::from_millis),

@@ -11,6 +11,7 @@ pub fn run(context: &Context, args: &args::Tune) -> anyhow::Result<Outcome> {
     let mut tasks = context.tasks_to_write("tune")?;
     let options = Options {
         trust_labels: args.trust_labels,
+        elsewhere: None,
         group_by: args.group_by.map(Into::into),
         budget: None,
         ..context.adapt_options()

@@ -10,6 +10,7 @@
 //! Read `core/event.rs` first, then `core/ask.rs` (commands), `core/turn.rs` (one at a time), `core/see.rs` (frames).
 
 mod ask;
+mod elsewhere;
 mod event;
 mod gate;
 mod keep;

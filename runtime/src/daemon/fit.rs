@@ -52,8 +52,8 @@ impl Fit {
                         .map_err(|words| Trouble { kind, words })
                 }
                 Slow::Digest(at) => self.digest(&task, at),
-                Slow::Fit { budget, trust_labels, who } => {
-                    let options = Options { trust_labels, budget, who, ..self.options.clone() };
+                Slow::Fit { budget, trust_labels, who, elsewhere } => {
+                    let options = Options { trust_labels, elsewhere, budget, who, ..self.options.clone() };
                     match self.fit(&task, &options) {
                         Ok(fitted) => {
                             let _nobody_writes_any_more = self.writer.send(Work::Record { ticket, task, fitted });

@@ -163,6 +163,7 @@ fn options() -> adaptation::Options {
     adaptation::Options {
         kinds: vec![Kind::Ridge],
         trust_labels: false,
+        elsewhere: None,
         fixed: Fixed::default(),
         rule: Rule::default(),
         budget: None,

@@ -1,6 +1,7 @@
 //! Bytes → head: the tables of the parent module, field by field. Nothing here trusts the bytes; a failure names the
 //! field, what belongs there and what is there.
 
+use acclimate_trainer::domain::Nuisance;
 use acclimate_trainer::{
     COVERAGES, Conformal, Decision, Evaluation, Form, Head, Kernel, Measure, Novelty, Quantisation, Stored,
 };
@@ -167,12 +168,17 @@ fn conformal(field: Field) -> Result<Conformal, HeadFileError> {
 fn provenance(field: Field, format: u64) -> Result<Provenance, HeadFileError> {
     let mut fields = field.map()?;
     let provenance = Provenance {
-        adjusted: if format < 3 { None } else { Some(adjustment(fields.take("adjusted")?)?) },
+        adjusted: match format {
+            ..3 => None,
+            3 => Some(adjustment(fields.take("adjusted")?)?),
+            4.. => fields.take("adjusted")?.optional(adjustment)?,
+        },
         counts: fields.take("counts")?.list(Field::uint)?,
         device: fields.take("device")?.text()?,
         evaluation: fields.take("evaluation")?.optional(evaluation)?,
         extractor: fields.take("extractor")?.text()?,
         fixed: if format < 2 { Fixed::default() } else { fields.take("fixed")?.optional(fixed)?.unwrap_or_default() },
+        nuisance: if format < 4 { None } else { Some(nuisance(fields.take("nuisance")?)?) },
         parent: fields.take("parent")?.optional(Field::narrow)?,
         statistics: fields.take("statistics")?.optional(Field::digest)?,
         time: fields.take("time")?.tagged(0, "an RFC 3339 time under tag 0")?.parse("an RFC 3339 time")?,
@@ -180,6 +186,11 @@ fn provenance(field: Field, format: u64) -> Result<Provenance, HeadFileError> {
     };
     fields.finish()?;
     Ok(provenance)
+}
+
+fn nuisance(field: Field) -> Result<Nuisance, HeadFileError> {
+    let wrong = field.wrong("1 to 4 orthonormal directions, fewer than a feature has components");
+    Nuisance::restored(field.f32_matrix()?).ok_or(wrong)
 }
 
 fn adjustment(field: Field) -> Result<Adjustment, HeadFileError> {

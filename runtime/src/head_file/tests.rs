@@ -54,6 +54,7 @@ pub(crate) fn example() -> HeadFile {
             }),
             extractor: "tract 0.23.9 cpu f32".into(),
             fixed: Fixed::default(),
+            nuisance: None,
             parent: Some(3),
             statistics: Some([0xdd; 32]),
             time: "2026-01-02T03:04:05.000006Z".parse().unwrap(),
@@ -186,9 +187,9 @@ fn a_complaint_names_field_expectation_and_finding() {
 
 #[test]
 fn a_later_format_is_named_before_anything_else() {
-    let future = vec![(Value::Text("format".into()), Value::Integer(4.into()))];
+    let future = vec![(Value::Text("format".into()), Value::Integer(5.into()))];
     let message = decode(future).unwrap_err().to_string();
-    assert!(message.contains("has format 4, but this version of acclimate reads formats 1 to 3"), "{message}");
+    assert!(message.contains("has format 5, but this version of acclimate reads formats 1 to 4"), "{message}");
 }
 
 #[test]
@@ -351,14 +352,20 @@ fn heads() -> impl Strategy<Value = HeadFile> {
             (".{0,12}", ".{0,12}"),
             prop::option::of(evaluation),
             any::<(Option<u32>, Option<[u8; 32]>, bool)>(),
-            (prop::array::uniform3(prop::option::of(finite())), any::<bool>(), prop::option::of(adjustments(dim))),
+            (
+                (prop::array::uniform3(prop::option::of(finite())), any::<bool>()),
+                prop::option::of(adjustments(dim)),
+                prop::option::of(0..dim),
+            ),
             // From the year 1 to 9999: the epoch is no limit to a wrong clock.
             (-62_135_596_800_i64..253_402_207_200, 0..1_000_000_000_i32),
         )
             .prop_map(
-                |(counts, (device, extractor), evaluation, (parent, statistics, unproved), fixed, (s, ns))| {
+                move |(counts, (device, extractor), evaluation, (parent, statistics, unproved), fixed, (s, ns))| {
                     let time = Timestamp::new(s, ns).unwrap();
-                    let ([gamma, lambda, precision], balanced, adjusted) = fixed;
+                    let (([gamma, lambda, precision], balanced), adjusted, axis) = fixed;
+                    // None where a feature has one component alone.
+                    let nuisance = axis.and_then(|axis| Nuisance::new([Array2::eye(dim).row(axis)]));
                     let weighting = if balanced { Weighting::Balanced } else { Weighting::Auto };
                     let fixed = Fixed { gamma, lambda, precision, weighting };
                     Provenance {
@@ -368,6 +375,7 @@ fn heads() -> impl Strategy<Value = HeadFile> {
                         evaluation,
                         extractor,
                         fixed,
+                        nuisance,
                         parent,
                         statistics,
                         time,
@@ -500,6 +508,50 @@ mod v3 {
         head.provenance.adjusted.as_mut().unwrap().shift.pop();
         let message = head.encode().unwrap_err().to_string();
         assert!(message.contains("`provenance.adjusted.shift` is 2 × 1, expected 3 × 1"), "{message}");
+    }
+}
+
+mod v4 {
+    //! Bytes of format 4, which heads that do without directions have.
+
+    use super::*;
+    use sha2::{Digest as _, Sha256};
+
+    /// SHA-256 of two examples as format 4 wrote them first: one adjusted, one not.
+    const EXAMPLES: [&str; 2] = [
+        "24791403a225064cda5c65ff31fb5dd9b0e78378e44c24f3ed41ac925e600e65",
+        "174f96fc745488e6f8fe9961c61298959692c11d0595afa4ee8fbaf28a0952ba",
+    ];
+
+    fn without(adjusted: Option<Adjustment>) -> HeadFile {
+        let mut head = example();
+        head.provenance.nuisance = Nuisance::new([array![0.6_f32, 0.0, 0.8].view()]);
+        head.provenance.adjusted = adjusted;
+        head
+    }
+
+    #[test]
+    fn is_still_written() {
+        let adjustment = Adjustment { samples: 40, groups: 38, p: 0.001, shift: vec![0.5, -0.25, 0.125] };
+        let digests = [None, Some(adjustment)].map(|adjusted| {
+            let bytes = without(adjusted.clone()).encode().unwrap();
+            assert_eq!(HeadFile::decode(&bytes).unwrap(), without(adjusted));
+            crate::store::Digest(Sha256::digest(&bytes).into()).to_string()
+        });
+        assert_eq!(digests, EXAMPLES);
+    }
+
+    #[test]
+    fn directions_that_are_none_or_of_another_dim_are_refused() {
+        let mut head = without(None);
+        head.provenance.nuisance = Nuisance::new([array![0.6_f32, 0.8].view()]);
+        let message = head.encode().unwrap_err().to_string();
+        assert!(message.contains("`provenance.nuisance` is 1 × 2, expected 1 × 3"), "{message}");
+        let mut bytes = without(None).encode().unwrap();
+        let at = bytes.windows(4).position(|four| four == 0.8_f32.to_le_bytes()).unwrap();
+        bytes[at..at + 4].copy_from_slice(&8.0_f32.to_le_bytes());
+        let message = HeadFile::decode(&bytes).unwrap_err().to_string();
+        assert!(message.contains("`provenance.nuisance`") && message.contains("orthonormal"), "{message}");
     }
 }
 

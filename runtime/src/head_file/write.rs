@@ -1,10 +1,12 @@
 //! Head → bytes: the tables of the parent module, field by field. Trusts that the head was checked.
 
+use acclimate_trainer::domain::Nuisance;
 use acclimate_trainer::{Decision, Evaluation, Form, Head, Kernel, Linear, Measure, Novelty, Quantisation, Stored};
 use ciborium::Value;
 
 use super::{
-    Adjustment, F32_LE, F64_LE, FORMAT, Fixed, HeadFile, PLAIN, Provenance, ROW_MAJOR, SELF_DESCRIBED, U8, U64_LE,
+    ADJUSTED, Adjustment, F32_LE, F64_LE, FORMAT, Fixed, HeadFile, PLAIN, Provenance, ROW_MAJOR, SELF_DESCRIBED, U8,
+    U64_LE,
 };
 use crate::cbor;
 
@@ -12,7 +14,7 @@ pub(super) fn bytes(file: &HeadFile) -> Vec<u8> {
     let HeadFile { task, backbone_id, classes, head, decision, provenance } = file;
     let Head { kind, form, temperature, lambda, novelty, conformal } = head;
     let mut fields = vec![
-        ("format", uint(if provenance.adjusted.is_some() { FORMAT } else { PLAIN })),
+        ("format", uint(format(provenance))),
         ("task", Value::Text(task.clone())),
         ("backbone", Value::Bytes(backbone_id.to_vec())),
         ("classes", Value::Array(classes.iter().cloned().map(Value::Text).collect())),
@@ -103,8 +105,19 @@ fn stored_map(stored: &Stored) -> Value {
 }
 
 fn provenance_map(provenance: &Provenance) -> Value {
-    let Provenance { adjusted, counts, device, evaluation, extractor, fixed, parent, statistics, time, unproved } =
-        provenance;
+    let Provenance {
+        adjusted,
+        counts,
+        device,
+        evaluation,
+        extractor,
+        fixed,
+        nuisance,
+        parent,
+        statistics,
+        time,
+        unproved,
+    } = provenance;
     let mut fields = vec![
         ("counts", Value::Array(counts.iter().map(|&count| uint(count)).collect())),
         ("device", Value::Text(device.clone())),
@@ -116,8 +129,22 @@ fn provenance_map(provenance: &Provenance) -> Value {
         ("time", Value::Tag(0, Box::new(Value::Text(time.to_string())))),
         ("unproved", Value::Bool(*unproved)),
     ];
-    fields.extend(adjusted.as_ref().map(|adjusted| ("adjusted", adjustment_map(adjusted))));
+    let adjusted = adjusted.as_ref().map(adjustment_map);
+    match nuisance.as_ref().map(Nuisance::directions) {
+        Some(directions) => fields
+            .extend([("adjusted", or_null(adjusted)), ("nuisance", matrix(directions.dim(), f32s(directions.iter())))]),
+        None => fields.extend(adjusted.map(|adjusted| ("adjusted", adjusted))),
+    }
     map(fields)
+}
+
+/// The oldest format that can say it.
+fn format(provenance: &Provenance) -> u64 {
+    match provenance {
+        Provenance { nuisance: Some(_), .. } => FORMAT,
+        Provenance { adjusted: Some(_), .. } => ADJUSTED,
+        _ => PLAIN,
+    }
 }
 
 fn adjustment_map(adjustment: &Adjustment) -> Value {

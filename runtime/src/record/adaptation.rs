@@ -46,6 +46,9 @@ pub struct AdaptationRecord {
     /// from is back, and is what the candidate is compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_back: Option<u32>,
+    /// Directions that the candidate does without, where what is sensed moved along them when the light or the camera changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nuisance: Option<usize>,
     /// The paired test.
     pub comparison: Option<ComparisonRecord>,
     /// What was tried.

@@ -116,6 +116,7 @@ fn head_file(classes: &[String], mark: f32) -> HeadFile {
             evaluation: None,
             extractor: "test".into(),
             fixed: Fixed::default(),
+            nuisance: None,
             parent: None,
             statistics: None,
             time: at(0),

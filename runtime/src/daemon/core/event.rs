@@ -249,14 +249,14 @@ pub(crate) enum Infer {
 }
 
 /// What takes its time and only reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Slow {
     /// Opens a backbone by name, so that a task can be made with it.
     Choose { backbone: Option<String>, classes: Vec<String> },
     /// Digest of the statistics when this claim was the last.
     Digest(Watermark),
-    /// Fits, judges, and has the writer write it down.
-    Fit { budget: Option<Duration>, trust_labels: bool, who: String },
+    /// Fits, judges, and has the writer write it down. Where what is sensed has changed, with its mean feature since.
+    Fit { budget: Option<Duration>, trust_labels: bool, who: String, elsewhere: Option<Vec<f32>> },
     /// What the head in service was learnt on.
     Refer,
 }

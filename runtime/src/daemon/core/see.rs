@@ -33,6 +33,9 @@ impl Core {
             let test = task.drift.monitor.observe(reference, feature.as_slice(), answer.class, burst);
             drifted = test.is_some_and(|test| test.p < level) && !task.standing.drifted;
             task.standing.drifted |= drifted;
+            if task.standing.drifted {
+                task.drift.since.observe(feature.as_slice(), burst);
+            }
         }
 
         let source = Arc::clone(&frame.source);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use acclimate_trainer::drift::{Monitor, Reference};
 
+use super::elsewhere::Elsewhere;
 use super::event::{Facts, Job, Request};
 use super::gate::Scene;
 use super::keep::{Keeping, Unlabelled};
@@ -91,6 +92,8 @@ pub(super) struct Drift {
     pub(super) of: Option<u32>,
     pub(super) reference: Option<Box<Reference>>,
     pub(super) monitor: Monitor,
+    /// What is sensed since it was noticed.
+    pub(super) since: Elsewhere,
 }
 
 impl Task {

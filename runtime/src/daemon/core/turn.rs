@@ -33,14 +33,16 @@ impl Core {
             match turn {
                 Turn::Adapt { request, who, trust_labels } => {
                     (task.busy, task.adapting) = (true, true);
-                    let work = Slow::Fit { budget: self.setup.budget, trust_labels, who };
+                    let (budget, elsewhere) = (self.setup.budget, task.drift.since.mean());
+                    let work = Slow::Fit { budget, trust_labels, who, elsewhere };
                     self.slow(name, work, Pending::Adapt { request });
                 }
                 Turn::Learn(hold) if hold.frames == 0 => self.nothing_held(&hold),
                 Turn::Learn(hold) => {
                     (task.busy, task.adapting) = (true, true);
                     let budget = self.setup.budget.map_or(LEARN_WITHIN, |budget| budget.min(LEARN_WITHIN));
-                    let work = Slow::Fit { budget: Some(budget), trust_labels: false, who: hold.who.clone() };
+                    let (who, elsewhere) = (hold.who.clone(), task.drift.since.mean());
+                    let work = Slow::Fit { budget: Some(budget), trust_labels: false, who, elsewhere };
                     self.slow(name, work, Pending::Learn { hold });
                 }
                 Turn::Write { request, job, done } => {

@@ -250,6 +250,8 @@ pub(super) struct World {
     notices: Vec<Notice>,
     fitting: HashSet<Ticket>,
     pub(super) fits: usize,
+    /// What the newest fit was told of what is sensed since it changed.
+    pub(super) elsewhere: Option<Vec<f32>>,
     pub(super) probes: usize,
     pub(super) evictions: usize,
     pub(super) observations: usize,
@@ -296,6 +298,7 @@ impl World {
             notices: Vec::new(),
             fitting: HashSet::new(),
             fits: 0,
+            elsewhere: None,
             probes: 0,
             evictions: 0,
             observations: 0,
@@ -408,7 +411,8 @@ impl World {
                         self.plan(EMBED, Happening::Asked);
                     }
                 }
-                Effect::Slow { ticket, work: Slow::Fit { who, .. }, .. } => {
+                Effect::Slow { ticket, work: Slow::Fit { who, elsewhere, .. }, .. } => {
+                    self.elsewhere = elsewhere;
                     assert!(self.fitting.is_empty(), "one adaptation of a task at a time");
                     assert!(!hot || who != "policy", "nothing that nobody asked for while it is hot");
                     self.fitting.insert(ticket);
@@ -545,7 +549,7 @@ pub(super) fn mix(mut seed: u64) -> u64 {
 }
 
 /// Noise around a class's direction, moved along another one.
-fn feature(seed: u64, class: usize, shift: f32) -> Feature {
+pub(super) fn feature(seed: u64, class: usize, shift: f32) -> Feature {
     let noise = |j: usize| (mix(seed * DIM as u64 + j as u64) >> 40) as f32 / (1 << 24) as f32 - 0.5;
     let mut raw: Vec<f32> = (0..DIM).map(|j| 0.1 * noise(j)).collect();
     raw[class] += 1.0;

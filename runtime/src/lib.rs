@@ -14,6 +14,7 @@
 //! | [`head_file`], [`cbor`] | the `.head` format |
 //! | [`inputs`], [`place`], [`config`] | what the command line names, where things lie |
 //! | [`record`] | what is printed as JSON |
+//! | [`memory`] | what is freed goes back to the system |
 //! | [`models_folder`] | where a user's model is kept |
 //! | [`source`], [`sink`], [`daemon`] | what is sensed, who is told; the daemon, as its doors see it |
 //! | [`door`] | the API and metrics over HTTP |
@@ -46,6 +47,7 @@ pub mod group;
 pub mod head_file;
 pub mod inputs;
 pub mod loading;
+pub mod memory;
 pub mod models_folder;
 pub mod npz;
 pub mod page;

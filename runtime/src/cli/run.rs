@@ -10,6 +10,7 @@ use acclimate::daemon::signals::{self, Signal};
 use acclimate::daemon::socket::{self, Socket};
 use acclimate::daemon::{Running, Start, start};
 use acclimate::door;
+use acclimate::memory;
 use acclimate::place::Environment;
 use acclimate::source::{self, Stop};
 use anyhow::Context as _;
@@ -25,6 +26,7 @@ const LEAST_KIB: u64 = 256;
 
 /// Runs `acclimate run`.
 pub fn run(context: &Context) -> anyhow::Result<Outcome> {
+    memory::give_back();
     let signals = signals::listen().context("could not listen to the system's signals")?;
     // An address that is taken is known before anything begins.
     let door = door::bind(door::Options::new(&context.config.http, &context.data_dir)?)?;

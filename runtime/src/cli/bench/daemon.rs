@@ -19,6 +19,7 @@ use acclimate::daemon::{Running, Start, start};
 use acclimate::demo::belt::{Belt, Class, Light};
 use acclimate::embedding::embed_bytes;
 use acclimate::group::GroupBy;
+use acclimate::memory;
 use acclimate::record::{BenchDaemonRecord, PredictionRecord, SpreadRecord};
 use acclimate::source::{Content, Feed, Health, Source, Stop};
 use acclimate::store::{Access, Filter, NewSample, NewTask, Tasks};
@@ -44,6 +45,8 @@ const TOLD: usize = 200;
 
 /// Runs `acclimate bench daemon`.
 pub(super) fn run(context: &Context, args: &args::BenchDaemon) -> anyhow::Result<Outcome> {
+    // As `run` has it.
+    memory::give_back();
     let folder = tempfile::tempdir().context("could not make a folder for the store")?;
     let data_dir = folder.path().join("data");
     let frames = fill(context, args, &data_dir)?;

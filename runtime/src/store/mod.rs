@@ -13,6 +13,7 @@
 
 mod backbones;
 mod error;
+mod foreign;
 mod forget;
 mod heads;
 mod id;
@@ -32,9 +33,9 @@ pub use forget::Refitted;
 pub use id::{Digest, Generation, SampleId, Watermark};
 pub use pool::Pool;
 pub use record::{
-    Access, Adaptation, Added, AddedSource, Change, Evicted, Filter, Forget, ForgetPlan, Holder, Label, LeaveOut,
-    Model, NewAdaptation, NewBackbone, NewFeature, NewHead, NewSample, NewTask, Origin, Receipt, Region, Sample, Scrub,
-    Service, StoredFeature, StoredHead, Task,
+    Access, Adaptation, Added, AddedSource, Change, Evicted, Filter, Forget, ForgetPlan, Holder, Installed, Label,
+    LeaveOut, Model, NewAdaptation, NewBackbone, NewFeature, NewHead, NewInstall, NewSample, NewTask, Origin, Receipt,
+    Region, Sample, Scrub, Seen, Service, StoredFeature, StoredHead, TakeBack, Task,
 };
 pub use samples::Batch;
 pub use snapshot::Snapshot;

@@ -139,6 +139,7 @@ fn record(tasks: &mut Tasks, snapshot: &Snapshot, mark: f32, activate: bool) -> 
         head: Some(NewHead { file: &file, leave_out: leave_out.view() }),
         activate,
         take_back: None,
+        proved: None,
         who: "alice",
     };
     tasks.record_adaptation(snapshot, &new, at(2)).map(Option::unwrap)

@@ -60,6 +60,7 @@ impl Core {
                 let done = format!("{} of task `{task}` are forgotten", counted(samples.len()));
                 self.write(request, &task, Job::Forget { samples, who }, done)
             }
+            Command::Install { task, signed } => self.turn(&task, Turn::Install { request, who, signed }),
             Command::Label { task, samples, label } => {
                 let (name, task) = self.task(&task)?;
                 let generation = task.facts.head.as_ref().map(|head| head.generation);

@@ -128,7 +128,12 @@ impl Store {
             classes: self.classes.iter().map(|class| (class.clone(), count(class))).collect(),
             unlabelled: self.samples.iter().filter(|sample| sample.label.is_none()).count(),
             new_labels: self.samples.iter().filter(new).count(),
-            head: self.generation.map(|generation| HeadFacts { generation, accuracy: None }),
+            head: self.generation.map(|generation| HeadFacts {
+                generation,
+                accuracy: None,
+                unproved: false,
+                from: None,
+            }),
             looks: Vec::new(),
             payload_bytes: self.bytes() as u64,
         }

@@ -14,6 +14,7 @@ mod arrivals;
 mod assembler;
 mod envelope;
 mod install;
+mod intake;
 mod issue;
 mod key;
 mod keyring;
@@ -28,6 +29,7 @@ pub use admission::{Here, admit, admit_head};
 pub use arrivals::{ArrivalError, Arrivals};
 pub use assembler::{Assembler, Output, Part, QUIET, SLOTS, TOTAL};
 pub use install::{InstallError, Weighed, here, issue_record, refused, weigh};
+pub use intake::{Intake, IntakeError, Intaken};
 pub use issue::{DAYS, IssueError, issue};
 pub use key::{DeviceKey, KeyId, PublicKey};
 pub use keyring::{KeyError, Keyring, Trusted};
@@ -39,4 +41,4 @@ pub use signed::{MAX_BYTES, SignedHead, sign};
 pub use statement::{Issue, Statement};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

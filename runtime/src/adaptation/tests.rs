@@ -14,6 +14,7 @@ use crate::record::AdjustRecord;
 use crate::store::{Access, Model, NewBackbone, NewSample, NewTask, SampleId};
 
 mod adjust;
+mod foreign;
 
 const DIM: usize = 12;
 const CLASSES: [&str; 3] = ["dent", "ok", "scratch"];

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use acclimate::record::{DeviceKeyRecord, TrustedKeyRecord};
-use acclimate::sync::{DeviceKey, Keyring, PublicKey, Trusted};
+use acclimate::store::{Access, StoreError, Tasks};
+use acclimate::sync::{DeviceKey, KeyId, Keyring, PublicKey, Trusted};
 use anyhow::Context as _;
 
 use super::{Context, Outcome, args};
@@ -32,21 +33,30 @@ pub fn run(context: &Context, command: &args::Key) -> anyhow::Result<Outcome> {
         args::Key::Trust { name, key } => {
             let key = public(key)?;
             let new = keyring.trust(name, key)?;
-            let record = trusted(&Trusted { name: name.clone(), key });
+            let record = trusted(context, &Trusted { name: name.clone(), key })?;
             context.print(&record, || {
                 let already = if new { "" } else { " already" };
                 format!("heads that {name} signs may be used here{already} (key {})", record.id)
             })?;
         }
         args::Key::List => {
-            let records: Vec<TrustedKeyRecord> = keyring.trusted()?.iter().map(trusted).collect();
+            let records =
+                keyring.trusted()?.iter().map(|known| trusted(context, known)).collect::<Result<Vec<_>, _>>()?;
             context.print(&records, || words(&records))?;
         }
         args::Key::Distrust { name } => {
             let key = keyring.distrust(name)?;
-            let record = trusted(&Trusted { name: name.clone(), key });
-            context
-                .print(&record, || format!("heads that {name} signs are refused from now on (key {})", record.id))?;
+            let record = trusted(context, &Trusted { name: name.clone(), key })?;
+            context.print(&record, || {
+                let mut words = format!("heads that {name} signs are refused from now on (key {})", record.id);
+                for task in &record.in_service {
+                    let _ = write!(
+                        words,
+                        "\nnext: task `{task}` runs one of them still: `acclimate head rollback {task}` puts the head before back"
+                    );
+                }
+                words
+            })?;
         }
     }
     Ok(Outcome::Done)
@@ -62,8 +72,29 @@ fn own(context: &Context, keyring: &Keyring, key: &DeviceKey) -> DeviceKeyRecord
     }
 }
 
-fn trusted(Trusted { name, key }: &Trusted) -> TrustedKeyRecord {
-    TrustedKeyRecord { name: name.clone(), key: key.to_string(), id: key.id().to_string() }
+fn trusted(context: &Context, Trusted { name, key }: &Trusted) -> anyhow::Result<TrustedKeyRecord> {
+    let id = key.id();
+    let in_service = match context.tasks(&Access::Read) {
+        Ok(tasks) => running(&tasks, &id)?,
+        // Keys may come first, and a store of before has no such heads.
+        Err(error) if matches!(error.downcast_ref(), Some(StoreError::NoStore { .. } | StoreError::Older { .. })) => {
+            Vec::new()
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(TrustedKeyRecord { name: name.clone(), key: key.to_string(), id: id.to_string(), in_service })
+}
+
+/// The tasks in which a head of this key is in service.
+fn running(tasks: &Tasks, id: &KeyId) -> anyhow::Result<Vec<String>> {
+    let mut running = Vec::new();
+    for task in tasks.list()? {
+        let head = tasks.in_service(&task.name)?;
+        if head.and_then(|head| head.installed).is_some_and(|of| of.signer == id.0) {
+            running.push(task.name);
+        }
+    }
+    Ok(running)
 }
 
 /// A key as it was given: itself, or the file that it is in.

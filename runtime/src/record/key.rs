@@ -24,4 +24,6 @@ pub struct TrustedKeyRecord {
     pub key: String,
     /// SHA-256 of the public key.
     pub id: String,
+    /// The tasks in which a head that it signed is in service.
+    pub in_service: Vec<String>,
 }

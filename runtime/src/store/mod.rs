@@ -42,4 +42,4 @@ pub use snapshot::Snapshot;
 pub use tasks::Tasks;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

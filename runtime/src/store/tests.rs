@@ -5,6 +5,7 @@
 mod backbones;
 mod crash;
 mod files;
+mod foreign;
 mod forget;
 mod heads;
 mod samples;
@@ -47,7 +48,7 @@ fn new_backbone(id: [u8; 32]) -> NewBackbone {
     }
 }
 
-fn new_task(name: &str) -> NewTask {
+pub(crate) fn new_task(name: &str) -> NewTask {
     NewTask {
         name: name.into(),
         backbone: new_backbone(BACKBONE),

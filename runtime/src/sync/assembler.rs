@@ -3,7 +3,7 @@
 //! [`Assembler::deadline`] says when to call [`Assembler::handle_time`] at the latest.
 //!
 //! ```text
-//! manifest ─▶ wanted ──part──▶ kept … ──last part──▶ whole
+//! manifest ─▶ wanted ──new part──▶ kept … ──last part──▶ whole
 //!                │  nothing new for QUIET: what is missing is asked for again
 //!                │  not whole within TOTAL: refused, slow
 //!                └─ a newer one of the same signer and task: replaced
@@ -34,13 +34,6 @@ pub const TOTAL: Duration = Duration::from_hours(1);
 pub enum Output {
     /// Forget what was kept of this signed head.
     Drop(Digest),
-    /// Keep the part that was just given.
-    Keep {
-        /// Of which signed head.
-        of: Digest,
-        /// Which part.
-        part: usize,
-    },
     /// It was given up.
     Refused {
         /// What announced it.
@@ -52,6 +45,8 @@ pub enum Output {
     Want {
         /// Of which signed head.
         of: Digest,
+        /// For which task.
+        task: String,
         /// Which, in order.
         parts: Vec<usize>,
     },
@@ -147,31 +142,25 @@ impl Assembler {
         if self.slots[at].have.iter().all(|&have| have) { self.whole(at) } else { self.want(at) }
     }
 
-    /// A part came.
-    pub fn handle_part(&mut self, of: Digest, part: usize, bytes: &[u8], now: Duration) -> Part {
-        let Some(at) = self.slots.iter().position(|slot| slot.manifest.sha256 == of) else { return Part::Stray };
-        let slot = &mut self.slots[at];
-        if slot.have.get(part) == Some(&true) {
-            return Part::Known;
+    /// What a part is that came. One that is new is to be kept, and then told of by [`Assembler::handle_kept`].
+    pub fn check_part(&self, of: Digest, part: usize, bytes: &[u8]) -> Part {
+        match self.slots.iter().find(|slot| slot.manifest.sha256 == of) {
+            None => Part::Stray,
+            Some(slot) if slot.have.get(part) == Some(&true) => Part::Known,
+            Some(slot) if slot.manifest.is(part, bytes) => Part::New,
+            Some(_) => Part::Damaged,
         }
-        if !slot.manifest.is(part, bytes) {
-            return Part::Damaged;
-        }
-        slot.have[part] = true;
-        slot.stirred = now;
-        self.outputs.push_back(Output::Keep { of, part });
-        if self.slots[at].have.iter().all(|&have| have) {
-            self.whole(at);
-        }
-        Part::New
     }
 
-    /// A part could not be kept: it is missing again.
-    pub fn handle_lost(&mut self, of: Digest, part: usize) {
-        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.manifest.sha256 == of)
-            && let Some(have) = slot.have.get_mut(part)
-        {
-            *have = false;
+    /// A new part was kept.
+    pub fn handle_kept(&mut self, of: Digest, part: usize, now: Duration) {
+        let Some(at) = self.slots.iter().position(|slot| slot.manifest.sha256 == of) else { return };
+        let slot = &mut self.slots[at];
+        let Some(have) = slot.have.get_mut(part) else { return };
+        *have = true;
+        slot.stirred = now;
+        if slot.have.iter().all(|&have| have) {
+            self.whole(at);
         }
     }
 
@@ -197,6 +186,11 @@ impl Assembler {
         self.slots.iter().map(|slot| (slot.began + TOTAL).min(slot.stirred + QUIET)).min()
     }
 
+    /// Whether parts of a signed head are waited for.
+    pub fn awaits(&self, of: &Digest) -> bool {
+        self.slots.iter().any(|slot| slot.manifest.sha256 == *of)
+    }
+
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
@@ -204,7 +198,8 @@ impl Assembler {
 
     fn want(&mut self, at: usize) {
         let slot = &self.slots[at];
-        self.outputs.push_back(Output::Want { of: slot.manifest.sha256, parts: slot.missing() });
+        let (of, task) = (slot.manifest.sha256, slot.manifest.statement.task.clone());
+        self.outputs.push_back(Output::Want { of, task, parts: slot.missing() });
     }
 
     fn whole(&mut self, at: usize) {
@@ -223,7 +218,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
     use super::*;
-    use crate::sync::tests::{head, pair, signed, statement};
+    use crate::sync::tests::{head, pair, statement};
     use crate::sync::{Arrivals, DeviceKey, Marks, SignedHead, Statement, Trusted, sign, split};
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -249,12 +244,20 @@ mod tests {
         Sent { manifest, sealed: cut.manifest, parts, bytes }
     }
 
+    /// A part comes, and is kept if it is new.
+    fn give(assembler: &mut Assembler, of: Digest, part: usize, bytes: &[u8], now: Duration) -> Part {
+        let what = assembler.check_part(of, part, bytes);
+        if what == Part::New {
+            assembler.handle_kept(of, part, now);
+        }
+        what
+    }
+
     /// What is to be done, in words.
     fn outputs(assembler: &mut Assembler) -> Vec<String> {
         std::iter::from_fn(|| assembler.poll_output())
             .map(|output| match output {
                 Output::Drop(_) => "drop".to_owned(),
-                Output::Keep { part, .. } => format!("keep {part}"),
                 Output::Refused { refusal, .. } => format!("refused {}", refusal.token()),
                 Output::Want { parts, .. } => format!("want {parts:?}"),
                 Output::Whole(_) => "whole".to_owned(),
@@ -268,23 +271,23 @@ mod tests {
         let sent = send(&key, &press, 4, 1.0);
         let (of, last) = (sent.manifest.sha256, sent.parts.len() - 1);
         let mut assembler = Assembler::default();
-        assert_eq!(assembler.handle_part(of, 0, &sent.parts[0], SECOND), Part::Stray, "nobody has announced it");
+        assert_eq!(give(&mut assembler, of, 0, &sent.parts[0], SECOND), Part::Stray, "nobody has announced it");
         assembler.handle_manifest(sent.manifest.clone(), SECOND);
         let all: Vec<usize> = (0..=last).collect();
         assert_eq!(outputs(&mut assembler), [format!("want {all:?}")]);
-        assert_eq!(assembler.handle_part(of, last, &sent.parts[last], SECOND), Part::New);
-        assert_eq!(assembler.handle_part(of, last, &sent.parts[last], SECOND), Part::Known);
-        assert_eq!(assembler.handle_part(of, 0, &sent.parts[1], SECOND), Part::Damaged);
-        assert_eq!(assembler.handle_part(of, 0, &sent.parts[0][1..], SECOND), Part::Damaged);
-        assert_eq!(assembler.handle_part(of, last + 1, &sent.parts[0], SECOND), Part::Damaged);
-        assert_eq!(assembler.handle_part(of, usize::MAX, &[], SECOND), Part::Damaged);
-        assert_eq!(outputs(&mut assembler), [format!("keep {last}")]);
+        assert_eq!(give(&mut assembler, of, last, &sent.parts[last], SECOND), Part::New);
+        assert_eq!(give(&mut assembler, of, last, &sent.parts[last], SECOND), Part::Known);
+        assert_eq!(give(&mut assembler, of, 0, &sent.parts[1], SECOND), Part::Damaged);
+        assert_eq!(give(&mut assembler, of, 0, &sent.parts[0][1..], SECOND), Part::Damaged);
+        assert_eq!(give(&mut assembler, of, last + 1, &sent.parts[0], SECOND), Part::Damaged);
+        assert_eq!(give(&mut assembler, of, usize::MAX, &[], SECOND), Part::Damaged);
+        assert!(outputs(&mut assembler).is_empty());
         for part in (0..last).rev() {
-            assert_eq!(assembler.handle_part(of, part, &sent.parts[part], SECOND), Part::New);
+            assert_eq!(give(&mut assembler, of, part, &sent.parts[part], SECOND), Part::New);
         }
         assert_eq!(outputs(&mut assembler).last().unwrap(), "whole");
         assert_eq!(assembler.deadline(), None, "nothing is on its way");
-        assert_eq!(assembler.handle_part(of, 0, &sent.parts[0], SECOND), Part::Stray);
+        assert_eq!(give(&mut assembler, of, 0, &sent.parts[0], SECOND), Part::Stray);
     }
 
     #[test]
@@ -293,7 +296,7 @@ mod tests {
         let sent = send(&key, &press, 4, 1.0);
         let mut assembler = Assembler::default();
         assembler.handle_manifest(sent.manifest.clone(), Duration::ZERO);
-        assembler.handle_part(sent.manifest.sha256, 0, &sent.parts[0], 30 * SECOND);
+        give(&mut assembler, sent.manifest.sha256, 0, &sent.parts[0], 30 * SECOND);
         outputs(&mut assembler);
         assert_eq!(assembler.deadline(), Some(30 * SECOND + QUIET));
         assembler.handle_time(30 * SECOND + QUIET - SECOND);
@@ -323,7 +326,7 @@ mod tests {
         let [old, new] = [(4, 1.0), (5, 2.0)].map(|(sequence, by)| send(&key, &press, sequence, by));
         let mut assembler = Assembler::default();
         assembler.handle_manifest(old.manifest.clone(), SECOND);
-        assembler.handle_part(old.manifest.sha256, 0, &old.parts[0], SECOND);
+        give(&mut assembler, old.manifest.sha256, 0, &old.parts[0], SECOND);
         outputs(&mut assembler);
         assembler.handle_manifest(old.manifest.clone(), SECOND);
         assert!(outputs(&mut assembler)[0].starts_with("want [1, "), "the same again goes on where it was");
@@ -352,7 +355,7 @@ mod tests {
         for (i, sent) in sent.iter().enumerate().take(SLOTS) {
             assembler.handle_manifest(sent.manifest.clone(), SECOND * i as u32);
         }
-        assembler.handle_part(sent[0].manifest.sha256, 0, &sent[0].parts[0], 100 * SECOND);
+        give(&mut assembler, sent[0].manifest.sha256, 0, &sent[0].parts[0], 100 * SECOND);
         outputs(&mut assembler);
         assembler.handle_manifest(sent[SLOTS].manifest.clone(), 100 * SECOND);
         assert_eq!((outputs(&mut assembler)[0].as_str(), assembler.slots.len()), ("drop", SLOTS));
@@ -378,7 +381,7 @@ mod tests {
         assembler.resume(manifest.clone(), kept, SECOND);
         assert!(outputs(&mut assembler)[0].starts_with("want [1, "));
         for (part, bytes) in sent.parts.iter().enumerate().skip(1) {
-            assembler.handle_part(of, part, bytes, SECOND);
+            give(&mut assembler, of, part, bytes, SECOND);
             arrivals.keep(&of, part, bytes).unwrap();
         }
         assert_eq!(outputs(&mut assembler).last().unwrap(), "whole");
@@ -394,18 +397,5 @@ mod tests {
         assert!(arrivals.load(&[]).unwrap().is_empty());
         assert!(!dir.path().join("arriving").join(of.to_string()).exists());
         assert!(arrivals.drop(&of).is_ok(), "what is gone is gone");
-    }
-
-    #[test]
-    fn a_part_that_could_not_be_kept_is_missing_again() {
-        let (key, press) = pair("press-7");
-        let sent = send(&key, &press, 4, 1.0);
-        let of = sent.manifest.sha256;
-        let mut assembler = Assembler::default();
-        assembler.handle_manifest(sent.manifest, SECOND);
-        assembler.handle_part(of, 0, &sent.parts[0], SECOND);
-        assembler.handle_lost(of, 0);
-        assert_eq!(assembler.handle_part(of, 0, &sent.parts[0], SECOND), Part::New);
-        assert!(signed(&key, 4, &head(1.0)).len() > 100);
     }
 }

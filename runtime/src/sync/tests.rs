@@ -15,22 +15,22 @@ use crate::store::{Digest, Generation, SampleId, Seen};
 
 const NOW: i64 = 1_800_000_000;
 
-pub(super) fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::from_second(NOW).unwrap()
 }
 
-pub(super) fn pair(name: &str) -> (DeviceKey, Trusted) {
+pub(crate) fn pair(name: &str) -> (DeviceKey, Trusted) {
     let key = DeviceKey::random().unwrap();
     let trusted = Trusted { name: name.to_owned(), key: key.public() };
     (key, trusted)
 }
 
 /// A head of two classes; which one, `by` says.
-pub(super) fn head(by: f32) -> HeadFile {
+pub(crate) fn head(by: f32) -> HeadFile {
     head_of(by, 8)
 }
 
-fn head_of(by: f32, dim: usize) -> HeadFile {
+pub(crate) fn head_of(by: f32, dim: usize) -> HeadFile {
     HeadFile {
         task: "gate".to_owned(),
         backbone_id: [7; 32],
@@ -62,7 +62,7 @@ fn head_of(by: f32, dim: usize) -> HeadFile {
     }
 }
 
-pub(super) fn statement(sequence: u64, file: &HeadFile) -> Statement {
+pub(crate) fn statement(sequence: u64, file: &HeadFile) -> Statement {
     let samples = Marks::of(&[SampleId::of(b"a sample")]);
     let device = "press-7".to_owned();
     let issue = Issue { device, generation: Generation(3), sequence, now: now(), days: 30, samples };
@@ -70,7 +70,7 @@ pub(super) fn statement(sequence: u64, file: &HeadFile) -> Statement {
 }
 
 /// A head of this number, signed.
-pub(super) fn signed(key: &DeviceKey, sequence: u64, file: &HeadFile) -> Vec<u8> {
+pub(crate) fn signed(key: &DeviceKey, sequence: u64, file: &HeadFile) -> Vec<u8> {
     sign(key, &statement(sequence, file), &file.encode().unwrap())
 }
 

@@ -76,6 +76,7 @@ fn taught_on_one_device_it_runs_unproved_on_another_and_contrary_labels_take_it_
     assert_eq!(shown, (&json!(true), &json!("installed"), &json!(true), &json!("press-7")), "{listed}");
     let words = gate.run(["head", "show", "parts"]).expect(0).stdout;
     assert!(words.contains("signed by press-7, number 1") && words.contains("unproved: too few labels"), "{words}");
+    assert_eq!(gate.json(["task", "list"])[0]["classes"], json!(picture::CLASSES), "its classes can be labelled");
     let ask = gate.file("ask.png", &picture::draw(1, 77));
     assert_eq!(gate.json(["classify", "parts", ask.to_str().unwrap()])["class"], picture::CLASSES[1]);
 
@@ -157,6 +158,12 @@ fn a_stranger_a_flipped_bit_an_old_one_another_backbones_and_one_out_of_date_are
     refused(&gate, &gate.file("more.signed", &[&bytes[..], b"\0"].concat()), "malformed");
     refused(&gate, &gate.file("noise.signed", b"not a head at all"), "malformed");
     refused(&gate, &old, "older");
+    let plain = press.path("plain.head");
+    let _ = press.run(["head", "export", "parts", "--output", plain.to_str().unwrap()]).expect(0);
+    let said = refused(&gate, &plain, "malformed");
+    assert!(said["because"][0].as_str().unwrap().contains("nobody has signed it"), "{said}");
+    let import = gate.run(["head", "import", "parts", new.to_str().unwrap()]).expect(1).stderr;
+    assert!(import.contains("`acclimate head install parts FILE`"), "{import}");
 
     let model = acclimate_tests::checkout().join("runtime/backbone/tests/models/tiny.onnx");
     let other = Device::new();

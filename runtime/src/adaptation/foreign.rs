@@ -15,8 +15,7 @@ use acclimate_trainer::{Outcome, Verdict};
 use super::problem::{Problem, Service};
 use super::{AdaptError, Options};
 use crate::head_file::HeadFile;
-use crate::store::{Generation, Snapshot, StoreError, StoredHead, TakeBack, Tasks};
-use crate::sync::Marks;
+use crate::store::{Generation, Marks, Snapshot, StoreError, StoredHead, TakeBack, Tasks};
 
 /// What this device's own samples say of another device's head.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,8 +14,7 @@ use super::{AdaptError, Options, Rule};
 use crate::group::{GroupBy, groups};
 use crate::head_file::{Fixed, HeadFile};
 use crate::record::{AdaptationRecord, CandidateRecord, EvaluationRecord, LearningCurveRecord, Seconds};
-use crate::store::{Generation, LeaveOut, SampleId, Snapshot, StoredHead};
-use crate::sync::Marks;
+use crate::store::{Generation, LeaveOut, Marks, SampleId, Snapshot, StoredHead};
 
 /// A snapshot, with classes that have no sample left out, unless heads are to keep them.
 pub(super) struct Problem<'a> {
@@ -429,12 +428,10 @@ impl Service {
     /// problem's samples with the features that the head reads. Of another device's head, what it was fitted on has no score.
     pub(super) fn new(problem: &Problem<'_>, snapshot: &Snapshot, kept: &[LeaveOut], head: StoredHead) -> Self {
         let kept: HashMap<SampleId, &LeaveOut> = kept.iter().map(|score| (score.sample, score)).collect();
-        let contained = match head.watermark {
-            Some(_) => vec![false; snapshot.len()],
-            None => {
-                let marks = head.installed.as_ref().and_then(|of| Marks::from_bytes(of.samples.as_deref()?));
-                contained(snapshot, &head.file, marks.as_ref())
-            }
+        let contained = if head.watermark.is_some() {
+            vec![false; snapshot.len()]
+        } else {
+            contained(snapshot, &head.file, head.installed.as_ref().and_then(|of| of.samples.as_ref()))
         };
         let mut probabilities = head.file.head.batch(snapshot.features().view(), Some(&snapshot.norms));
         let mut fitted_on = Vec::with_capacity(snapshot.len());

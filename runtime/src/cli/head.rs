@@ -59,6 +59,12 @@ pub fn run(context: &Context, command: &args::Head) -> anyhow::Result<Outcome> {
         args::Head::Import { task, file } => {
             let mut tasks = write("import")?;
             let bytes = std::fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
+            // COSE_Sign1
+            ensure!(
+                bytes.first() != Some(&0xd2),
+                "{} is signed: `acclimate head install {task} FILE` takes it in, if its signer is trusted here",
+                file.display()
+            );
             let generation = tasks
                 .import_head(task, &bytes, Timestamp::now())
                 .with_context(|| format!("could not use {}", file.display()))?;

@@ -1,5 +1,7 @@
 //! What became of a signed head of another device, as JSON.
 
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -75,10 +77,10 @@ impl InstallRecord {
         let unproved = if self.unproved && self.verdict == "activated" { " (unproved)" } else { "" };
         let mut words = format!("{}{unproved}: {whose}{here}", self.verdict);
         for because in &self.because {
-            words += &format!("\nbecause: {because}");
+            let _ = write!(words, "\nbecause: {because}");
         }
         for next in &self.next {
-            words += &format!("\nnext: {next}");
+            let _ = write!(words, "\nnext: {next}");
         }
         words
     }

@@ -6,10 +6,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::StoreError;
 use super::heads::{self, head_id};
-use super::id::{Digest, Generation};
+use super::id::{Digest, Generation, SampleId};
+use super::marks::Marks;
 use super::record::{Change, Installed, NewInstall, Origin, Seen, micros, timestamp};
 use super::service::{current, put_in_service};
-use super::tasks::{Tasks, load_task, task_id};
+use super::tasks::{Tasks, class_id, load_task, task_id};
 
 impl Tasks {
     /// Takes in a head that another device has signed, with the verdict on it: the head, whose it is, that it was seen, and, if it
@@ -42,7 +43,7 @@ impl Tasks {
                     device,
                     sequence.cast_signed(),
                     micros(*issued),
-                    samples,
+                    samples.as_ref().map(Marks::to_bytes),
                     unproved
                 ],
             )
@@ -54,6 +55,12 @@ impl Tasks {
             )
             .map_err(StoreError::db("record the verdict"))?;
             if new.activate {
+                // What it answers can be said of samples, too.
+                if !task.classes_only {
+                    for class in &new.file.classes {
+                        class_id(conn, id, class)?;
+                    }
+                }
                 let back = current(conn, id)?.map(|row| row.seq);
                 put_in_service(conn, id, Some(generation), Change::Installed, false, back, new.who, now)?;
             }
@@ -145,6 +152,28 @@ pub(super) fn withdrawn(conn: &Connection, task: i64, digest: &Digest) -> Result
     .map_err(StoreError::db("look for the head among those withdrawn"))
 }
 
+/// Heads of other devices that were fitted on some of these samples, as far as they say on which.
+pub(super) fn fitted_on(
+    conn: &Connection,
+    task: i64,
+    samples: impl Iterator<Item = SampleId> + Clone,
+) -> Result<Vec<Generation>, StoreError> {
+    let marked: Vec<(Generation, Option<Marks>)> = conn
+        .prepare(
+            "SELECT h.generation, i.samples FROM installed i JOIN heads h ON h.id = i.head
+             WHERE h.task = ?1 AND i.samples IS NOT NULL ORDER BY h.generation",
+        )
+        .and_then(|mut query| {
+            let read = |row: &Row<'_>| Ok((Generation(row.get(0)?), Marks::from_bytes(row.get_ref(1)?.as_blob()?)));
+            query.query_map([task], read)?.collect()
+        })
+        .map_err(StoreError::db("find heads of other devices that were fitted on these samples"))?;
+    let fitted = marked
+        .into_iter()
+        .filter(|(_, marks)| marks.as_ref().is_some_and(|marks| samples.clone().any(|sample| marks.has(&sample))));
+    Ok(fitted.map(|(generation, _)| generation).collect())
+}
+
 /// Labels of this device have proved a head of another one.
 pub(super) fn prove(conn: &Connection, task: i64, generation: Generation) -> Result<(), StoreError> {
     conn.execute(
@@ -164,7 +193,7 @@ pub(super) fn installed_of(row: &Row<'_>) -> rusqlite::Result<Option<Installed>>
         device: row.get("device")?,
         sequence: row.get::<_, i64>("number")?.cast_unsigned(),
         issued: timestamp(row.get("issued")?),
-        samples: row.get("samples")?,
+        samples: row.get_ref("samples")?.as_blob_or_null()?.and_then(Marks::from_bytes),
         unproved: row.get("unproved")?,
     }))
 }

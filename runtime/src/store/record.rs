@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::StoreError;
 use super::id::{Digest, Generation, SampleId, Watermark};
+use super::marks::Marks;
 use crate::group::GroupBy;
 use crate::head_file::HeadFile;
 
@@ -323,7 +324,7 @@ pub struct Installed {
     /// When it was signed.
     pub issued: Timestamp,
     /// Marks of what it was fitted on, where that was said.
-    pub samples: Option<Vec<u8>>,
+    pub samples: Option<Marks>,
     /// No labels of this device have proved it yet.
     pub unproved: bool,
 }
@@ -542,10 +543,14 @@ pub(super) fn timestamp(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+/// Whether a class can be called so.
+pub fn is_class_name(name: &str) -> bool {
+    (1..=200).contains(&name.len()) && name.trim() == name && !name.contains(char::is_control)
+}
+
 /// A class name as it will be stored.
 pub(super) fn check_class(name: &str) -> Result<&str, StoreError> {
-    let fits = (1..=200).contains(&name.len()) && name.trim() == name && !name.contains(char::is_control);
-    fits.then_some(name).ok_or_else(|| StoreError::ClassName { name: name.to_owned() })
+    is_class_name(name).then_some(name).ok_or_else(|| StoreError::ClassName { name: name.to_owned() })
 }
 
 /// A task name as it will be stored and stand in topics.

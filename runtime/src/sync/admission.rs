@@ -8,7 +8,7 @@ use super::refusal::Refusal;
 use super::self_test::TOLERANCE;
 use super::statement::Statement;
 use crate::head_file::HeadFile;
-use crate::store::{Digest, Generation, Seen};
+use crate::store::{Digest, Generation, MAX_CLASSES, Seen, is_class_name};
 
 /// What is known here of a task, when a head for it comes.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,6 +102,13 @@ fn check_classes(classes: &[String], here: &Here) -> Result<(), Refusal> {
         these.iter().filter(|class| !those.contains(class)).take(5).cloned().collect()
     };
     let task = &here.task;
+    if let Some(class) = classes.iter().find(|class| !is_class_name(class)) {
+        return Err(Refusal::OtherClasses { problem: format!("no class can be called {class:?} here") });
+    }
+    if classes.len() > MAX_CLASSES {
+        let problem = format!("it has {} classes, and a task has {MAX_CLASSES} at most", classes.len());
+        return Err(Refusal::OtherClasses { problem });
+    }
     let (unknown, wanted) = match &here.only {
         Some(only) => (not_in(classes, only), not_in(only, classes)),
         None => (Vec::new(), not_in(&here.taught, classes)),

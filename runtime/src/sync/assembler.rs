@@ -218,8 +218,9 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
     use super::*;
+    use crate::store::Marks;
     use crate::sync::tests::{head, pair, statement};
-    use crate::sync::{Arrivals, DeviceKey, Marks, SignedHead, Statement, Trusted, sign, split};
+    use crate::sync::{Arrivals, DeviceKey, SignedHead, Statement, Trusted, sign, split};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -299,7 +300,7 @@ mod tests {
         give(&mut assembler, sent.manifest.sha256, 0, &sent.parts[0], 30 * SECOND);
         outputs(&mut assembler);
         assert_eq!(assembler.deadline(), Some(30 * SECOND + QUIET));
-        assembler.handle_time(30 * SECOND + QUIET - SECOND);
+        assembler.handle_time(29 * SECOND + QUIET);
         assert!(outputs(&mut assembler).is_empty());
         // For an hour, asked again every minute, a part at a time or none.
         let mut asked = 0;
@@ -346,7 +347,7 @@ mod tests {
     #[test]
     fn what_is_on_its_way_is_bounded_and_the_quietest_goes() {
         let mut assembler = Assembler::default();
-        let sent: Vec<Sent> = (0..SLOTS + 1)
+        let sent: Vec<Sent> = (0..=SLOTS)
             .map(|i| {
                 let (key, of) = pair(&format!("press-{i}"));
                 send(&key, &of, 4, 1.0)

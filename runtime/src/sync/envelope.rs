@@ -1,9 +1,9 @@
-//! The envelope of what is signed: COSE_Sign1 (RFC 9052) with Ed25519, in one deterministic form. Knows what it holds by a word,
+//! The envelope of what is signed: `COSE_Sign1` (RFC 9052) with Ed25519, in one deterministic form. Knows what it holds by a word,
 //! so that one thing that was signed never passes for another, and nothing more.
 //!
 //! | protected header | what |
 //! |---|---|
-//! | 1 `alg` | -8, EdDSA |
+//! | 1 `alg` | -8, `EdDSA` |
 //! | 3 `content type` | what the payload is |
 //! | 4 `kid` | the signer's key: SHA-256 of its 32 bytes |
 //! | `acclimate` | the statement |
@@ -25,6 +25,9 @@ use crate::cbor;
 
 /// The header with the statement.
 const STATEMENT: &str = "acclimate";
+
+/// What a head file that is not signed begins with.
+const SELF_DESCRIBED: [u8; 3] = [0xd9, 0xd9, 0xf7];
 
 /// Something signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,12 +56,12 @@ pub(super) struct Opened {
 }
 
 /// Signs. Equal input gives equal bytes.
-pub(super) fn seal(key: &DeviceKey, what: What, statement: Value, payload: Vec<u8>) -> Vec<u8> {
+pub(super) fn seal(key: &DeviceKey, what: What, statement: &Value, payload: Vec<u8>) -> Vec<u8> {
     let protected = HeaderBuilder::new()
         .algorithm(Algorithm::EdDSA)
         .content_type(what.media().to_owned())
         .key_id(key.public().id().0.to_vec())
-        .text_value(STATEMENT.to_owned(), cbor::sorted(&statement))
+        .text_value(STATEMENT.to_owned(), cbor::sorted(statement))
         .build();
     let sign = CoseSign1Builder::new().protected(protected).payload(payload);
     let sealed = sign.create_signature(&[], |message| key.sign(message)).build();
@@ -68,6 +71,9 @@ pub(super) fn seal(key: &DeviceKey, what: What, statement: Value, payload: Vec<u
 /// Reads what one of the trusted keys has signed; from strangers too. Nothing of it is given before the signature was found
 /// to be right.
 pub(super) fn open(bytes: &[u8], what: What, trusted: &[Trusted]) -> Result<Opened, Refusal> {
+    if bytes.starts_with(&SELF_DESCRIBED) {
+        return Err(Refusal::malformed("nobody has signed it; `acclimate head import` takes it in by hand"));
+    }
     let unreadable = |error: cbor::CborError| Refusal::malformed(crate::causes(&error));
     cbor::read(bytes).map_err(unreadable)?;
     let cose = |error: coset::CoseError| Refusal::malformed(format!("expected COSE_Sign1: {error}"));
@@ -135,8 +141,8 @@ mod tests {
     #[test]
     fn what_was_sealed_is_opened_by_who_trusts_the_key() {
         let (key, press) = pair("press-7");
-        let sealed = seal(&key, What::Head, statement(), b"payload".to_vec());
-        assert_eq!(sealed, seal(&key, What::Head, statement(), b"payload".to_vec()), "one form");
+        let sealed = seal(&key, What::Head, &statement(), b"payload".to_vec());
+        assert_eq!(sealed, seal(&key, What::Head, &statement(), b"payload".to_vec()), "one form");
         let opened = open(&sealed, What::Head, &[pair("other").1, press.clone()]).unwrap();
         assert_eq!(opened, Opened { signer: press, statement: statement(), payload: b"payload".to_vec() });
     }
@@ -145,7 +151,7 @@ mod tests {
     fn arbitrary_installation_what_a_stranger_signed_is_refused_and_so_is_a_false_name() {
         let (key, _) = pair("stranger");
         let (_, press) = pair("press-7");
-        let sealed = seal(&key, What::Head, statement(), Vec::new());
+        let sealed = seal(&key, What::Head, &statement(), Vec::new());
         assert_eq!(open(&sealed, What::Head, std::slice::from_ref(&press)).unwrap_err().token(), "unknown_signer");
         // A stranger who claims to be press-7: its id in the header, another's signature.
         let at = sealed.windows(32).position(|window| window == key.public().id().0).unwrap();
@@ -157,7 +163,7 @@ mod tests {
     #[test]
     fn one_thing_that_was_signed_does_not_pass_for_another() {
         let (key, press) = pair("press-7");
-        let manifest = seal(&key, What::Manifest, statement(), Vec::new());
+        let manifest = seal(&key, What::Manifest, &statement(), Vec::new());
         let refused = open(&manifest, What::Head, &[press]).unwrap_err();
         assert!(refused.to_string().contains("expected content of type application/vnd.acclimate.head"), "{refused}");
     }
@@ -166,7 +172,7 @@ mod tests {
     fn what_is_not_signed_is_not_there() {
         let (key, press) = pair("press-7");
         let press = [press];
-        let sealed = seal(&key, What::Head, statement(), b"payload".to_vec());
+        let sealed = seal(&key, What::Head, &statement(), b"payload".to_vec());
         let mut more = CoseSign1::from_tagged_slice(&sealed).unwrap();
         more.unprotected = HeaderBuilder::new().text_value("x".into(), Value::Null).build();
         let refused = open(&more.to_tagged_vec().unwrap(), What::Head, &press).unwrap_err();
@@ -181,7 +187,7 @@ mod tests {
     #[test]
     fn whatever_bit_is_flipped_it_is_refused() {
         let (key, press) = pair("press-7");
-        let sealed = seal(&key, What::Head, statement(), b"payload".to_vec());
+        let sealed = seal(&key, What::Head, &statement(), b"payload".to_vec());
         let press = [press];
         for bit in 0..sealed.len() * 8 {
             let mut flipped = sealed.clone();

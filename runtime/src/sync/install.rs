@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use super::admission::{Here, admit, admit_head};
 use super::key::KeyId;
 use super::keyring::Trusted;
-use super::marks::Marks;
 use super::refusal::Refusal;
 use super::signed::SignedHead;
 use super::statement::Statement;
@@ -131,7 +130,7 @@ pub fn weigh(
         device: statement.device.clone(),
         sequence: statement.sequence,
         issued: statement.issued,
-        samples: statement.samples.as_ref().map(Marks::to_bytes),
+        samples: statement.samples.clone(),
         unproved: judged.unproved || judged.worse,
     };
     let activate = !judged.worse;

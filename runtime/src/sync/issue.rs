@@ -3,11 +3,10 @@
 use jiff::Timestamp;
 
 use super::key::DeviceKey;
-use super::marks::Marks;
 use super::signed::sign;
 use super::statement::{Issue, Statement};
 use crate::head_file::HeadFileError;
-use crate::store::{Generation, Origin, StoreError, Tasks};
+use crate::store::{Generation, Marks, Origin, StoreError, Tasks};
 
 /// Days for which a signed head may be taken in, where nothing else is said.
 pub const DAYS: u32 = 90;

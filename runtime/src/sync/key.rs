@@ -10,7 +10,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use sha2::{Digest as _, Sha256};
 
-/// What stands before the 32 bytes of a key in PKCS #8, and in a SubjectPublicKeyInfo.
+/// What stands before the 32 bytes of a key in PKCS #8, and in a `SubjectPublicKeyInfo`.
 const PRIVATE: [u8; 16] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
 const PUBLIC: [u8; 12] = *b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 /// Before a key on a line.

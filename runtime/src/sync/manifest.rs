@@ -91,7 +91,7 @@ pub fn split<'a>(
         (Value::Text("parts".into()), Value::Bytes(digests.iter().flat_map(|digest| digest.0).collect())),
     ]);
     let statement = statement.without_samples().to_value();
-    let manifest = envelope::seal(key, What::Manifest, statement, cbor::write(&payload));
+    let manifest = envelope::seal(key, What::Manifest, &statement, cbor::write(&payload));
     if parts.len() > MOST_PARTS || manifest.len() > MOST_BYTES || manifest.len() + AROUND > packet {
         return Err(TooLargeForPackets { bytes: signed.len(), packet, manifest: manifest.len() });
     }

@@ -24,7 +24,7 @@ pub struct SignedHead {
 
 /// Signs a head file and what is said of it.
 pub fn sign(key: &DeviceKey, statement: &Statement, head: &[u8]) -> Vec<u8> {
-    envelope::seal(key, What::Head, statement.to_value(), head.to_vec())
+    envelope::seal(key, What::Head, &statement.to_value(), head.to_vec())
 }
 
 impl SignedHead {

@@ -13,18 +13,17 @@
 //! | `head` | 32 bytes | SHA-256 of the head file |
 //! | `bytes` | uint | size of the head file |
 //! | `self_test` | f32 array | what it answers, see [`super::self_test`] |
-//! | `samples` | bytes or null | marks of what it was fitted on, see [`super::marks`]; null in a manifest |
+//! | `samples` | bytes or null | marks of what it was fitted on, see [`Marks`]; null in a manifest |
 //!
 //! Other fields than these are refused: another table is another version.
 
 use ciborium::Value;
 use jiff::{Span, Timestamp};
 
-use super::marks::Marks;
 use super::refusal::Refusal;
 use super::self_test::SelfTest;
 use crate::head_file::{HeadFile, MAX_BYTES};
-use crate::store::{Digest, Generation};
+use crate::store::{Digest, Generation, Marks};
 
 /// Version of the table.
 const VERSION: u64 = 1;

@@ -11,7 +11,7 @@ fn of(sequence: u64, unproved: bool) -> Installed {
         device: "press".into(),
         sequence,
         issued: at(1),
-        samples: Some(vec![0, 0, 0, 1]),
+        samples: Marks::of(&[SampleId::of(b"marked")]),
         unproved,
     }
 }
@@ -69,6 +69,24 @@ fn what_was_seen_of_a_signer_only_grows() {
     let most = u64::try_from(i64::MAX).unwrap();
     assert_eq!(note(said(most, 3, false)), said(most, 3, false));
     assert_eq!(tasks.seen("belt", &[6; 32]).unwrap(), None, "another signer");
+}
+
+#[test]
+fn a_head_that_was_fitted_on_what_is_forgotten_goes_and_is_not_taken_back() {
+    let (_dir, mut tasks) = store();
+    for payload in [&b"marked"[..], b"another"] {
+        tasks.add_sample("belt", &sample(payload, &codes(payload), Some("ok")), at(1)).unwrap();
+    }
+    let generation = install(&mut tasks, 1.0, &of(4, true), true).unwrap();
+    let digest = tasks.head("belt", generation).unwrap().digest;
+    let mut forget = |payload: &[u8]| {
+        let what = Forget::Samples(vec![SampleId::of(payload)]);
+        tasks.forget("belt", &what, "alice", at(4), |_, _| Ok::<_, StoreError>(None)).unwrap().generations
+    };
+    assert_eq!(forget(b"another"), []);
+    assert_eq!(forget(b"marked"), [generation]);
+    assert_eq!((in_service(&tasks), tasks.is_withdrawn("belt", &digest).unwrap()), (None, true));
+    assert!(matches!(install(&mut tasks, 1.0, &of(5, true), true), Err(StoreError::Forgotten { .. })));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Which samples a head was fitted on, in four bytes each: enough to know one's own again, too little to tell anybody else what a
 //! sample was. Knows nothing of heads.
 
-use crate::store::SampleId;
+use super::id::SampleId;
 
 /// Samples that are written down; of more it is not known.
 const MOST: usize = 100_000;

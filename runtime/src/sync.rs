@@ -6,6 +6,12 @@
 //!                   ─▶ the local judgement ─▶ a new generation in service, or a refusal with its reason
 //! ```
 //!
+//! | a transport | calls |
+//! |---|---|
+//! | sends the head in service | [`issue()`], then [`split`]: a manifest to be retained, and parts |
+//! | hears a manifest, a part, the clock | [`Intake`]: what to ask for, what is whole, what is refused and why |
+//! | has a whole one | the daemon's command `Install`, or [`weigh`] and [`Weighed::write_down`]; then [`Intake::done`] |
+//!
 //! Invariants: nothing is kept of what no trusted key has signed; whatever is refused, the head in service stays; what was seen of
 //! a signer is never accepted in an older state again.
 

@@ -463,8 +463,13 @@ impl Service {
     ) -> Self {
         let mut probabilities = file.head.batch(snapshot.features().view(), Some(&snapshot.norms));
         let fitted_on = contained(snapshot, file, marks);
-        for (mut row, _) in probabilities.outer_iter_mut().zip(&fitted_on).filter(|(_, fitted)| **fitted) {
-            row.fill(f64::NAN);
+        for ((mut row, &fitted), norm) in probabilities.outer_iter_mut().zip(&fitted_on).zip(&snapshot.norms) {
+            if fitted {
+                row.fill(f64::NAN);
+            } else if norm.is_finite() && !row.iter().all(|p| p.is_finite()) {
+                // Numbers beyond all bounds are an answer that is never right, and not none.
+                row.fill(0.0);
+            }
         }
         let new = vec![true; snapshot.len()];
         Self { head: None, probabilities, fitted_on, new, classes: problem.places_of(&file.classes) }

@@ -217,6 +217,8 @@ impl Assembler {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::store::Marks;
     use crate::sync::tests::{head, pair, statement};
@@ -289,6 +291,47 @@ mod tests {
         assert_eq!(outputs(&mut assembler).last().unwrap(), "whole");
         assert_eq!(assembler.deadline(), None, "nothing is on its way");
         assert_eq!(give(&mut assembler, of, 0, &sent.parts[0], SECOND), Part::Stray);
+    }
+
+    proptest! {
+        #[test]
+        fn however_parts_come_the_head_is_whole_once_and_only_when_all_have_come(
+            comes in prop::collection::vec((0..20_usize, any::<bool>(), any::<bool>()), 0..80),
+        ) {
+            let (key, press) = pair("press-7");
+            let sent = send(&key, &press, 4, 1.0);
+            let of = sent.manifest.sha256;
+            let mut assembler = Assembler::default();
+            assembler.handle_manifest(sent.manifest.clone(), SECOND);
+            let mut have = vec![false; sent.parts.len()];
+            let rest = (0..sent.parts.len()).map(|part| (part, false, false));
+            for (part, damaged, announced) in comes.into_iter().chain(rest) {
+                let whole = have.iter().all(|&have| have);
+                prop_assert_eq!(outputs(&mut assembler).iter().any(|said| said == "whole"), false);
+                if announced && !whole {
+                    assembler.handle_manifest(sent.manifest.clone(), SECOND);
+                    outputs(&mut assembler);
+                }
+                let mut bytes = sent.parts.get(part).cloned().unwrap_or_default();
+                if damaged && let Some(byte) = bytes.first_mut() {
+                    *byte ^= 1;
+                }
+                let known = have.get(part).copied();
+                let expected = match known {
+                    _ if whole => Part::Stray,
+                    Some(true) => Part::Known,
+                    Some(false) if !damaged => Part::New,
+                    _ => Part::Damaged,
+                };
+                prop_assert_eq!(give(&mut assembler, of, part, &bytes, SECOND), expected);
+                if expected == Part::New {
+                    have[part] = true;
+                    let done = have.iter().all(|&have| have);
+                    prop_assert_eq!(outputs(&mut assembler), if done { vec!["whole"] } else { Vec::new() });
+                }
+            }
+            prop_assert!(have.iter().all(|&have| have) && assembler.deadline().is_none());
+        }
     }
 
     #[test]

@@ -243,6 +243,73 @@ fn wrong_software_a_head_of_another_backbone_task_width_or_arithmetic_is_refused
     assert_eq!(token(offer(&sign(&key, &no_head, b"no head"), &press, &mut device())), "not_loadable");
 }
 
+mod mad {
+    //! A trusted key that signs nonsense: refused with words, never a panic.
+
+    use ciborium::Value;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cbor;
+    use crate::sync::envelope::{What, seal};
+
+    fn values() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            any::<u64>().prop_map(|n| Value::Integer(n.into())),
+            any::<i64>().prop_map(|n| Value::Integer(n.into())),
+            Just(Value::Null),
+            ".{0,300}".prop_map(Value::Text),
+            prop::collection::vec(any::<u8>(), 0..70).prop_map(Value::Bytes),
+            ".{0,30}".prop_map(|text| Value::Tag(0, Box::new(Value::Text(text)))),
+            prop::collection::vec(any::<u8>(), 0..70).prop_map(|bytes| Value::Tag(85, Box::new(Value::Bytes(bytes)))),
+        ]
+    }
+
+    /// A map with one of its values, or its size, changed.
+    fn changed(value: Value, at: usize, to: Option<Value>) -> Value {
+        let mut entries = value.into_map().unwrap();
+        let at = at % entries.len();
+        match to {
+            Some(value) => entries[at].1 = value,
+            None => drop(entries.swap_remove(at)),
+        }
+        Value::Map(entries)
+    }
+
+    proptest! {
+        #[test]
+        fn of_a_head(at in any::<usize>(), to in prop::option::of(values())) {
+            let (key, press) = pair("press-7");
+            let file = head(1.0);
+            let said = changed(statement(4, &file).to_value(), at, to);
+            let bytes = seal(&key, What::Head, &said, file.encode().unwrap());
+            let _either = offer(&bytes, &[press], &mut device());
+        }
+
+        #[test]
+        fn of_parts(at in any::<usize>(), to in prop::option::of(values()), part in any::<usize>()) {
+            let (key, press) = pair("press-7");
+            let press = [press];
+            let file = head(1.0);
+            let signed = signed(&key, 4, &file);
+            let honest = split(&key, &statement(4, &file), &signed, 1 << 17).unwrap().manifest;
+            let payload = {
+                let opened = crate::sync::envelope::open(&honest, What::Manifest, &press).unwrap();
+                changed(cbor::read(&opened.payload).unwrap(), at, to)
+            };
+            let said = statement(4, &file).without_samples().to_value();
+            let bytes = seal(&key, What::Manifest, &said, cbor::write(&payload));
+            if let Ok(manifest) = Manifest::open(&bytes, &press) {
+                let mut assembler = Assembler::default();
+                let of = manifest.sha256;
+                assembler.handle_manifest(manifest, TOTAL);
+                let _any = assembler.check_part(of, part, &signed);
+                assembler.handle_kept(of, part, TOTAL);
+            }
+        }
+    }
+}
+
 #[test]
 fn the_bytes_of_a_signed_head_never_change() {
     let key = DeviceKey::from_pem(

@@ -101,6 +101,21 @@ fn where_there_are_labels_it_is_judged_at_once() {
 }
 
 #[test]
+fn numbers_beyond_all_bounds_are_judged_and_not_left_out() {
+    let (_dir, tasks) = store(100..130);
+    let wild = HeadFile {
+        head: Head {
+            kind: Kind::Ridge,
+            form: Form::linear(Array2::from_elem((3, DIM), f32::MAX), Array1::zeros(3)),
+            ..shipped().head
+        },
+        ..shipped()
+    };
+    let judged = judge_foreign(&tasks, "belt", &wild, None, None, &options(&[])).unwrap();
+    assert!(judged.worse, "{:?}", judged.verdict);
+}
+
+#[test]
 fn samples_that_it_was_fitted_on_do_not_judge_it_here() {
     let (key, press) = pair("press-7");
     let signed = taught(0..60, &key);

@@ -8,6 +8,7 @@
 mod adjust;
 mod audit;
 mod budget;
+mod foreign;
 mod problem;
 mod rule;
 mod tune;
@@ -21,6 +22,8 @@ use ndarray::Array2;
 pub use self::adjust::{AdjustError, Unlabelled, adjust};
 pub use self::audit::audit;
 use self::budget::Budget;
+use self::foreign::Fate;
+pub use self::foreign::{Judged, judge_foreign};
 use self::problem::{Problem, Service};
 pub use self::rule::{Costs, Rule, RuleError};
 pub use self::tune::{Progress, tune};
@@ -28,7 +31,7 @@ use crate::group::GroupBy;
 use crate::head_file::{Fixed, HeadFile, Provenance};
 use crate::record::{AdaptationRecord, Seconds};
 use crate::store::{
-    Digest, Forget, Generation, NewAdaptation, NewHead, Receipt, Refitted, Snapshot, StoreError, Tasks,
+    Digest, Forget, Generation, NewAdaptation, NewHead, Receipt, Refitted, Snapshot, StoreError, TakeBack, Tasks,
 };
 
 /// What a caller may choose.
@@ -115,8 +118,10 @@ pub struct Fitted {
     pub digest: Digest,
     snapshot: Snapshot,
     head: Option<(HeadFile, Array2<f64>)>,
-    /// The fitted head that is put back, where new labels contradict the adjusted one in service.
-    take_back: Option<Generation>,
+    /// What is put back, where labels contradict the adjusted or installed head in service.
+    take_back: Option<TakeBack>,
+    /// The installed head in service, where labels have proved it.
+    proved: Option<Generation>,
     group_sizes: Vec<usize>,
     who: String,
     start: Instant,
@@ -175,8 +180,20 @@ pub fn fit_on(tasks: &Tasks, task: &str, backbone: Option<&[u8; 32]>, options: &
     if let Some(adjusted) = &service
         && let Some(before) = adjust::contradicted(tasks, &problem, served.as_ref().unwrap_or(&snapshot), adjusted)?
     {
-        taken_back = Some(adjusted.head.generation);
+        taken_back = adjusted.generation().map(|generation| (generation, TakeBack(before.generation())));
         service = Some(before);
+    }
+    // And another device's head that they speak against.
+    let mut proved = None;
+    if let Some(foreign) = &service {
+        match foreign::fate(tasks, &problem, served.as_ref().unwrap_or(&snapshot), foreign, options)? {
+            Fate::Loses { to, before } => {
+                taken_back = foreign.generation().map(|generation| (generation, to));
+                service = before.map(|before| *before);
+            }
+            Fate::Proved => proved = foreign.generation(),
+            Fate::Stays => {}
+        }
     }
     let load = start.elapsed().as_secs_f64();
 
@@ -192,7 +209,7 @@ pub fn fit_on(tasks: &Tasks, task: &str, backbone: Option<&[u8; 32]>, options: &
     }
     let verdict = problem.judge(proposal.as_ref(), service.as_ref(), options.trust_labels)?;
     let mut record = problem.record(task, &verdict, proposal.as_ref(), service.as_ref())?;
-    record.taken_back = taken_back.map(|generation| generation.0);
+    record.taken_back = taken_back.map(|(generation, _)| generation.0);
     let mut rest = budget.rest();
     record.skip(proposal.as_ref().map_or(&[], |proposal| &proposal.skipped), budget.skipped);
     let fit = start.elapsed().as_secs_f64() - load;
@@ -203,7 +220,7 @@ pub fn fit_on(tasks: &Tasks, task: &str, backbone: Option<&[u8; 32]>, options: &
     record.seconds = Seconds { load, fit, learning_curve, total: start.elapsed().as_secs_f64() };
 
     let head = proposal.as_ref().map(|proposal| -> Result<_, AdaptError> {
-        let before = service.as_ref().map(|service| &service.head.file);
+        let before = service.as_ref().and_then(Service::head).map(|head| &head.file);
         let (decision, precision) = problem.decide(&options.rule, before, proposal.selected())?;
         let provenance = Provenance {
             adjusted: None,
@@ -213,7 +230,7 @@ pub fn fit_on(tasks: &Tasks, task: &str, backbone: Option<&[u8; 32]>, options: &
             extractor,
             fixed: Fixed { precision, ..options.fixed },
             nuisance: proposal.nuisance().cloned(),
-            parent: service.as_ref().map(|service| service.head.generation.0),
+            parent: service.as_ref().and_then(Service::generation).map(|generation| generation.0),
             statistics: Some(snapshot.digest().0),
             time: Timestamp::now(),
             unproved: verdict.unproved,
@@ -226,10 +243,10 @@ pub fn fit_on(tasks: &Tasks, task: &str, backbone: Option<&[u8; 32]>, options: &
     let kept = head.as_ref().and_then(|(file, _)| file.provenance.statistics).map(Digest);
     let digest = kept.unwrap_or_else(|| snapshot.digest());
     let group_sizes = problem.group_sizes();
-    let take_back = taken_back.and(service.as_ref()).map(|service| service.head.generation);
+    let take_back = taken_back.map(|(_, to)| to);
     drop((proposal, problem));
     let who = options.who.clone();
-    Ok(Fitted { outcome: verdict.outcome, record, digest, snapshot, head, take_back, group_sizes, who, start })
+    Ok(Fitted { outcome: verdict.outcome, record, digest, snapshot, head, take_back, proved, group_sizes, who, start })
 }
 
 impl Fitted {
@@ -245,6 +262,7 @@ impl Fitted {
             head: self.head.as_ref().map(|(file, leave_out)| NewHead { file, leave_out: leave_out.view() }),
             activate: self.outcome == Outcome::Activated,
             take_back: self.take_back,
+            proved: self.proved,
             who: &self.who,
         };
         let generation = tasks.record_adaptation(&self.snapshot, &new, Timestamp::now())?;

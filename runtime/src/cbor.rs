@@ -92,7 +92,8 @@ fn encode(value: &Value) -> Vec<u8> {
     bytes
 }
 
-fn sorted(value: &Value) -> Value {
+/// A value with its maps in the order in which they are written.
+pub(crate) fn sorted(value: &Value) -> Value {
     match value {
         Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
         Value::Map(entries) => {

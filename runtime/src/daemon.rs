@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`command`] | what a person or an automation asks for, and the answers: one closed list |
+//! | [`command`], [`signed`] | what a person or an automation asks for, and the answers: one closed list |
 //! | [`view`] | one moment of the daemon, immutable |
 //! | [`notice`] | what it announces |
 //! | [`handle`] | how the page, the socket and the network reach it |
@@ -29,6 +29,7 @@ pub mod notice;
 mod reload;
 mod shell;
 pub mod signals;
+pub mod signed;
 pub mod socket;
 mod sources;
 mod stage;

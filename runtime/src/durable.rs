@@ -2,7 +2,7 @@
 //! nothing of what is stored.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 /// Makes a folder and those above it that are missing, so that their names stay.
@@ -29,6 +29,20 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
 /// When the system refuses.
 pub fn sync_names(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// Writes a file that its owner alone may read: all of it or, whatever happens, what was there before.
+///
+/// # Errors
+/// When the system refuses.
+pub fn write_own(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = above(path);
+    // A temporary file is its owner's alone.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    sync_names(folder)
 }
 
 /// The folder that a path lies in; a relative one of one part lies here.

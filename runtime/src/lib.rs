@@ -12,7 +12,9 @@
 //! | [`export`], [`npz`] | one ONNX file, NumPy arrays |
 //! | [`group`] | what may not be split between fitting and judging |
 //! | [`head_file`], [`cbor`] | the `.head` format |
+//! | [`clock`] | whether the time can be believed |
 //! | [`inputs`], [`place`], [`config`] | what the command line names, where things lie |
+//! | [`sync`] | heads that travel: keys, signatures, parts, admission |
 //! | [`record`] | what is printed as JSON |
 //! | [`memory`] | what is freed goes back to the system |
 //! | [`models_folder`] | where a user's model is kept |
@@ -31,6 +33,7 @@ pub mod attention;
 pub mod cbor;
 mod child;
 pub mod class_map;
+pub mod clock;
 pub mod comparison;
 pub mod config;
 pub mod daemon;
@@ -59,6 +62,7 @@ pub mod sink;
 pub mod source;
 pub mod store;
 pub mod switch;
+pub mod sync;
 pub mod trial;
 
 /// An error with its causes, `a: b: c`.

@@ -15,6 +15,8 @@ mod drift;
 mod evaluation;
 mod head;
 mod inspection;
+mod install;
+mod key;
 mod learning_curve;
 mod sample;
 mod task;
@@ -32,10 +34,12 @@ pub use decision::{DecidedRecord, DecisionRecord};
 pub use drift::DriftRecord;
 pub use evaluation::{ConfusionRecord, EvaluateRecord, EvaluationRecord};
 pub use head::{
-    AdjustedRecord, AuditCheckRecord, AuditRecord, CheckedRecord, ExportRecord, FailedRecord, HeadDetailRecord,
-    HeadRecord, PredictionRecord, SetError,
+    AdjustedRecord, AuditCheckRecord, AuditRecord, CheckedRecord, ExportRecord, FailedRecord, FromRecord,
+    HeadDetailRecord, HeadRecord, PredictionRecord, SetError,
 };
 pub use inspection::{ClassifierRecord, FeatureRecord, InspectionRecord, PortRecord};
+pub use install::{InstallRecord, IssueRecord, SignedExportRecord};
+pub use key::{DeviceKeyRecord, TrustedKeyRecord};
 pub use learning_curve::{CurvePointRecord, EstimateRecord, LearningCurveRecord};
 pub use sample::{
     AddRecord, ClaimRecord, ForgetRecord, SampleDetailRecord, SampleExportRecord, SampleRecord, SuspectRecord,

@@ -90,6 +90,20 @@ fn every_json_output_is_like_its_example() {
     golden.check(&device, 0, "head-activate", &["head", "activate", "parts", "1"]);
     golden.check(&device, 0, "head-rollback", &["head", "rollback", "parts"]);
 
+    golden.check(&device, 0, "key-generate", &["key", "generate"]);
+    golden.check(&device, 0, "key-show", &["key", "show"]);
+    let signed = device.path("parts.signed");
+    let signed = signed.to_str().unwrap();
+    golden.check(&device, 0, "head-export-signed", &["head", "export", "parts", "--signed", signed]);
+    let other = Device::with_task();
+    golden.check(&other, 3, "head-install-rejected", &["head", "install", "parts", signed]);
+    let key = device.run(["key", "show"]).expect(0).stdout;
+    golden.check(&other, 0, "key-trust", &["key", "trust", "press-7", key.trim()]);
+    golden.check(&other, 0, "key-list", &["key", "list"]);
+    golden.check(&other, 0, "head-install", &["head", "install", "parts", signed]);
+    golden.check(&other, 0, "head-list-installed", &["head", "list", "parts"]);
+    golden.check(&other, 0, "key-distrust", &["key", "distrust", "press-7"]);
+
     contradicted(&device);
     golden.check(&device, 3, "adapt-rejected", &ridge);
     golden.check(&device, 0, "forget-plan", &["forget", "parts", sample]);

@@ -20,6 +20,7 @@ mod exported;
 mod features;
 mod fit;
 mod forget;
+mod heads_travel;
 mod json_golden;
 mod kill;
 mod learning_curve;

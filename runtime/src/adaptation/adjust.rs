@@ -128,6 +128,7 @@ pub fn adjust(
             .map(|(file, leave_out)| NewHead { file, leave_out: leave_out.view() }),
         activate: outcome == Outcome::Activated,
         take_back: None,
+        proved: None,
         who: &options.who,
     };
     record.generation = tasks.record_adaptation(snapshot, &new, now)?.map(|generation| generation.0);
@@ -185,7 +186,8 @@ pub(super) fn contradicted(
     snapshot: &Snapshot,
     service: &Service,
 ) -> Result<Option<Service>, AdaptError> {
-    let Some(before) = fitted(tasks, &snapshot.task, &service.head)? else { return Ok(None) };
+    let Some(head) = service.head() else { return Ok(None) };
+    let Some(before) = fitted(tasks, &snapshot.task, head)? else { return Ok(None) };
     let scores = tasks.leave_out(&snapshot.task, before.generation)?;
     let before = Service::new(problem, snapshot, &scores, before);
     Ok(problem.speaks_against(&before, service).then_some(before))

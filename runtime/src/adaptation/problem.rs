@@ -14,7 +14,7 @@ use super::{AdaptError, Options, Rule};
 use crate::group::{GroupBy, groups};
 use crate::head_file::{Fixed, HeadFile};
 use crate::record::{AdaptationRecord, CandidateRecord, EvaluationRecord, LearningCurveRecord, Seconds};
-use crate::store::{LeaveOut, SampleId, Snapshot, StoredHead};
+use crate::store::{Generation, LeaveOut, Marks, SampleId, Snapshot, StoredHead};
 
 /// What is said of a candidate that does without directions, as a token and in words.
 const NUISANCE: (&str, &str) =
@@ -34,9 +34,10 @@ pub(super) struct Problem<'a> {
     group_by: GroupBy,
 }
 
-/// The head in service, scored on a problem's samples.
+/// The head in service, or one that is to be, scored on a problem's samples.
 pub(super) struct Service {
-    pub(super) head: StoredHead,
+    /// None of one that is not here yet.
+    head: Option<StoredHead>,
     /// `[n, classes of the head]`: kept leave-out scores where it was fitted on the sample, else plain ones; not finite
     /// where a fitted sample's score was not kept.
     probabilities: Array2<f64>,
@@ -256,6 +257,71 @@ impl<'a> Problem<'a> {
         Ok(Verdict { unproved: verdict.unproved || self.unshown().is_some(), ..verdict })
     }
 
+    /// The verdict on a head that was fitted elsewhere, on the samples that it can be judged on fairly.
+    pub(super) fn judge_foreign(
+        &self,
+        foreign: &Service,
+        service: Option<&Service>,
+        options: &Options,
+    ) -> Result<Verdict, AdaptError> {
+        let fair = foreign.as_input().fair(&self.groups);
+        let rows: Vec<usize> = (0..fair.len()).filter(|&row| fair[row]).collect();
+        let pick = |values: &[usize]| rows.iter().map(|&row| values[row]).collect::<Vec<_>>();
+        let classes = self.names.len().max(1);
+        let mut candidate = Array2::zeros((rows.len(), classes));
+        for (mut to, &from) in candidate.outer_iter_mut().zip(&rows) {
+            for (&class, &p) in foreign.classes.iter().zip(foreign.probabilities.row(from)) {
+                if class != FORGOTTEN {
+                    to[class] = p;
+                }
+            }
+        }
+        // The yardstick where there is no head in service.
+        let mut prototype = Array2::zeros((rows.len(), classes));
+        if let Some(all) = self.yardstick(options)? {
+            prototype.assign(&all.select(Axis(0), &rows));
+        }
+        let served = service.map(|service| {
+            let fitted_on: Vec<bool> = rows.iter().map(|&row| service.fitted_on[row]).collect();
+            (service.probabilities.select(Axis(0), &rows), fitted_on, &service.classes)
+        });
+        let (labels, groups) = (pick(&self.labels), pick(&self.groups));
+        Ok(judge(&JudgeInput {
+            candidate: candidate.view(),
+            labels: &labels,
+            groups: &groups,
+            classes,
+            ungrouped: false,
+            new: &vec![true; rows.len()],
+            prototype: prototype.view(),
+            in_service: served.as_ref().map(|(probabilities, fitted_on, classes)| InService {
+                probabilities: probabilities.view(),
+                fitted_on,
+                classes,
+            }),
+            trust_labels: false,
+        })?)
+    }
+
+    /// Leave-out probabilities `[n, names]` of the yardstick of a first head, where it can be fitted.
+    fn yardstick(&self, options: &Options) -> Result<Option<Array2<f64>>, AdaptError> {
+        if self.seen.len() < 2 {
+            return Ok(None);
+        }
+        let options = Options { kinds: vec![Kind::Prototype], ..options.clone() };
+        match self.propose(&options, None, &mut |_, _| true) {
+            Ok(proposal) => Ok(proposal.map(|proposal| proposal.prototype)),
+            Err(AdaptError::NoCandidate { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// This problem's class for each class of a head.
+    fn places_of(&self, classes: &[String]) -> Vec<usize> {
+        let place = |name: &String| self.names.iter().position(|known| known == name).unwrap_or(FORGOTTEN);
+        classes.iter().map(place).collect()
+    }
+
     /// How a candidate is to answer, and the precision that its thresholds are made for.
     pub(super) fn decide(
         &self,
@@ -376,7 +442,7 @@ impl<'a> Problem<'a> {
                 .next
                 .iter()
                 .map(|advice| advice.to_words(&self.names))
-                .chain(service.and_then(|service| lost(&service.head.file.classes, &self.names)))
+                .chain(service.and_then(Service::head).and_then(|head| lost(&head.file.classes, &self.names)))
                 .chain(self.unshown())
                 .collect(),
             generation: None,
@@ -408,31 +474,73 @@ impl Service {
         InService { probabilities: self.probabilities.view(), fitted_on: &self.fitted_on, classes: &self.classes }
     }
 
+    /// The head, where it is here.
+    pub(super) fn head(&self) -> Option<&StoredHead> {
+        self.head.as_ref()
+    }
+
+    /// Its number, where it is here.
+    pub(super) fn generation(&self) -> Option<Generation> {
+        self.head().map(|head| head.generation)
+    }
+
     /// Scores the head in service: a kept leave-out score stands for every sample it was fitted on. `snapshot` has the
-    /// problem's samples with the features that the head reads.
+    /// problem's samples with the features that the head reads. Of another device's head, what it was fitted on has no score.
     pub(super) fn new(problem: &Problem<'_>, snapshot: &Snapshot, kept: &[LeaveOut], head: StoredHead) -> Self {
         let kept: HashMap<SampleId, &LeaveOut> = kept.iter().map(|score| (score.sample, score)).collect();
+        let contained = if head.watermark.is_some() {
+            vec![false; snapshot.len()]
+        } else {
+            contained(snapshot, &head.file, head.installed.as_ref().and_then(|of| of.samples.as_ref()))
+        };
         let mut probabilities = head.file.head.batch(snapshot.features().view(), Some(&snapshot.norms));
         let mut fitted_on = Vec::with_capacity(snapshot.len());
         let mut new = Vec::with_capacity(snapshot.len());
-        for ((id, &label_seq), mut row) in
-            snapshot.ids.iter().zip(&snapshot.label_seqs).zip(probabilities.axis_iter_mut(Axis(0)))
+        for (((id, &label_seq), contained), mut row) in
+            snapshot.ids.iter().zip(&snapshot.label_seqs).zip(contained).zip(probabilities.axis_iter_mut(Axis(0)))
         {
             let later = head.watermark.is_none_or(|watermark| watermark.is_before(label_seq));
             let score = kept.get(id).map(|score| score.probabilities.iter().map(|&p| f64::from(p)).collect::<Vec<_>>());
             match &score {
                 Some(score) if score.len() == row.len() => row.assign(&ArrayView1::from(score)),
                 Some(_) => row.fill(f64::NAN),
-                None if !later => row.fill(f64::NAN),
+                None if !later || contained => row.fill(f64::NAN),
                 None => {}
             }
-            fitted_on.push(score.is_some() || !later);
+            fitted_on.push(score.is_some() || !later || contained);
             new.push(later);
         }
-        let place = |name: &String| problem.names.iter().position(|known| known == name).unwrap_or(FORGOTTEN);
-        let classes = head.file.classes.iter().map(place).collect();
-        Self { head, probabilities, fitted_on, new, classes }
+        let classes = problem.places_of(&head.file.classes);
+        Self { head: Some(head), probabilities, fitted_on, new, classes }
     }
+
+    /// Scores a head that is not here yet.
+    pub(super) fn of_another(
+        problem: &Problem<'_>,
+        snapshot: &Snapshot,
+        file: &HeadFile,
+        marks: Option<&Marks>,
+    ) -> Self {
+        let mut probabilities = file.head.batch(snapshot.features().view(), Some(&snapshot.norms));
+        let fitted_on = contained(snapshot, file, marks);
+        for ((mut row, &fitted), norm) in probabilities.outer_iter_mut().zip(&fitted_on).zip(&snapshot.norms) {
+            if fitted {
+                row.fill(f64::NAN);
+            } else if norm.is_finite() && !row.iter().all(|p| p.is_finite()) {
+                // Numbers beyond all bounds are an answer that is never right, and not none.
+                row.fill(0.0);
+            }
+        }
+        let new = vec![true; snapshot.len()];
+        Self { head: None, probabilities, fitted_on, new, classes: problem.places_of(&file.classes) }
+    }
+}
+
+/// `[n]`: which samples a head that was fitted elsewhere was fitted on: those that are marked, or all where it says that its
+/// statistics were just these.
+fn contained(snapshot: &Snapshot, file: &HeadFile, marks: Option<&Marks>) -> Vec<bool> {
+    let all = file.provenance.statistics.is_some_and(|digest| !snapshot.is_empty() && digest == snapshot.digest().0);
+    snapshot.ids.iter().map(|id| all || marks.is_some_and(|marks| marks.has(id))).collect()
 }
 
 /// Advice where the head in service knows classes that the candidate does not, for want of samples.

@@ -14,6 +14,7 @@ use crate::record::AdjustRecord;
 use crate::store::{Access, Model, NewBackbone, NewSample, NewTask, SampleId};
 
 mod adjust;
+mod foreign;
 mod nuisance;
 
 const DIM: usize = 12;

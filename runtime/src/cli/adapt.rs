@@ -136,7 +136,7 @@ pub fn verdict(record: &AdaptationRecord) -> String {
     if let Some(generation) = record.taken_back {
         let _ = write!(
             words,
-            "\ngeneration {generation} was taken back: the new labels speak against its adjustment without labels"
+            "\ngeneration {generation} was taken back, which no labels had proved: those that there are now speak against it"
         );
     }
     for reason in &record.because {

@@ -2,13 +2,17 @@
 
 #![expect(clippy::doc_markdown, reason = "help is plain text, without backticks")]
 
+mod head;
+mod key;
 mod learning;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::head::Head;
+pub use self::key::Key;
 pub use self::learning::{Adapt, Adjust, HeadKind, Tune, Weighting};
 
 /// Let a deployed device learn its own site: adapt the classifier head of a frozen backbone, prove it, put it in service.
@@ -92,9 +96,12 @@ pub enum Command {
     Drift(Drift),
     /// Measure a head on a labelled folder that it was not fitted on
     Evaluate(Evaluate),
-    /// List, show, activate, roll back, export and import heads
+    /// List, show, activate, roll back, export, install and import heads
     #[command(subcommand)]
     Head(Head),
+    /// Make the key that signs this device's heads, and say whose signed heads may be used here
+    #[command(subcommand)]
+    Key(Key),
     /// Say of which class a sample is, or take that back
     Label(Label),
     /// Remove samples, or a class with all its samples, without a trace
@@ -411,64 +418,6 @@ pub struct Evaluate {
     /// Readings between the starts of two windows of a recording [default: the window's length]
     #[arg(long, value_name = "N")]
     pub stride: Option<NonZeroUsize>,
-}
-
-/// `acclimate head`.
-#[derive(Debug, Subcommand)]
-pub enum Head {
-    /// List the generations of a task
-    List {
-        /// Name of the task
-        task: String,
-    },
-    /// Show one generation: provenance, evaluation, classes
-    Show {
-        /// Name of the task
-        task: String,
-        /// Which one [default: the one in service]
-        generation: Option<u32>,
-    },
-    /// Put a generation in service
-    Activate {
-        /// Name of the task
-        task: String,
-        /// Which one
-        generation: u32,
-        /// Also one that was rejected; recorded as a person's decision
-        #[arg(long)]
-        force: bool,
-    },
-    /// Put the head that was in service before back
-    Rollback {
-        /// Name of the task
-        task: String,
-    },
-    /// Write a head to a file: .head for other devices, ONNX with its backbone for other runtimes, NPZ for NumPy
-    #[command(group(ArgGroup::new("to").required(true).args(["output", "onnx", "npz"])))]
-    Export {
-        /// Name of the task
-        task: String,
-        /// A .head file, for `head import`
-        #[arg(long, short, value_name = "FILE")]
-        output: Option<PathBuf>,
-        /// Backbone and head as one ONNX file: preprocessed input to probabilities; written only if it gives what the
-        /// live head gives
-        #[arg(long, value_name = "FILE")]
-        onnx: Option<PathBuf>,
-        /// The head's numbers: weights, bias, temperature, classes, penalty
-        #[arg(long, value_name = "FILE")]
-        npz: Option<PathBuf>,
-        /// Which one [default: the one in service]
-        #[arg(long, value_name = "N")]
-        generation: Option<u32>,
-    },
-    /// Bring in a .head file as a new generation; it goes in service by `head activate`
-    Import {
-        /// Name of the task
-        task: String,
-        /// The file
-        file: PathBuf,
-    },
 }
 
 /// `acclimate label`.

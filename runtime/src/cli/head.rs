@@ -1,14 +1,19 @@
-//! `head list | show | activate | rollback | export | import`.
+//! `head list | show | activate | rollback | export | install | import`.
 
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
 
+use acclimate::clock;
 use acclimate::export::{self, write_whole};
 use acclimate::record::{
-    AdjustedRecord, CheckedRecord, DecisionRecord, EvaluationRecord, ExportRecord, HeadDetailRecord, HeadRecord,
-    LearningCurveRecord,
+    AdjustedRecord, CheckedRecord, DecisionRecord, EvaluationRecord, ExportRecord, FromRecord, HeadDetailRecord,
+    HeadRecord, IssueRecord, LearningCurveRecord, SignedExportRecord,
 };
 use acclimate::store::{Access, Generation, StoredHead, Tasks};
 use acclimate::switch;
+use acclimate::sync::{self, Keyring, Trusted};
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 
@@ -45,45 +50,21 @@ pub fn run(context: &Context, command: &args::Head) -> anyhow::Result<Outcome> {
             tasks.rollback(task, &who(), Timestamp::now())?;
             now_in_service(context, &tasks, task)?;
         }
-        args::Head::Export { task, output, onnx, npz, generation } => {
-            let tasks = context.tasks(&Access::Read)?;
-            let head = classify::head(&tasks, task, *generation)?;
-            let mut check = None;
-            let (path, bytes) = match (output, onnx, npz) {
-                (Some(path), ..) => (path, head.file.encode()?),
-                (None, Some(path), _) => {
-                    let merged = export::onnx(&tasks, &context.opener(), task, &head)?;
-                    check = Some(CheckedRecord {
-                        inputs: merged.inputs,
-                        synthetic: merged.synthetic,
-                        difference: merged.difference,
-                        extractor: merged.extractor,
-                    });
-                    (path, merged.bytes)
-                }
-                (None, None, path) => (path.as_ref().context("a bug: clap wants one place")?, export::head_npz(&head)?),
-            };
-            write_whole(path, &bytes).with_context(|| format!("could not write the head to {}", path.display()))?;
-            let record = ExportRecord {
-                head: HeadRecord::new(&head, tasks.task(task)?.in_service),
-                file: path.display().to_string(),
-                bytes: bytes.len() as u64,
-                check,
-            };
-            context.print(&record, || {
-                let check = record.check.as_ref().map_or_else(String::new, |check| {
-                    let what = if check.synthetic { "made-up input" } else { "stored samples" };
-                    format!(
-                        "\non {} {what} it gives the live head's probabilities to {:.1e} ({})",
-                        check.inputs, check.difference, check.extractor
-                    )
-                });
-                format!("wrote generation {} to {}{check}", record.head.generation, path.display())
-            })?;
+        args::Head::Export { task, signed: Some(file), days, .. } => export_signed(context, task, file, *days)?,
+        args::Head::Export { task, output, onnx, npz, generation, signed: None, days: _ } => {
+            let to = [output, onnx, npz].map(Option::as_deref);
+            export(context, task, to, *generation)?;
         }
+        args::Head::Install { task, file } => return install(context, task, file),
         args::Head::Import { task, file } => {
             let mut tasks = write("import")?;
             let bytes = std::fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
+            // COSE_Sign1
+            ensure!(
+                bytes.first() != Some(&0xd2),
+                "{} is signed: `acclimate head install {task} FILE` takes it in, if its signer is trusted here",
+                file.display()
+            );
             let generation = tasks
                 .import_head(task, &bytes, Timestamp::now())
                 .with_context(|| format!("could not use {}", file.display()))?;
@@ -95,6 +76,97 @@ pub fn run(context: &Context, command: &args::Head) -> anyhow::Result<Outcome> {
         }
     }
     Ok(Outcome::Done)
+}
+
+/// Writes a head to one of a `.head`, an ONNX and an NPZ file.
+fn export(
+    context: &Context,
+    task: &str,
+    [output, onnx, npz]: [Option<&Path>; 3],
+    generation: Option<u32>,
+) -> anyhow::Result<()> {
+    let tasks = context.tasks(&Access::Read)?;
+    let head = classify::head(&tasks, task, generation)?;
+    let mut check = None;
+    let (path, bytes) = match (output, onnx, npz) {
+        (Some(path), ..) => (path, head.file.encode()?),
+        (None, Some(path), _) => {
+            let merged = export::onnx(&tasks, &context.opener(), task, &head)?;
+            check = Some(CheckedRecord {
+                inputs: merged.inputs,
+                synthetic: merged.synthetic,
+                difference: merged.difference,
+                extractor: merged.extractor,
+            });
+            (path, merged.bytes)
+        }
+        (None, None, path) => (path.context("a bug: clap wants one place")?, export::head_npz(&head)?),
+    };
+    write_whole(path, &bytes).with_context(|| format!("could not write the head to {}", path.display()))?;
+    let record = ExportRecord {
+        head: HeadRecord::new(&head, tasks.task(task)?.in_service),
+        file: path.display().to_string(),
+        bytes: bytes.len() as u64,
+        check,
+    };
+    context.print(&record, || {
+        let check = record.check.as_ref().map_or_else(String::new, |check| {
+            let what = if check.synthetic { "made-up input" } else { "stored samples" };
+            format!(
+                "\non {} {what} it gives the live head's probabilities to {:.1e} ({})",
+                check.inputs, check.difference, check.extractor
+            )
+        });
+        format!("wrote generation {} to {}{check}", record.head.generation, path.display())
+    })
+}
+
+/// Signs the head in service for other devices.
+fn export_signed(context: &Context, task: &str, file: &Path, days: u32) -> anyhow::Result<()> {
+    let tasks = context.tasks(&Access::Read)?;
+    let key = Keyring::of(&context.data_dir).device()?;
+    let device = context.config.device_id();
+    let (statement, signed) = sync::issue(&tasks, task, &key, &device, days, clock::believed())?;
+    write_whole(file, &signed).with_context(|| format!("could not write the head to {}", file.display()))?;
+    let record = SignedExportRecord {
+        task: task.to_owned(),
+        issue: sync::issue_record(&Trusted { name: device, key: key.public() }, &statement),
+        file: file.display().to_string(),
+        bytes: signed.len() as u64,
+    };
+    context.print(&record, || {
+        let IssueRecord { generation, number, expires, .. } = &record.issue;
+        format!(
+            "wrote generation {generation}, signed, to {} (number {number}, may be installed until {expires})\non another device: \
+             `acclimate key trust` once, with what `acclimate key show` prints here, then `acclimate head install {task} FILE`",
+            record.file
+        )
+    })
+}
+
+/// Takes in a head that another device has signed.
+fn install(context: &Context, task: &str, file: &Path) -> anyhow::Result<Outcome> {
+    let bytes = read_signed(file)?;
+    let record = if let Some(mut daemon) = context.daemon()? {
+        daemon.install(task, &bytes, &who())?
+    } else {
+        let mut tasks = context.tasks_to_write("head install")?;
+        let trusted = Keyring::of(&context.data_dir).trusted()?;
+        let weighed = sync::weigh(&tasks, task, &bytes, &trusted, clock::believed(), &context.adapt_options())?;
+        weighed.write_down(&mut tasks)?
+    };
+    context.print(&record, || record.words())?;
+    Ok(if record.verdict == "activated" { Outcome::Done } else { Outcome::Rejected })
+}
+
+/// A file's bytes, but no more than a signed head can have.
+fn read_signed(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let reading = || format!("could not read {}", file.display());
+    let mut bytes = Vec::new();
+    // One more, so that what is too large is refused as that.
+    let most = sync::MAX_BYTES as u64 + 1;
+    File::open(file).with_context(reading)?.take(most).read_to_end(&mut bytes).with_context(reading)?;
+    Ok(bytes)
 }
 
 /// Computes the features that a head of another backbone needs, for samples that came since it was in use.
@@ -112,10 +184,12 @@ fn list(context: &Context, tasks: &Tasks, task: &str) -> anyhow::Result<()> {
         let mut words = String::new();
         for r in &records {
             let accuracy = r.accuracy.map_or_else(String::new, |a| format!("  {:.1} % when left out", 100.0 * a));
+            let from = r.from.as_ref().map_or_else(String::new, |from| format!(" from {}", from.device));
+            let unproved = if r.unproved { "  unproved" } else { "" };
             let mark = if r.in_service { "*" } else { " " };
             let _ = writeln!(
                 words,
-                "{mark} {:4}  {:9}  {} samples, {} classes{accuracy}  {} {}",
+                "{mark} {:4}  {:9}  {} samples, {} classes{accuracy}  {}{from} {}{unproved}",
                 r.generation,
                 r.head,
                 r.samples.iter().sum::<u64>(),
@@ -143,7 +217,6 @@ fn show(context: &Context, tasks: &Tasks, task: &str, head: &StoredHead) -> anyh
         temperature: head.file.head.temperature,
         device: provenance.device.clone(),
         parent: provenance.parent,
-        unproved: provenance.unproved,
     };
     context.print(&record, || {
         let r = &record.of;
@@ -158,6 +231,13 @@ fn show(context: &Context, tasks: &Tasks, task: &str, head: &StoredHead) -> anyh
             record.device,
             counts.join(", ")
         );
+        if let Some(from) = &r.from {
+            let FromRecord { signer, number, issued, .. } = from;
+            let _ = write!(words, "\nsigned by {signer}, number {number}, on {issued}");
+        }
+        if r.unproved {
+            words += "\nunproved: too few labels of this device say how good it is here";
+        }
         if let (Some(adjusted), Some(from)) = (&record.adjusted, record.parent) {
             let _ = write!(words, "\nadjusted from generation {from} to {} samples without labels", adjusted.samples);
         }

@@ -15,6 +15,7 @@ mod doctor;
 mod drift;
 mod forget;
 mod head;
+mod key;
 mod manifest;
 mod model;
 mod page;
@@ -128,6 +129,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Forget(args) => forget::run(&context, args),
         Command::Head(command) => head::run(&context, command),
         Command::Init(args) => task::init(&context, args),
+        Command::Key(command) => key::run(&context, command),
         Command::Label(args) => sample::label(&context, args),
         Command::Look => {
             mapping::look(context.opener(), context.data_dir.clone())?;

@@ -50,7 +50,9 @@ fn task_words(task: &TaskView) -> String {
     let accuracy = task.accuracy.map_or_else(String::new, |[at, low, high]| {
         format!(", {:.1} % right ({:.1} to {:.1})", 100.0 * at, 100.0 * low, 100.0 * high)
     });
-    let mut words = format!("task {}  {}, {head}{accuracy}", task.name, task.backbone);
+    let from = task.from.as_ref().map_or_else(String::new, |device| format!(" from {device}"));
+    let unproved = if task.unproved { ", unproved" } else { "" };
+    let mut words = format!("task {}  {}, {head}{from}{accuracy}{unproved}", task.name, task.backbone);
     for look in &task.looks {
         let said = look.stable.as_ref().or(look.now.as_ref()).map_or_else(|| "nothing yet".to_owned(), state_words);
         let _ = write!(words, "\n  {}: {said}", look.look.source);

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::command::Command;
 use super::socket::{self, Asked, NewSample};
 use super::view::View;
-use crate::record::AddRecord;
+use crate::record::{AddRecord, InstallRecord};
 
 /// Where a daemon of the system has its socket.
 const OF_THE_SYSTEM: &str = "/run/acclimate";
@@ -151,6 +151,18 @@ impl Daemon {
     pub fn add(&mut self, sample: NewSample, payload: &[u8], who: &str) -> Result<AddRecord, ClientError> {
         match self.exchange(&Asked::Add { who: who.to_owned(), sample }, payload)? {
             Answered::Added(added) => Ok(added),
+            other => Err(self.strange(other)),
+        }
+    }
+
+    /// Hands in a head that another device has signed.
+    ///
+    /// # Errors
+    /// When there is no verdict on it.
+    pub fn install(&mut self, task: &str, signed: &[u8], who: &str) -> Result<InstallRecord, ClientError> {
+        let asked = Asked::Install { who: who.to_owned(), task: task.to_owned(), bytes: signed.len() as u64 };
+        match self.exchange(&asked, signed)? {
+            Answered::Reply(reply) => self.part(reply, "installed"),
             other => Err(self.strange(other)),
         }
     }

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::notice::State;
+use super::signed::Signed;
 use crate::causes;
-use crate::record::{AdaptationRecord, PredictionRecord};
+use crate::record::{AdaptationRecord, InstallRecord, PredictionRecord};
 use crate::store::StoreError;
 
 /// Something to do. Who asks travels beside it.
@@ -64,6 +65,13 @@ pub enum Command {
         task: String,
         /// Ids of samples, whole or their beginnings.
         samples: Vec<String>,
+    },
+    /// Takes in a head that another device has signed: in service if its key is trusted and nothing here speaks against it.
+    Install {
+        /// The task.
+        task: String,
+        /// What `head export --signed` wrote there, base64.
+        signed: Signed,
     },
     /// Says what samples are.
     Label {
@@ -180,6 +188,11 @@ pub enum Reply {
     Done {
         /// What was done, in words.
         done: String,
+    },
+    /// A head of another device was taken in, or refused.
+    Installed {
+        /// Everything there is to say about it.
+        installed: Box<InstallRecord>,
     },
     /// A hold ended and was learnt.
     Learnt {

@@ -146,6 +146,10 @@ enum Pending {
     Held {
         hold: String,
     },
+    /// Another device's head is looked at.
+    Install {
+        request: Request,
+    },
     /// What a hold brought is fitted.
     Learn {
         hold: Box<Hold>,
@@ -417,9 +421,25 @@ impl Core {
             event,
             task: task.map(str::to_owned),
             source: source.map(str::to_owned),
+            reason: None,
             message,
             state,
         }));
+    }
+
+    /// Tells everybody something about a task, with a word for why.
+    fn announce_because(
+        &mut self,
+        event: notice::Event,
+        task: &str,
+        message: String,
+        reason: Option<String>,
+        now: Now,
+    ) {
+        self.announce(event, Some(task), None, message, None, now);
+        if let Some(Effect::Announce(notice)) = self.effects.last_mut() {
+            notice.reason = reason;
+        }
     }
 
     fn answer(&mut self, request: Request, answer: Result<Reply, CommandError>) {
@@ -481,6 +501,7 @@ impl Pending {
             | Self::Choose { .. }
             | Self::Classify { .. }
             | Self::Digest { .. }
+            | Self::Install { .. }
             | Self::Learn { .. }
             | Self::Mark { .. }
             | Self::Probe

@@ -10,12 +10,13 @@ use acclimate_backbone::{Manifest, builtin};
 use super::core::{Done, Event, Slow, Ticket, Trouble, TroubleKind};
 use super::inbox::Inbox;
 use super::stage::Stage;
-use super::writer::{Work, adapt_trouble};
+use super::writer::{Work, adapt_trouble, install_trouble};
 use crate::adaptation::{self, Options};
 use crate::embedding::Opener;
 use crate::group::GroupBy;
 use crate::store::{Access, Model, NewBackbone, NewTask, Tasks, Watermark};
-use crate::{causes, drift};
+use crate::sync::{self, Keyring, Weighed};
+use crate::{causes, clock, drift};
 
 /// Added to the thread's niceness: what answers goes first.
 const NICENESS: i32 = 10;
@@ -63,6 +64,17 @@ impl Fit {
                         Err(trouble) => Err(trouble),
                     }
                 }
+                Slow::Install { signed, who } => {
+                    let options = Options { who, ..self.options.clone() };
+                    match self.weigh(&task, signed.bytes(), &options) {
+                        Ok(weighed) => {
+                            let _nobody_writes_any_more = self.writer.send(Work::Install { ticket, task, weighed });
+                            self.stage.rests();
+                            continue;
+                        }
+                        Err(trouble) => Err(trouble),
+                    }
+                }
                 Slow::Refer => self.refer(&task),
             };
             self.inbox.tell(Event::Done { ticket, done });
@@ -76,6 +88,12 @@ impl Fit {
 
     fn fit(&self, task: &str, options: &Options) -> Result<Box<adaptation::Fitted>, Trouble> {
         adaptation::fit_on(&self.tasks()?, task, None, options).map(Box::new).map_err(|error| adapt_trouble(&error))
+    }
+
+    fn weigh(&self, task: &str, signed: &[u8], options: &Options) -> Result<Box<Weighed>, Trouble> {
+        let trusted = Keyring::of(&self.data_dir).trusted().map_err(|error| failed(causes(&error)))?;
+        let weighed = sync::weigh(&self.tasks()?, task, signed, &trusted, clock::believed(), options);
+        weighed.map(Box::new).map_err(|error| install_trouble(&error))
     }
 
     fn digest(&self, task: &str, at: Watermark) -> Result<Done, Trouble> {

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `{"who":W,"command":C}` | `{"reply":R}` |
 //! | `{"who":W,"add":{"task","source","group_key","label","bytes":N}}` and N bytes | `{"added":{"sample","status","from"}}` |
+//! | `{"install":{"who":W,"task":T,"bytes":N}}` and N bytes | `{"reply":R}`, of a signed head |
 //! | `{"status":true}` | `{"view":V}` |
 //! | `{"input_of":T}` | `{"input":{"manifest":M}}` |
 //!
@@ -34,6 +35,7 @@ use super::view::View;
 use crate::causes;
 use crate::record::AddRecord;
 use crate::store::Added;
+use crate::sync;
 
 /// The socket's name in the data directory.
 const FILE: &str = "acclimate.sock";
@@ -61,6 +63,8 @@ pub(super) enum Asked {
     Command { who: String, command: Command },
     /// What the task's backbone takes.
     InputOf(String),
+    /// A signed head follows.
+    Install { who: String, task: String, bytes: u64 },
     /// How everything is.
     Status,
 }
@@ -188,6 +192,19 @@ impl Connection {
                     let task = self.handle.read(|tasks| tasks.task(&task));
                     let wrong = |error| Answered::error(&CommandError::NotFound(causes(&error)));
                     task.map_or_else(wrong, |task| Answered::Input(task.manifest))
+                }
+                Asked::Install { who, task, bytes } => {
+                    if bytes > sync::MAX_BYTES as u64 {
+                        let message = format!("a signed head has at most {} MiB", sync::MAX_BYTES >> 20);
+                        return say(stream, &Answered::error(&CommandError::Invalid(message)));
+                    }
+                    let mut signed = Vec::new();
+                    if reader.by_ref().take(bytes).read_to_end(&mut signed)? as u64 != bytes {
+                        return Ok(());
+                    }
+                    let command = Command::Install { task, signed: signed.into() };
+                    let reply = self.handle.ask_and_wait(command, &who);
+                    reply.map_or_else(|error| Answered::error(&error), |reply| Answered::Reply(Box::new(reply)))
                 }
                 Asked::Status => Answered::View(Box::new(View::clone(&self.handle.view.borrow()))),
             };

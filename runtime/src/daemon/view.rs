@@ -70,6 +70,12 @@ pub struct TaskView {
     /// The head in service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generation: Option<u32>,
+    /// Too few labels of this device say how good the head is here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unproved: bool,
+    /// The device whose head it is, where it is another's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// Accuracy on samples it was not fitted on, with its 95 % interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<[f64; 3]>,

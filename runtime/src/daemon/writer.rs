@@ -20,6 +20,7 @@ use crate::causes;
 use crate::store::{
     Added, AddedSource, Batch, Filter, Forget, Generation, NewSample, Region, SampleId, StoreError, StoredHead, Tasks,
 };
+use crate::sync::{InstallError, Weighed};
 
 /// Jobs that are done together at most.
 const TOGETHER: usize = 32;
@@ -33,6 +34,12 @@ pub(super) enum Work {
         ticket: Ticket,
         task: Arc<str>,
         job: Job,
+    },
+    /// A verdict on another device's head that is to be written down.
+    Install {
+        ticket: Ticket,
+        task: Arc<str>,
+        weighed: Box<Weighed>,
     },
     /// A fit that is to be written down.
     Record {
@@ -71,7 +78,7 @@ impl Writer {
         let mut keeps: Vec<Keep> = Vec::new();
         for work in work {
             let task = match &work {
-                Work::Job { task, .. } | Work::Record { task, .. } => Arc::clone(task),
+                Work::Install { task, .. } | Work::Job { task, .. } | Work::Record { task, .. } => Arc::clone(task),
             };
             if !task.is_empty() && !touched.contains(&task) {
                 touched.push(Arc::clone(&task));
@@ -128,6 +135,11 @@ impl Writer {
     fn one(&mut self, work: Work) -> Told {
         match work {
             Work::Job { ticket, task, job } => (ticket, self.job(&task, job)),
+            Work::Install { ticket, task: _, weighed } => {
+                let installed = weighed.write_down(&mut self.tasks);
+                let done = installed.map(|installed| Done::Installed(Box::new(installed)));
+                (ticket, done.map_err(|error| install_trouble(&error)))
+            }
             Work::Record { ticket, task: _, fitted } => {
                 let digest = fitted.digest.to_string();
                 let adapted = fitted.write_down(&mut self.tasks);
@@ -308,7 +320,12 @@ impl Keep {
 pub(super) fn facts(tasks: &Tasks, task: &Arc<str>, served: &Served) -> Result<Facts, StoreError> {
     let record = tasks.task(task)?;
     let head = match (record.in_service, served.of(task)) {
-        (Some(generation), Some(head)) if head.generation == generation => Some(head),
+        // Of another device's head, labels may have proved it since.
+        (Some(generation), Some(head))
+            if head.generation == generation && !(head.installed.is_some() && head.unproved()) =>
+        {
+            Some(head)
+        }
         (Some(generation), _) => Some(Arc::new(tasks.head(task, generation)?)),
         (None, _) => None,
     };
@@ -329,7 +346,8 @@ pub(super) fn facts(tasks: &Tasks, task: &Arc<str>, served: &Served) -> Result<F
 fn head_facts(head: &StoredHead) -> HeadFacts {
     let evaluation = head.file.provenance.evaluation.as_ref();
     let accuracy = evaluation.map(|of| [of.accuracy, of.accuracy_interval.0, of.accuracy_interval.1]);
-    HeadFacts { generation: head.generation.0, accuracy }
+    let from = head.installed.as_ref().map(|of| of.device.clone());
+    HeadFacts { generation: head.generation.0, accuracy, unproved: head.unproved(), from }
 }
 
 fn regions(looks: &[Look]) -> Vec<Region> {
@@ -375,6 +393,13 @@ fn probe(tasks: &mut Tasks) -> Result<Done, Trouble> {
 pub(super) fn adapt_trouble(error: &AdaptError) -> Trouble {
     match error {
         AdaptError::Store(error) => trouble(error),
+        error => Trouble { kind: TroubleKind::Failed, words: causes(error) },
+    }
+}
+
+pub(super) fn install_trouble(error: &InstallError) -> Trouble {
+    match error {
+        InstallError::Store(error) => trouble(error),
         error => Trouble { kind: TroubleKind::Failed, words: causes(error) },
     }
 }

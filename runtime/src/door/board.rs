@@ -69,7 +69,16 @@ mod tests {
 
     fn notice(id: u64) -> Arc<Notice> {
         let (time, message) = (String::new(), format!("number {id}"));
-        Arc::new(Notice { id, time, event: Event::Problem, task: None, source: None, message, state: None })
+        Arc::new(Notice {
+            id,
+            time,
+            event: Event::Problem,
+            task: None,
+            source: None,
+            reason: None,
+            message,
+            state: None,
+        })
     }
 
     fn after(board: &Board, id: u64) -> Vec<u64> {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::record::{AdaptationRecord, AdjustRecord, EvaluationRecord, HeadRecord};
+use crate::record::{AdaptationRecord, AdjustRecord, EvaluationRecord, HeadRecord, InstallRecord};
 use crate::store::{Adaptation, StoreError, StoredHead, Tasks};
 
 /// Most bins of the reliability, each with samples enough to mean something; as the calibration error has them.
@@ -89,7 +89,7 @@ pub(super) fn honesty(tasks: &Tasks, task: &str) -> Result<Option<Honesty>, Stor
     Ok(Some(Honesty {
         task: task.to_owned(),
         generation: head.generation.0,
-        unproved: provenance.unproved,
+        unproved: head.unproved(),
         evaluation: evaluation.map(|evaluation| EvaluationRecord::new(evaluation, &head.file.classes)),
         reliability: reliability(answers(tasks, task, &head)?),
         generations: heads(tasks, task)?
@@ -119,8 +119,11 @@ pub(super) fn heads(tasks: &Tasks, task: &str) -> Result<Vec<HeadRecord>, StoreE
 /// There is no such task, or the store fails.
 pub(super) fn verdicts(tasks: &Tasks, task: &str, Newest { limit }: &Newest) -> Result<Vec<Dated>, StoreError> {
     let limit = limit.map_or(USUAL, |limit| limit as usize);
-    // Adjustments have no verdict on labels; the heads that came of them stand among the heads.
-    let judged = |adaptation: &Adaptation| serde_json::from_str::<AdjustRecord>(&adaptation.record).is_err();
+    // Adjustments have no verdict on labels, and other devices' heads no fit; the heads themselves stand among the heads.
+    let judged = |adaptation: &Adaptation| {
+        serde_json::from_str::<AdjustRecord>(&adaptation.record).is_err()
+            && serde_json::from_str::<InstallRecord>(&adaptation.record).is_err()
+    };
     let adaptations = tasks.adaptations(task)?.into_iter().rev().filter(judged).take(limit);
     adaptations
         .map(|adaptation| {

@@ -84,6 +84,8 @@ pub(super) fn view() -> View {
                 milliseconds: Some(23.4),
             }],
             generation: Some(3),
+            unproved: false,
+            from: None,
             accuracy: Some([0.93, 0.86, 0.97]),
             unlabelled: 3,
             new_labels: 3,

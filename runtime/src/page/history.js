@@ -45,7 +45,7 @@ export function history(root, page) {
   function row(task, { time, record, head }, now) {
     const serving = head !== undefined && head.generation === task.generation;
     const tone = record ? { activated: "good", rejected: "bad" }[record.verdict] ?? "fair" : "good";
-    const title = record ? verdict(record) : `Head ${head.origin}`;
+    const title = record ? verdict(record) : head.from ? `Head of ${head.from.device}, signed by ${head.from.signer}` : `Head ${head.origin}`;
     const details = [
       record ? count(record.samples, "sample") + (record.groups ? ` in ${count(record.groups, "group")}` : "") : null,
       head?.accuracy !== undefined && head?.accuracy !== null ? `${percent(head.accuracy)} right, ${between(head.accuracy_interval ?? [head.accuracy, head.accuracy])}` : null,
@@ -68,6 +68,7 @@ export function history(root, page) {
         h("p", { class: "title" },
           head ? h("span", { class: "badge" }, `Generation ${head.generation}`) : null,
           serving ? h("span", { class: "badge", "data-tone": "good" }, "in service") : null,
+          head?.unproved ? h("span", { class: "badge", "data-tone": "fair" }, "not yet proved") : null,
           h("time", { datetime: time, title: time, class: "small" }, ago(time, now))),
         activate),
       h("p", null, sentence(title)),

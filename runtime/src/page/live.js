@@ -20,7 +20,8 @@ export function live(root, page) {
       const key = (look) => `${look.source} ${look.crop ?? ""}`;
       each(looks, task.looks, key, () => card(page), (node, look) => node.update(look, sourceOf(view, look), now, task));
       const parts = [
-        task.generation === undefined ? "no head yet: teach it two classes" : `generation ${task.generation}`,
+        task.generation === undefined ? "no head yet: teach it two classes" : `generation ${task.generation}${task.from ? ` from ${task.from}` : ""}`,
+        task.unproved ? "not yet proved here" : null,
         task.extractor ? `${task.backbone} on ${task.extractor}` : `${task.backbone}: not run yet`,
         task.looks.length === 0 ? "looks at nothing yet: choose a source below" : null,
       ];

@@ -42,8 +42,8 @@ pub struct AdaptationRecord {
     pub evaluation: Option<EvaluationRecord>,
     /// The head in service before, on the same samples.
     pub in_service: Option<EvaluationRecord>,
-    /// The head that was in service, where the new labels spoke against its adjustment to another site: what it was adjusted
-    /// from is back, and is what the candidate is compared with.
+    /// The head that was in service, where the labels spoke against its adjustment to another site, or against it as another
+    /// device's: what was there before is back, and is what the candidate is compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_back: Option<u32>,
     /// Directions that the candidate does without, where what is sensed moved along them when the light or the camera changed.

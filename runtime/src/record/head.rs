@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{DecisionRecord, EvaluationRecord, LearningCurveRecord};
-use crate::store::{Generation, StoredHead};
+use crate::store::{Generation, Installed, StoredHead};
+use crate::sync::KeyId;
 
 /// What `classify` prints for one picture.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
@@ -48,8 +49,14 @@ pub struct HeadRecord {
     pub generation: u32,
     /// Whether it is in service.
     pub in_service: bool,
-    /// `adapted`, `adjusted`, `imported`, `refitted` or `shipped`.
+    /// `adapted`, `adjusted`, `imported`, `installed`, `refitted` or `shipped`.
     pub origin: String,
+    /// Too few groups of this device to prove it.
+    #[serde(default)]
+    pub unproved: bool,
+    /// Whose it is, where another device has signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<FromRecord>,
     /// Kind of head.
     pub head: String,
     /// Its regularisation.
@@ -66,6 +73,33 @@ pub struct HeadRecord {
     pub created: String,
     /// SHA-256 of its file.
     pub sha256: String,
+}
+
+/// Whose head it is, where another device has signed it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FromRecord {
+    /// What the key that signed it was called here then.
+    pub signer: String,
+    /// SHA-256 of the key.
+    pub key: String,
+    /// Where it was in service.
+    pub device: String,
+    /// The signer's number.
+    pub number: u64,
+    /// When it was signed, RFC 3339 UTC.
+    pub issued: String,
+}
+
+impl From<&Installed> for FromRecord {
+    fn from(of: &Installed) -> Self {
+        Self {
+            signer: of.name.clone(),
+            key: KeyId(of.signer).to_string(),
+            device: of.device.clone(),
+            number: of.sequence,
+            issued: format!("{:.0}", of.issued),
+        }
+    }
 }
 
 /// One line of `classify` for an input that could not be classified.
@@ -99,8 +133,6 @@ pub struct HeadDetailRecord {
     pub device: String,
     /// The head in service when it was fitted.
     pub parent: Option<u32>,
-    /// Too few groups to prove it.
-    pub unproved: bool,
 }
 
 /// What a head was adjusted to.
@@ -203,6 +235,8 @@ impl HeadRecord {
             generation: stored.generation.0,
             in_service: in_service == Some(stored.generation),
             origin: stored.origin.token().to_owned(),
+            unproved: stored.unproved(),
+            from: stored.installed.as_ref().map(Into::into),
             head: stored.file.head.kind.to_string(),
             lambda: stored.file.head.lambda,
             classes: stored.file.classes.clone(),

@@ -28,6 +28,7 @@ pub(super) fn notice(id: u64, class: &str) -> Notice {
         event: Event::Changed,
         task: Some("gate".to_owned()),
         source: Some("yard".to_owned()),
+        reason: None,
         message: format!("gate is {class}"),
         state: Some(state),
     }

@@ -15,7 +15,7 @@ use super::record::{Change, Forget, ForgetPlan, NewHead, Origin, Receipt, Scrub,
 use super::samples::{LABEL_SEQ, known_class, seq_of};
 use super::snapshot::{Snapshot, take};
 use super::tasks::{Tasks, load_task};
-use super::{StoreError, heads, schema, service};
+use super::{StoreError, foreign, heads, schema, service};
 use crate::head_file::HeadFile;
 
 /// A head that takes over from one that must be forgotten.
@@ -43,7 +43,7 @@ impl Tasks {
     /// fitted on them. If the head in service is one of those, `refit` is given what remains and the head that goes,
     /// and its result takes over in the same instant; with none, no head is in service.
     ///
-    /// Heads that came from elsewhere are not known to contain a sample of this store, and stay.
+    /// Heads that came from elsewhere go as well where they say that they were fitted on such a sample; those that say nothing stay.
     ///
     /// # Errors
     /// There is no such task, sample or class; or whatever `refit` returns: then nothing is forgotten.
@@ -171,6 +171,7 @@ impl Target {
                 generations.push(generation);
             }
         }
+        generations.extend(foreign::fitted_on(conn, id, self.samples.iter().map(|&(_, sample)| sample))?);
         generations.sort_unstable();
         let refit = task.in_service.is_some_and(|generation| generations.contains(&generation));
         Ok(ForgetPlan { samples: self.samples.iter().map(|&(_, sample)| sample).collect(), generations, refit })

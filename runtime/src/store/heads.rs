@@ -4,9 +4,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::StoreError;
+use super::foreign;
 use super::id::{Digest, Generation, SampleId, Watermark};
 use super::record::{
-    Adaptation, Change, LeaveOut, NewAdaptation, NewHead, Origin, StoredHead, Task, micros, timestamp,
+    Adaptation, Change, Installed, LeaveOut, NewAdaptation, NewHead, Origin, StoredHead, TakeBack, Task, micros,
+    timestamp,
 };
 use super::service::{current, in_service, put_in_service};
 use super::snapshot::Snapshot;
@@ -48,12 +50,15 @@ impl Tasks {
             .map_err(StoreError::db("record the adaptation"))?;
             let put = |generation, change| -> Result<(), StoreError> {
                 let back = current(conn, id)?.map(|row| row.seq);
-                put_in_service(conn, id, Some(generation), change, false, back, new.who, now)
+                put_in_service(conn, id, generation, change, false, back, new.who, now)
             };
-            if let Some(before) = new.take_back {
+            if let Some(TakeBack(before)) = new.take_back {
                 put(before, Change::TakenBack)?;
             }
-            if let (true, Some(generation)) = (new.activate, generation) {
+            if let Some(proved) = new.proved {
+                foreign::prove(conn, id, proved)?;
+            }
+            if new.activate && generation.is_some() {
                 put(generation, if origin == Origin::Adjusted { Change::Adjusted } else { Change::Adapted })?;
             }
             prune(conn, id)?;
@@ -71,16 +76,11 @@ impl Tasks {
             let (id, task) = load_task(conn, task)?;
             let bytes = file.encode().map_err(StoreError::HeadFile)?;
             let digest = Digest::of(&bytes);
-            let known = |sql: &str| {
-                conn.query_row(sql, params![id, digest.0], |row| row.get::<_, u32>(0))
-                    .optional()
-                    .map_err(StoreError::db("look for the head"))
-            };
-            if known("SELECT 1 FROM withdrawn WHERE task = ?1 AND digest = ?2")?.is_some() {
+            if foreign::withdrawn(conn, id, &digest)? {
                 return Err(StoreError::Forgotten { task: task.name, digest });
             }
-            if let Some(generation) = known("SELECT generation FROM heads WHERE task = ?1 AND digest = ?2")? {
-                return Ok(Generation(generation));
+            if let Some(generation) = foreign::known(conn, id, &digest)? {
+                return Ok(generation);
             }
             insert(conn, id, &task, &file, Origin::Imported, None, now).map(|(_, generation)| generation)
         })
@@ -111,7 +111,7 @@ impl Tasks {
         self.read(|conn| {
             let id = task_id(conn, task)?;
             let rows: Vec<RawHead> = conn
-                .prepare("SELECT * FROM heads WHERE task = ?1 ORDER BY generation")
+                .prepare(&format!("{HEADS} WHERE h.task = ?1 ORDER BY h.generation"))
                 .and_then(|mut query| query.query_map([id], raw_head)?.collect())
                 .map_err(StoreError::db("list the heads"))?;
             rows.into_iter().map(|row| row.stored(task)).collect()
@@ -261,8 +261,10 @@ pub(super) fn insert_shipped(
 fn shipped(conn: &Connection, task: &str, backbone: &[u8; 32]) -> Result<Option<StoredHead>, StoreError> {
     let id = task_id(conn, task)?;
     conn.query_row(
-        "SELECT h.* FROM heads h JOIN backbones b ON b.id = h.backbone
-         WHERE h.task = ?1 AND h.origin = 'shipped' AND b.backbone_id = ?2 ORDER BY h.generation LIMIT 1",
+        &format!(
+            "{HEADS} JOIN backbones b ON b.id = h.backbone
+             WHERE h.task = ?1 AND h.origin = 'shipped' AND b.backbone_id = ?2 ORDER BY h.generation LIMIT 1"
+        ),
         params![id, backbone],
         raw_head,
     )
@@ -272,7 +274,7 @@ fn shipped(conn: &Connection, task: &str, backbone: &[u8; 32]) -> Result<Option<
     .transpose()
 }
 
-fn insert(
+pub(super) fn insert(
     conn: &Connection,
     id: i64,
     task: &Task,
@@ -344,10 +346,14 @@ pub(super) fn head_id(conn: &Connection, task: &str, generation: Generation) -> 
 
 pub(super) fn load_head(conn: &Connection, task: &str, generation: Generation) -> Result<StoredHead, StoreError> {
     let id = head_id(conn, task, generation)?;
-    conn.query_one("SELECT * FROM heads WHERE id = ?1", [id], raw_head)
+    conn.query_one(&format!("{HEADS} WHERE h.id = ?1"), [id], raw_head)
         .map_err(StoreError::db("read the head"))?
         .stored(task)
 }
+
+/// Heads, with whose they are.
+const HEADS: &str = "SELECT h.*, i.signer, i.name, i.device, i.number, i.issued, i.samples, i.unproved
+    FROM heads h LEFT JOIN installed i ON i.head = h.id";
 
 /// A row of `heads`, not yet understood.
 struct RawHead {
@@ -357,6 +363,7 @@ struct RawHead {
     pinned: bool,
     created: i64,
     digest: [u8; 32],
+    installed: Option<Installed>,
     file: Vec<u8>,
 }
 
@@ -368,6 +375,7 @@ fn raw_head(row: &Row<'_>) -> rusqlite::Result<RawHead> {
         pinned: row.get("pinned")?,
         created: row.get("created")?,
         digest: row.get("digest")?,
+        installed: foreign::installed_of(row)?,
         file: row.get("file")?,
     })
 }
@@ -381,15 +389,17 @@ impl RawHead {
             watermark: self.watermark.map(Watermark),
             pinned: self.pinned,
             digest: Digest(self.digest),
+            installed: self.installed,
             file: HeadFile::decode(&self.file).map_err(StoreError::HeadFile)?,
         })
     }
 }
 
-const ORIGINS: [(&str, Origin); 5] = [
+const ORIGINS: [(&str, Origin); 6] = [
     ("adapted", Origin::Adapted),
     ("adjusted", Origin::Adjusted),
     ("imported", Origin::Imported),
+    ("installed", Origin::Installed),
     ("refitted", Origin::Refitted),
     ("shipped", Origin::Shipped),
 ];

@@ -13,10 +13,12 @@
 
 mod backbones;
 mod error;
+mod foreign;
 mod forget;
 mod heads;
 mod id;
 mod lock;
+mod marks;
 mod pool;
 mod record;
 mod samples;
@@ -30,15 +32,16 @@ mod watching;
 pub use error::StoreError;
 pub use forget::Refitted;
 pub use id::{Digest, Generation, SampleId, Watermark};
+pub use marks::Marks;
 pub use pool::Pool;
 pub use record::{
-    Access, Adaptation, Added, AddedSource, Change, Evicted, Filter, Forget, ForgetPlan, Holder, Label, LeaveOut,
-    Model, NewAdaptation, NewBackbone, NewFeature, NewHead, NewSample, NewTask, Origin, Receipt, Region, Sample, Scrub,
-    Service, StoredFeature, StoredHead, Task,
+    Access, Adaptation, Added, AddedSource, Change, Evicted, Filter, Forget, ForgetPlan, Holder, Installed, Label,
+    LeaveOut, Model, NewAdaptation, NewBackbone, NewFeature, NewHead, NewInstall, NewSample, NewTask, Origin, Receipt,
+    Region, Sample, Scrub, Seen, Service, StoredFeature, StoredHead, TakeBack, Task, is_class_name,
 };
 pub use samples::Batch;
 pub use snapshot::Snapshot;
-pub use tasks::Tasks;
+pub use tasks::{MAX_CLASSES, Tasks};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::StoreError;
 use super::id::{Digest, Generation, SampleId, Watermark};
+use super::marks::Marks;
 use crate::group::GroupBy;
 use crate::head_file::HeadFile;
 
@@ -266,6 +267,8 @@ pub enum Origin {
     Adjusted,
     /// A file from elsewhere.
     Imported,
+    /// One of another device, which it has signed.
+    Installed,
     /// The one in service, fitted again without what was forgotten.
     Refitted,
     /// The classifier that came in the model's file.
@@ -288,9 +291,75 @@ pub struct StoredHead {
     pub pinned: bool,
     /// SHA-256 of its file.
     pub digest: Digest,
+    /// Whose it is, where another device has signed it.
+    pub installed: Option<Installed>,
     /// The head itself with its provenance and evaluation.
     pub file: HeadFile,
 }
+
+impl StoredHead {
+    /// Whether no labels of this device have proved it: what another device found out about a head counts there.
+    pub fn unproved(&self) -> bool {
+        match (&self.installed, self.origin) {
+            (Some(installed), _) => installed.unproved,
+            (None, Origin::Imported | Origin::Installed) => true,
+            (None, Origin::Adapted | Origin::Adjusted | Origin::Refitted | Origin::Shipped) => {
+                self.file.provenance.unproved
+            }
+        }
+    }
+}
+
+/// Whose head it is, where another device has signed it, and how it fares here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// SHA-256 of the key that signed it.
+    pub signer: [u8; 32],
+    /// What the key was called here then.
+    pub name: String,
+    /// Where it was in service.
+    pub device: String,
+    /// The signer's number: of two, the larger is the newer.
+    pub sequence: u64,
+    /// When it was signed.
+    pub issued: Timestamp,
+    /// Marks of what it was fitted on, where that was said.
+    pub samples: Option<Marks>,
+    /// No labels of this device have proved it yet.
+    pub unproved: bool,
+}
+
+/// A signed head on its way in.
+#[derive(Clone, Debug)]
+pub struct NewInstall<'a> {
+    /// The head.
+    pub file: &'a HeadFile,
+    /// Whose it is.
+    pub of: &'a Installed,
+    /// The verdict's token.
+    pub outcome: &'a str,
+    /// The whole verdict, JSON.
+    pub record: &'a str,
+    /// Whether it goes in service; one that does not is kept as well, so that a person may overrule the verdict.
+    pub activate: bool,
+    /// Who brought it.
+    pub who: &'a str,
+}
+
+/// The newest that a signer has said of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its number.
+    pub sequence: u64,
+    /// SHA-256 of the head file under that number.
+    pub head: Digest,
+    /// Whether it came as far as the local judgement.
+    pub judged: bool,
+}
+
+/// The head that is in service again after another was taken back; none where there was none before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakeBack(pub Option<Generation>);
 
 /// A head on its way in.
 #[derive(Clone, Debug)]
@@ -312,8 +381,10 @@ pub struct NewAdaptation<'a> {
     pub head: Option<NewHead<'a>>,
     /// Whether it goes in service.
     pub activate: bool,
-    /// The head that is back in service first, where labels speak against its adjustment.
-    pub take_back: Option<Generation>,
+    /// What is back in service first, where labels speak against the adjusted or installed head that is there.
+    pub take_back: Option<TakeBack>,
+    /// The installed head that labels of this device have proved.
+    pub proved: Option<Generation>,
     /// Who asked for it.
     pub who: &'a str,
 }
@@ -346,11 +417,13 @@ pub enum Change {
     Adjusted,
     /// The one before was fitted on something since forgotten.
     Forgot,
+    /// Another device signed it, and nothing here spoke against it.
+    Installed,
     /// Back to an earlier one.
     RolledBack,
     /// It came in the model's file, and there was none.
     Shipped,
-    /// Labels spoke against the adjustment of the one before, so what it was adjusted from is back.
+    /// Labels spoke against the one before, adjusted or of another device, so what was there before that is back.
     TakenBack,
 }
 
@@ -470,10 +543,14 @@ pub(super) fn timestamp(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+/// Whether a class can be called so.
+pub fn is_class_name(name: &str) -> bool {
+    (1..=200).contains(&name.len()) && name.trim() == name && !name.contains(char::is_control)
+}
+
 /// A class name as it will be stored.
 pub(super) fn check_class(name: &str) -> Result<&str, StoreError> {
-    let fits = (1..=200).contains(&name.len()) && name.trim() == name && !name.contains(char::is_control);
-    fits.then_some(name).ok_or_else(|| StoreError::ClassName { name: name.to_owned() })
+    is_class_name(name).then_some(name).ok_or_else(|| StoreError::ClassName { name: name.to_owned() })
 }
 
 /// A task name as it will be stored and stand in topics.

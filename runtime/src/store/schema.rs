@@ -21,8 +21,13 @@ pub(super) const FILE: &str = "acclimate.db";
 const APPLICATION_ID: u32 = 0x6163_636c;
 
 /// One step per version of the format.
-const MIGRATIONS: &[&str] =
-    &[include_str!("v1.sql"), include_str!("v2.sql"), include_str!("v3.sql"), include_str!("v4.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("v1.sql"),
+    include_str!("v2.sql"),
+    include_str!("v3.sql"),
+    include_str!("v4.sql"),
+    include_str!("v5.sql"),
+];
 
 /// How long a statement waits for another process that opens or closes the store.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -194,11 +194,12 @@ pub(super) fn put_in_service(
     Ok(())
 }
 
-const CHANGES: [(&str, Change); 7] = [
+const CHANGES: [(&str, Change); 8] = [
     ("activated", Change::Activated),
     ("adapted", Change::Adapted),
     ("adjusted", Change::Adjusted),
     ("forgot", Change::Forgot),
+    ("installed", Change::Installed),
     ("rolled_back", Change::RolledBack),
     ("shipped", Change::Shipped),
     ("taken_back", Change::TakenBack),

@@ -16,7 +16,7 @@ use crate::durable;
 use crate::group::GroupBy;
 
 /// Classes of a task. More is a column that is not a label.
-pub(super) const MAX_CLASSES: usize = 2000;
+pub const MAX_CLASSES: usize = 2000;
 
 /// The store of one data directory.
 #[derive(Debug)]

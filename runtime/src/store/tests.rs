@@ -5,6 +5,7 @@
 mod backbones;
 mod crash;
 mod files;
+mod foreign;
 mod forget;
 mod heads;
 mod samples;
@@ -47,7 +48,7 @@ fn new_backbone(id: [u8; 32]) -> NewBackbone {
     }
 }
 
-fn new_task(name: &str) -> NewTask {
+pub(crate) fn new_task(name: &str) -> NewTask {
     NewTask {
         name: name.into(),
         backbone: new_backbone(BACKBONE),
@@ -140,6 +141,7 @@ fn record(tasks: &mut Tasks, snapshot: &Snapshot, mark: f32, activate: bool) -> 
         head: Some(NewHead { file: &file, leave_out: leave_out.view() }),
         activate,
         take_back: None,
+        proved: None,
         who: "alice",
     };
     tasks.record_adaptation(snapshot, &new, at(2)).map(Option::unwrap)

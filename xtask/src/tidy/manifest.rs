@@ -26,6 +26,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("clap", &["runtime"]),
     ("ureq", &["runtime", "tests"]),
     ("rustls", &["runtime"]),
+    ("coset", &["runtime"]),
+    ("ring", &["runtime"]),
     ("tokio", &["runtime"]),
 ];
 

@@ -1,8 +1,9 @@
 //! The machine under it all: processor, memory, C library, clock. Reads what the kernel and the usual programs tell.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Stdio};
+
+use acclimate::clock;
 
 use super::Found;
 
@@ -84,30 +85,18 @@ fn version(said: &str) -> Option<(u32, u32)> {
 /// A board without a battery starts in 1970; order does not rest on the clock, but what people read does.
 pub(super) fn clock() -> Found {
     let now = jiff::Timestamp::now();
-    let synchronised = synchronised();
+    let synchronised = clock::synchronised();
     let how = match synchronised {
         Some(true) => "synchronised",
         Some(false) => "not synchronised",
         None => "nobody tells whether it is synchronised",
     };
     let words = format!("{now:.0}, {how}");
-    if now.as_second() < 1_700_000_000 || synchronised == Some(false) {
+    if !clock::believable(now, synchronised) {
         let advice = "set the clock (systemd-timesyncd or chrony): times in the history are wrong until then";
         return Found::Poor(words, advice.into());
     }
     Found::Fine(words)
-}
-
-/// Whether the clock follows others; none where nothing here knows.
-fn synchronised() -> Option<bool> {
-    if Path::new("/run/systemd/timesync/synchronized").exists() {
-        return Some(true);
-    }
-    match said("timedatectl", &["show", "--property=NTPSynchronized", "--value"])?.as_str() {
-        "yes" => Some(true),
-        "no" => Some(false),
-        _ => None,
-    }
 }
 
 /// The first line of what a program prints, where there is such a program and it succeeds.

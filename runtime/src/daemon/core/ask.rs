@@ -60,6 +60,16 @@ impl Core {
                 let done = format!("{} of task `{task}` are forgotten", counted(samples.len()));
                 self.write(request, &task, Job::Forget { samples, who }, done)
             }
+            Command::Install { task, signed } => {
+                let (name, of) = self.task(&task)?;
+                // They are large.
+                if of.waiting.iter().any(|turn| matches!(turn, Turn::Install { .. })) {
+                    return Err(CommandError::Unavailable(format!(
+                        "another device's head waits to be judged in task `{name}`: try again"
+                    )));
+                }
+                self.turn(&task, Turn::Install { request, who, signed })
+            }
             Command::Label { task, samples, label } => {
                 let (name, task) = self.task(&task)?;
                 let generation = task.facts.head.as_ref().map(|head| head.generation);

@@ -12,7 +12,8 @@ use super::Setup;
 use crate::config;
 use crate::daemon::command::{Command, CommandError, Look, Reply};
 use crate::daemon::notice::Notice;
-use crate::record::{AdaptationRecord, PredictionRecord};
+use crate::daemon::signed::Signed;
+use crate::record::{AdaptationRecord, InstallRecord, PredictionRecord};
 use crate::source::{Frame, Health};
 use crate::store::{Added, Evicted, NewTask, SampleId, Watermark};
 
@@ -134,6 +135,10 @@ pub(crate) struct HeadFacts {
     pub(crate) generation: u32,
     /// On samples it was not fitted on, with its 95 % interval.
     pub(crate) accuracy: Option<[f64; 3]>,
+    /// Too few labels of this device say how good it is here.
+    pub(crate) unproved: bool,
+    /// The device whose head it is, where it is another's.
+    pub(crate) from: Option<String>,
 }
 
 /// Something that did not go well.
@@ -190,6 +195,8 @@ pub(crate) enum Done {
     Labelled(Vec<(SampleId, Option<String>)>),
     /// The last claim so far.
     Marked(Watermark),
+    /// A head of another device was taken in, or refused.
+    Installed(Box<InstallRecord>),
     /// A task can be made.
     Openable(Box<NewTask>),
     /// An adaptation was written down, with the digest of what it was fitted on.
@@ -257,6 +264,8 @@ pub(crate) enum Slow {
     Digest(Watermark),
     /// Fits, judges, and has the writer write it down. Where what is sensed has changed, with its mean feature since.
     Fit { budget: Option<Duration>, trust_labels: bool, who: String, elsewhere: Option<Vec<f32>> },
+    /// Looks whether another device's head may be used, and has the writer write that down.
+    Install { signed: Signed, who: String },
     /// What the head in service was learnt on.
     Refer,
 }

@@ -72,6 +72,8 @@ fn task_view(task: &Task) -> TaskView {
         classes: facts.classes.iter().map(class).collect(),
         looks: looks.collect(),
         generation: facts.head.as_ref().map(|head| head.generation),
+        unproved: facts.head.as_ref().is_some_and(|head| head.unproved),
+        from: facts.head.as_ref().and_then(|head| head.from.clone()),
         accuracy: facts.head.as_ref().and_then(|head| head.accuracy),
         unlabelled: facts.unlabelled,
         new_labels: facts.new_labels,

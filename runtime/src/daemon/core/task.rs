@@ -14,6 +14,7 @@ use super::policy::Standing;
 use super::stable::Stable;
 use super::teach::{Changes, Hold};
 use crate::daemon::command::Look;
+use crate::daemon::signed::Signed;
 
 /// What waits for its turn in one task at most.
 pub(super) const WAITING: usize = 16;
@@ -67,6 +68,8 @@ pub(super) struct Region {
 pub(super) enum Turn {
     /// An adaptation; nobody may have asked.
     Adapt { request: Option<Request>, who: String, trust_labels: bool },
+    /// Another device's head.
+    Install { request: Request, who: String, signed: Signed },
     /// What a hold brought is learnt.
     Learn(Box<Hold>),
     /// A write that moves the pointer or forgets, and what to say when it is done.
@@ -162,7 +165,7 @@ impl Task {
     pub(super) fn hold_of(&mut self, key: &str) -> Option<&mut Hold> {
         let waiting = self.waiting.iter_mut().filter_map(|turn| match turn {
             Turn::Learn(hold) => Some(&mut **hold),
-            Turn::Adapt { .. } | Turn::Undo { .. } | Turn::Write { .. } => None,
+            Turn::Adapt { .. } | Turn::Install { .. } | Turn::Undo { .. } | Turn::Write { .. } => None,
         });
         self.hold.iter_mut().chain(&mut self.released).chain(waiting).find(|hold| hold.group_key == key)
     }

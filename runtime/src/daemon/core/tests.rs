@@ -57,6 +57,31 @@ fn what_is_held_is_learnt_and_said_with_digests() {
 }
 
 #[test]
+fn another_devices_head_waits_its_turn_and_is_told_of_unless_nothing_changed() {
+    let mut world = taught();
+    let install =
+        |reason: &str| Command::Install { task: "gate".to_owned(), signed: reason.as_bytes().to_vec().into() };
+    let adapting = world.ask(adapt());
+    let before = (world.told(Told::Adapted), world.told(Told::Rejected));
+    let taken = world.ask(install(""));
+    world.run(SECOND);
+    assert!(world.answer(adapting).is_ok());
+    let Ok(Reply::Installed { installed }) = world.answer(taken) else { panic!("{:?}", world.answer(taken)) };
+    assert_eq!((installed.verdict.as_str(), installed.unproved), ("activated", true));
+    assert_eq!(world.told(Told::Adapted), before.0 + 2, "the adaptation, then the head");
+    for reason in ["bad_signature", "seen", "in_service", "worse"] {
+        let refused = world.ask(install(reason));
+        world.run(SECOND);
+        let Ok(Reply::Installed { installed }) = world.answer(refused) else { panic!("a refusal is a verdict") };
+        assert_eq!(installed.reasons, [reason]);
+    }
+    assert_eq!(world.told(Told::Rejected), before.1 + 2);
+    assert_eq!(world.reasons(), ["", "bad_signature", "worse"]);
+    let nowhere = world.ask(Command::Install { task: "door".to_owned(), signed: Vec::new().into() });
+    assert!(matches!(world.answer(nowhere), Err(CommandError::NotFound(_))));
+}
+
+#[test]
 fn undo_goes_back_step_by_step_to_the_digests_and_generations_of_before() {
     let mut world = World::new(setup());
     let mut before = Vec::new();

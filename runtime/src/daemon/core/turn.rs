@@ -37,6 +37,10 @@ impl Core {
                     let work = Slow::Fit { budget, trust_labels, who, elsewhere };
                     self.slow(name, work, Pending::Adapt { request });
                 }
+                Turn::Install { request, who, signed } => {
+                    task.busy = true;
+                    self.slow(name, Slow::Install { signed, who }, Pending::Install { request });
+                }
                 Turn::Learn(hold) if hold.frames == 0 => self.nothing_held(&hold),
                 Turn::Learn(hold) => {
                     (task.busy, task.adapting) = (true, true);
@@ -95,6 +99,10 @@ impl Core {
                     let answer = done.map(|(adaptation, _)| Reply::Adapted { adaptation }).map_err(Into::into);
                     self.answer(request, answer);
                 }
+            }
+            (Pending::Install { request }, done) => {
+                let answer = self.installed(&name, done, now);
+                self.answer(request, answer);
             }
             (Pending::Learn { hold }, done) => self.learnt(&name, *hold, done, now),
             (Pending::Classify { request }, done) => {
@@ -249,6 +257,24 @@ impl Core {
             }
         }
         done
+    }
+
+    /// Another device's head was taken in, or refused: what everybody is told, unless nothing changed by it.
+    fn installed(&mut self, name: &Arc<str>, done: Result<Done, Trouble>, now: Now) -> Result<Reply, CommandError> {
+        let _generation = self.free(name);
+        let Ok(Done::Installed(installed)) = done else { return Err(unexpected(done)) };
+        let reason = installed.reasons.first();
+        let event = match (installed.verdict.as_str(), reason.map(String::as_str)) {
+            ("activated", _) => Some(notice::Event::Adapted),
+            // It is announced again whenever somebody connects.
+            (_, Some("in_service" | "seen")) => None,
+            _ => Some(notice::Event::Rejected),
+        };
+        if let Some(event) = event {
+            let message = format!("task `{name}`: {}", installed.words().replace('\n', "; "));
+            self.announce_because(event, name, message, reason.cloned(), now);
+        }
+        Ok(Reply::Installed { installed })
     }
 
     fn learnt(&mut self, name: &Arc<str>, hold: Hold, done: Result<Done, Trouble>, now: Now) {

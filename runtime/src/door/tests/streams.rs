@@ -50,7 +50,8 @@ impl Stream {
 
 fn announce(opened: &Opened, id: u64) {
     let (time, message) = ("2026-11-29T12:00:00Z".to_owned(), "look\nhere".to_owned());
-    let notice = Notice { id, time, event: Event::Problem, task: None, source: None, message, state: None };
+    let notice =
+        Notice { id, time, event: Event::Problem, task: None, source: None, reason: None, message, state: None };
     opened.notices.send(Arc::new(notice)).unwrap();
 }
 

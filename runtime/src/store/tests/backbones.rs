@@ -23,7 +23,15 @@ fn record_on(tasks: &mut Tasks, snapshot: &Snapshot, activate: bool) -> Result<O
     let file = HeadFile { backbone_id: snapshot.backbone_id, ..head_file(&snapshot.classes, 9.0) };
     let leave_out = Array2::from_elem((snapshot.len(), snapshot.classes.len()), 0.5);
     let head = Some(NewHead { file: &file, leave_out: leave_out.view() });
-    let new = NewAdaptation { outcome: "activated", record: "{}", head, activate, take_back: None, who: "alice" };
+    let new = NewAdaptation {
+        outcome: "activated",
+        record: "{}",
+        head,
+        activate,
+        take_back: None,
+        proved: None,
+        who: "alice",
+    };
     tasks.record_adaptation(snapshot, &new, at(4))
 }
 

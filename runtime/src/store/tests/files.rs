@@ -63,7 +63,7 @@ fn the_file_is_laid_out_as_promised() {
             .unwrap()
     };
     assert_eq!(setting("application_id"), 0x6163_636c.to_string());
-    assert_eq!(setting("user_version"), "4");
+    assert_eq!(setting("user_version"), "5");
     assert_eq!(setting("page_size"), "4096");
     assert_eq!(setting("auto_vacuum"), "2", "incremental");
     assert_eq!(setting("synchronous"), "2", "full");
@@ -97,12 +97,12 @@ fn what_is_not_ours_is_refused_and_left_as_it_is() {
 #[test]
 fn a_later_format_is_refused_and_left_as_it_is() {
     let (dir, tasks) = store();
-    tasks.conn.execute_batch("PRAGMA user_version = 5").unwrap();
+    tasks.conn.execute_batch("PRAGMA user_version = 6").unwrap();
     drop(tasks);
     let before = fs::read(dir.path().join(FILE)).unwrap();
     for access in [Access::Read, Access::Write { command: "acclimate add".into() }] {
         let message = Tasks::open(dir.path(), &access).unwrap_err().to_string();
-        assert!(message.contains("has format 5, but this version of acclimate knows no format above 4"), "{message}");
+        assert!(message.contains("has format 6, but this version of acclimate knows no format above 5"), "{message}");
     }
     assert!(fs::read(dir.path().join(FILE)).unwrap() == before);
 }
@@ -176,6 +176,9 @@ mod v1 {
         assert_eq!(snapshot.group_inputs[0].thumbnail, None, "its groups stay as they were");
         // What format 4 added.
         assert_eq!(tasks.added_sources().unwrap(), []);
+        // What format 5 added.
+        assert_eq!(tasks.head("belt", Generation(1)).unwrap().installed, None);
+        assert_eq!(tasks.seen("belt", &[5; 32]).unwrap(), None);
     }
 }
 
@@ -212,5 +215,17 @@ mod v4 {
     fn the_tables_are_those_of_the_first_day() {
         let digest = Digest::of(include_bytes!("../v4.sql")).to_string();
         assert_eq!(digest, "3566ee036117519967c0eeb76ba368c5d392a7b5d6af335570bfb54d86be7b82");
+    }
+}
+
+mod v5 {
+    //! Stores of format 5: as `v1`.
+
+    use super::*;
+
+    #[test]
+    fn the_tables_are_those_of_the_first_day() {
+        let digest = Digest::of(include_bytes!("../v5.sql")).to_string();
+        assert_eq!(digest, "1db91a6b8b277cd8abfd0b44ab33f199b214f10221db049837d127dfe441feb3");
     }
 }

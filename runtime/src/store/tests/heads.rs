@@ -15,6 +15,7 @@ fn a_run_is_recorded_with_its_head_scores_and_pointer() {
         head: Some(NewHead { file: &file, leave_out: leave_out.view() }),
         activate: true,
         take_back: None,
+        proved: None,
         who: "alice",
     };
     let generation = tasks.record_adaptation(&snapshot, &new, at(2)).unwrap().unwrap();
@@ -55,6 +56,7 @@ fn a_run_without_a_head_is_recorded_too() {
         head: None,
         activate: false,
         take_back: None,
+        proved: None,
         who: "alice",
     };
     assert_eq!(tasks.record_adaptation(&snapshot, &new, at(2)).unwrap(), None);
@@ -82,8 +84,15 @@ fn a_head_that_does_not_fit_is_refused_whole() {
     ];
     for (file, leave_out, expected) in cases {
         let head = Some(NewHead { file: &file, leave_out });
-        let new =
-            NewAdaptation { outcome: "activated", record: "{}", head, activate: true, take_back: None, who: "alice" };
+        let new = NewAdaptation {
+            outcome: "activated",
+            record: "{}",
+            head,
+            activate: true,
+            take_back: None,
+            proved: None,
+            who: "alice",
+        };
         let message = tasks.record_adaptation(&snapshot, &new, at(2)).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
     }

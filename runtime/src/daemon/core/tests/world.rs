@@ -128,7 +128,12 @@ impl Store {
             classes: self.classes.iter().map(|class| (class.clone(), count(class))).collect(),
             unlabelled: self.samples.iter().filter(|sample| sample.label.is_none()).count(),
             new_labels: self.samples.iter().filter(new).count(),
-            head: self.generation.map(|generation| HeadFacts { generation, accuracy: None }),
+            head: self.generation.map(|generation| HeadFacts {
+                generation,
+                accuracy: None,
+                unproved: false,
+                from: None,
+            }),
             looks: Vec::new(),
             payload_bytes: self.bytes() as u64,
         }
@@ -207,6 +212,22 @@ impl Store {
                 Done::Undone { before, after: self.digest() }
             }
         })
+    }
+
+    /// Another device's head: nothing speaks against it, or what its bytes say.
+    fn install(&mut self, signed: &[u8]) -> Done {
+        let reason = std::str::from_utf8(signed).unwrap();
+        let generation = reason.is_empty().then_some(self.next_generation);
+        if generation.is_some() {
+            self.generation = generation;
+            self.next_generation += 1;
+        }
+        let record = serde_json::json!({
+            "task": "gate", "verdict": if generation.is_some() { "activated" } else { "rejected" }, "trusted": true,
+            "unproved": true, "reasons": [reason], "because": [], "next": [], "generation": generation, "issue": null,
+            "comparison": null,
+        });
+        Done::Installed(Box::new(serde_json::from_value(record).unwrap()))
     }
 
     fn adapt(&mut self) -> Done {
@@ -354,6 +375,10 @@ impl World {
         self.requests as usize - self.answers.len()
     }
 
+    pub(super) fn reasons(&self) -> Vec<String> {
+        self.notices.iter().filter_map(|notice| notice.reason.clone()).collect()
+    }
+
     pub(super) fn told(&self, event: notice::Event) -> usize {
         self.notices.iter().filter(|notice| notice.event == event).count()
     }
@@ -426,6 +451,7 @@ impl World {
                             generation: self.store.generation.unwrap_or_default(),
                             reference: self.store.reference.then(|| Box::new(reference())),
                         },
+                        Slow::Install { signed, .. } => self.store.install(signed.bytes()),
                         Slow::Choose { .. } | Slow::Fit { .. } => Done::Plain,
                     };
                     self.plan(FIT / 4, Happening::Say(Event::Done { ticket, done: Ok(done) }));

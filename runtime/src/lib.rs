@@ -17,6 +17,7 @@
 //! | [`models_folder`] | where a user's model is kept |
 //! | [`source`], [`sink`], [`daemon`] | what is sensed, who is told; the daemon, as its doors see it |
 //! | [`door`] | the API and metrics over HTTP |
+//! | [`mqtt`] | the same over a broker |
 //! | [`page`] | the files of the page on which a person teaches the device |
 //! | [`comparison`] | other backbones on a task's own samples |
 //! | [`pull`] | the file of a model, from its address or a folder |
@@ -47,6 +48,7 @@ pub mod head_file;
 pub mod inputs;
 pub mod loading;
 pub mod models_folder;
+pub mod mqtt;
 pub mod npz;
 pub mod page;
 pub mod place;

@@ -10,6 +10,7 @@ use acclimate::daemon::signals::{self, Signal};
 use acclimate::daemon::socket::{self, Socket};
 use acclimate::daemon::{Running, Start, start};
 use acclimate::door;
+use acclimate::mqtt::{self, Mqtt};
 use acclimate::place::Environment;
 use acclimate::source::{self, Stop};
 use anyhow::Context as _;
@@ -38,6 +39,7 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         Some(full) => anyhow::Error::new(error).context(full),
         None => error.into(),
     })?;
+    let mqtt = mqtt::start(&context.config, &context.data_dir, &running)?;
     let sockets = sockets(context, &running);
     let closing = Stop::new();
     let door = door.serve(running.handle().clone(), closing.clone())?;
@@ -65,6 +67,8 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
     closing.set();
     door.join();
     running.end();
+    // Last: what the end brought is told as well.
+    mqtt.into_iter().for_each(Mqtt::end);
     Ok(Outcome::Done)
 }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::Setup;
 use crate::config;
 use crate::daemon::command::{Command, CommandError, Look, Reply};
-use crate::daemon::notice::Notice;
+use crate::daemon::notice::{Notice, Prediction};
 use crate::record::{AdaptationRecord, PredictionRecord};
 use crate::source::{Frame, Health};
 use crate::store::{Added, Evicted, NewTask, SampleId, Watermark};
@@ -217,6 +217,8 @@ pub(crate) enum Effect {
     Infer { ticket: Ticket, task: Arc<str>, look: Look, what: Infer },
     /// Begins a source.
     Open(Box<config::Source>),
+    /// Tells who listens to every answer.
+    Predicted(Box<Prediction>),
     /// Asks a source for a frame.
     Sense { source: Arc<str> },
     /// Has something done that takes its time and only reads.
@@ -242,8 +244,12 @@ pub(crate) struct Watch {
 pub(crate) enum Infer {
     /// Makes a sample of a frame.
     Capture(Arc<Frame>),
+    /// Makes a sample of the newest frame.
+    CaptureNewest,
     /// Classifies the newest frame.
     Classify,
+    /// Classifies what was handed in.
+    ClassifyPicture(Vec<u8>),
     /// Makes a sample of what was handed in.
     Embed(Box<Offer>),
 }

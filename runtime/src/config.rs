@@ -10,6 +10,7 @@ mod document;
 mod general;
 mod interval;
 mod mistake;
+mod mqtt;
 mod paths;
 mod section;
 mod sink;
@@ -29,6 +30,7 @@ use self::section::{Reading, Section};
 pub use self::general::{Adapt, Backbone, Device, EngineName, Http, LISTEN};
 pub use self::interval::{Interval, NoInterval};
 pub use self::mistake::Mistake;
+pub use self::mqtt::{Broker, Mqtt, PREFIX, Predictions, Profile};
 pub use self::paths::Surroundings;
 pub use self::section::Setting;
 pub use self::sink::{Sink, SinkKind};
@@ -53,6 +55,8 @@ pub struct Config {
     pub backbone: Backbone,
     /// The page and its API.
     pub http: Http,
+    /// The broker that the device is driven from.
+    pub mqtt: Mqtt,
     /// What is told to whom.
     pub sink: Vec<Sink>,
     /// What is sensed.
@@ -228,7 +232,7 @@ struct Written {
 }
 
 const LISTS: [&str; 3] = ["sink", "source", "task"];
-const LATER: [&str; 4] = ["fleet", "log", "mqtt", "serial"];
+const LATER: [&str; 3] = ["fleet", "log", "serial"];
 
 fn make(documents: Vec<Document>, variables: Vec<(String, String)>) -> Result<(Config, Vec<Setting>), ConfigError> {
     let mut reading = Reading { documents, ..Reading::default() };
@@ -322,6 +326,8 @@ fn sections(reading: &mut Reading, written: &Written) -> Config {
     config.adapt = general::adapt(Section::new(reading, "[adapt]", "adapt".to_owned(), place, entries));
     let (place, entries) = single("http");
     config.http = general::http(Section::new(reading, "[http]", "http".to_owned(), place, entries));
+    let (place, entries) = single("mqtt");
+    config.mqtt = mqtt::read(Section::new(reading, "[mqtt]", "mqtt".to_owned(), place, entries));
 
     let mut found = check::Found::default();
     let mut counts = [0; LISTS.len()];

@@ -9,6 +9,7 @@
 //! | `core` | every decision: synchronous, pure, simulated |
 //! | `shell`, `sources` | the threads, started and ended |
 //! | `inference`, `writer`, `fit` | what the threads do |
+//! | `askers`, `beside` | who waits for an answer; who lives beside it and is told everything |
 //! | [`mapping`] | where the head looks, for who asks |
 //! | `reload` | which changes of a configuration need a restart |
 //! | `stage`, [`vitals`], `heat`, [`signals`] | what is stuck, how the parts fare, what is too hot, what the system tells |
@@ -16,6 +17,8 @@
 //!
 //! Knows nothing of HTTP, MQTT or pages. Read `core` first.
 
+mod askers;
+pub(crate) mod beside;
 pub mod client;
 pub mod command;
 mod core;
@@ -32,7 +35,7 @@ pub mod signals;
 pub mod signed;
 pub mod socket;
 mod sources;
-mod stage;
+pub(crate) mod stage;
 pub mod view;
 pub mod vitals;
 mod writer;

@@ -24,7 +24,7 @@ mod document;
 mod events;
 mod frames;
 mod guard;
-mod health;
+pub(crate) mod health;
 mod honesty;
 mod inside;
 mod metrics;
@@ -40,7 +40,7 @@ mod strikes;
 mod token;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

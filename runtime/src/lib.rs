@@ -20,6 +20,7 @@
 //! | [`models_folder`] | where a user's model is kept |
 //! | [`source`], [`sink`], [`daemon`] | what is sensed, who is told; the daemon, as its doors see it |
 //! | [`door`] | the API and metrics over HTTP |
+//! | [`mqtt`] | the same over a broker |
 //! | [`page`] | the files of the page on which a person teaches the device |
 //! | [`comparison`] | other backbones on a task's own samples |
 //! | [`pull`] | the file of a model, from its address or a folder |
@@ -52,6 +53,7 @@ pub mod inputs;
 pub mod loading;
 pub mod memory;
 pub mod models_folder;
+pub mod mqtt;
 pub mod npz;
 pub mod page;
 pub mod place;

@@ -192,4 +192,4 @@ fn spawn(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

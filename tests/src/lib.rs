@@ -3,6 +3,7 @@
 //!
 //! A test that lacks something calls [`skip::skip`], so that a run says what it did not check.
 
+pub mod broker;
 pub mod browser;
 pub mod bursts;
 pub mod camera;
@@ -14,11 +15,13 @@ pub mod draws;
 pub mod features;
 pub mod heads;
 pub mod http;
+pub mod mosquitto;
 pub mod mutation;
 pub mod npz;
 pub mod picture;
 pub mod program;
 pub mod python;
+pub mod readme;
 pub mod reference;
 pub mod scripted;
 pub mod server;

@@ -25,6 +25,7 @@ mod json_golden;
 mod kill;
 mod learning_curve;
 mod models;
+mod mqtt;
 mod offered;
 mod page;
 mod page_states;

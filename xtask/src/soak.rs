@@ -80,6 +80,13 @@ const SOAKS: &[Soak] = &[
         filter: "offered",
     },
     Soak {
+        name: "outage",
+        about: "100,000 results while there is no MQTT broker, with a kill -9 of the daemon, and what arrives afterwards",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "mqtt::outage",
+    },
+    Soak {
         name: "page",
         about: "a person teaches a device on its page in a real browser, at human speed, with a stopwatch",
         package: "acclimate-tests",

@@ -32,6 +32,7 @@ const STEPS: &[(&str, &str, Run)] = &[
     ("ort", "the ONNX Runtime library", ort),
     ("python", "scikit-learn and onnxruntime, which some tests compare with", python),
     ("chromium", "Debian's Chromium and its driver, for the page", chromium),
+    ("mosquitto", "Debian's Mosquitto and its programs, for MQTT", mosquitto),
     ("aarch64", "the binary for 64-bit ARM, to be run under qemu-user", aarch64),
     ("tests", "cargo test, the whole workspace", tests),
 ];
@@ -174,6 +175,21 @@ fn chromium(_: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
     match tools::debian(&BROWSER) {
         Ok(()) => Ok(Outcome::Done),
         Err(why) => Ok(Outcome::Skipped { what: "chromium".into(), why: format!("{why:#}") }),
+    }
+}
+
+/// A broker, what speaks to it, and what makes certificates.
+const BROKER: [(&str, &str); 3] = [
+    ("/usr/sbin/mosquitto", "mosquitto"),
+    ("/usr/bin/mosquitto_pub", "mosquitto-clients"),
+    ("/usr/bin/openssl", "openssl"),
+];
+
+#[expect(clippy::unnecessary_wraps, reason = "a row of STEPS")]
+fn mosquitto(_: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
+    match tools::debian_without_services(&BROKER) {
+        Ok(()) => Ok(Outcome::Done),
+        Err(why) => Ok(Outcome::Skipped { what: "mosquitto".into(), why: format!("{why:#}") }),
     }
 }
 

@@ -11,6 +11,7 @@ use acclimate::daemon::socket::{self, Socket};
 use acclimate::daemon::{Running, Start, start};
 use acclimate::door;
 use acclimate::memory;
+use acclimate::mqtt::{self, Mqtt};
 use acclimate::place::Environment;
 use acclimate::source::{self, Stop};
 use anyhow::Context as _;
@@ -40,6 +41,7 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
         Some(full) => anyhow::Error::new(error).context(full),
         None => error.into(),
     })?;
+    let mqtt = mqtt::start(&context.config, &context.data_dir, &running)?;
     let sockets = sockets(context, &running);
     let closing = Stop::new();
     let door = door.serve(running.handle().clone(), closing.clone())?;
@@ -67,6 +69,8 @@ pub fn run(context: &Context) -> anyhow::Result<Outcome> {
     closing.set();
     door.join();
     running.end();
+    // Last: what the end brought is told as well.
+    mqtt.into_iter().for_each(Mqtt::end);
     Ok(Outcome::Done)
 }
 

@@ -103,6 +103,7 @@ fn the_schema_and_the_default_file_know_the_same_keys() {
         ("backbone", "Backbone"),
         ("device", "Device"),
         ("http", "Http"),
+        ("mqtt", "Mqtt"),
         ("sink", "Sink"),
         ("source", "Source"),
         ("task", "Task"),
@@ -177,7 +178,7 @@ fn every_mistake_is_listed_at_once_with_its_line() {
     let ConfigError::Wrong { mistakes, report } = error else { panic!("{error}") };
     let lines: Vec<(usize, &str)> = mistakes.iter().map(|mistake| (mistake.line, mistake.key.as_str())).collect();
     let expected =
-        [(2, "backbone.engin"), (4, "http.listen"), (6, "source.0.name"), (8, "source.0.every"), (9, "mqtt")];
+        [(2, "backbone.engin"), (4, "http.listen"), (6, "source.0.name"), (8, "source.0.every"), (10, "mqtt.url")];
     assert_eq!(lines, expected);
     let expected = "\
 error: unknown key `engin` in [backbone]
@@ -202,7 +203,10 @@ fn what_is_wrong_is_said_where_it_stands() {
     wrong("[device]\nid = \"Press 7\"", 2, "device.id", &["a-z"]);
     wrong("[backbone]\nproviders = [\"cuda\"]", 2, "backbone.providers", &["not in this version"]);
     wrong("[backbone]\nengine = \"tracts\"", 2, "backbone.engine", &["did you mean \"tract\"?"]);
-    wrong("[mqtt]\nurl = \"mqtt://a\"", 1, "mqtt", &["not in this version"]);
+    wrong("[serial]\nport = \"/dev/ttyACM0\"", 1, "serial", &["not in this version"]);
+    wrong("[mqtt]\nurl = \"broker:1883\"", 2, "mqtt.url", &["mqtt://host:port"]);
+    wrong("[mqtt]\nprefix = \"a//b\"", 2, "mqtt.prefix", &["a-z"]);
+    wrong("[mqtt]\nkeep_alive = \"500ms\"", 2, "mqtt.keep_alive", &["2s to 18h"]);
     wrong("a = \n[http]", 1, "", &["not TOML"]);
 }
 
@@ -245,6 +249,11 @@ fn sections_must_fit_one_another() {
     wrong("[http]\nlisten = \"0.0.0.0:80\"", 2, "http.listen", &["token_file"]);
     assert!(Config::parse("[http]\nlisten = \"0.0.0.0:80\"\ntoken_file = \"/t\"").is_ok());
     assert!(Config::parse("[http]\nlisten = \"[::1]:80\"").is_ok());
+    wrong("[mqtt]\npassword_file = \"/p\"", 2, "mqtt.password_file", &["no `user`"]);
+    wrong("[mqtt]\nprofile = \"aws-iot\"\nhome_assistant = true", 3, "mqtt.home_assistant", &["AWS IoT"]);
+    wrong("[mqtt]\ncert = \"/c\"", 2, "mqtt.cert", &["no `key`"]);
+    wrong("[mqtt]\nurl = \"mqtt://a\"\nca = \"/c\"", 3, "mqtt.ca", &["mqtts://"]);
+    wrong("[mqtt]\ngroups = [\"a\"]", 2, "mqtt.groups", &["no `fleet`"]);
     wrong("[[sink]]\ntask = \"a\"\nkind = \"webhook\"\nurl = \"automation\"", 4, "sink.0.url", &["http://"]);
     wrong("[[sink]]\ntask = \"a\"\nkind = \"gpio\"\nline = 3", 1, "sink.0.class", &["has no `class`"]);
     wrong(

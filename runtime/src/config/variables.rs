@@ -6,7 +6,7 @@ use super::document::{Document, Entry, Kind, Place, Value};
 pub(super) const DOCUMENT: &str = "environment";
 
 /// Sections that variables can set.
-pub(super) const SECTIONS: [&str; 4] = ["adapt", "backbone", "device", "http"];
+pub(super) const SECTIONS: [&str; 5] = ["adapt", "backbone", "device", "http", "mqtt"];
 
 /// The variable of a key.
 pub(super) fn name(section: &str, key: &str) -> String {

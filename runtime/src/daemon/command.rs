@@ -1,4 +1,4 @@
-//! What may be asked of the daemon: one closed list for the page, the socket and, to come, MQTT. Knows nothing of who asks how.
+//! What may be asked of the daemon: one closed list for the page, the socket and MQTT. Knows nothing of who asks how.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -48,6 +48,15 @@ pub enum Command {
         #[serde(default)]
         source: Option<String>,
     },
+    /// Classifies a picture that is handed in, and keeps nothing of it.
+    #[serde(skip)]
+    #[schema(ignore)]
+    ClassifyPicture {
+        /// The task.
+        task: String,
+        /// The bytes of its file.
+        picture: Vec<u8>,
+    },
     /// Makes a task.
     CreateTask {
         /// Its name, `[a-z0-9-]{1,64}`.
@@ -81,6 +90,16 @@ pub enum Command {
         samples: Vec<String>,
         /// The class; none takes the label back.
         label: Option<String>,
+    },
+    /// Says what the task's only region shows now: a sample is made of it. Where nothing was seen yet, what the newest sample
+    /// is.
+    #[serde(skip)]
+    #[schema(ignore)]
+    LabelSeen {
+        /// The task.
+        task: String,
+        /// The class.
+        label: String,
     },
     /// Chooses what a task looks at.
     Look {

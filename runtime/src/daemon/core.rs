@@ -16,6 +16,7 @@ mod gate;
 mod keep;
 mod policy;
 mod see;
+mod seen;
 mod sense;
 mod show;
 mod sources;
@@ -61,6 +62,8 @@ pub(crate) struct Setup {
     pub(crate) policy: Policy,
     /// Time for an adaptation.
     pub(crate) budget: Option<Duration>,
+    /// Whether somebody listens to every answer.
+    pub(crate) every_answer: bool,
     pub(crate) sources: Vec<(Arc<str>, SourceKind, Trigger)>,
     /// Sources beside those of the configuration.
     pub(crate) added: Vec<(Arc<str>, SourceKind)>,
@@ -131,6 +134,17 @@ enum Pending {
         done: String,
     },
     Label {
+        request: Request,
+        what: String,
+        generation: Option<u32>,
+    },
+    /// What is seen now becomes a labelled sample: captured, then kept.
+    Seen {
+        request: Request,
+        who: String,
+        label: String,
+    },
+    SeenKept {
         request: Request,
         what: String,
         generation: Option<u32>,
@@ -378,7 +392,7 @@ impl Core {
 
     /// Takes over what can be changed while it runs: the rest of the setup stays as it was.
     fn configured(&mut self, setup: Setup, close: &[Arc<str>], open: Vec<config::Source>, now: Now) {
-        let Setup { device: _, policy, budget, sources: _, added: _, tasks } = setup;
+        let Setup { device: _, policy, budget, every_answer: _, sources: _, added: _, tasks } = setup;
         (self.setup.policy, self.setup.budget, self.setup.tasks) = (policy, budget, tasks);
         for (name, task) in &mut self.tasks {
             let declared = self.setup.tasks.iter().find(|declared| *declared.task == **name);
@@ -493,6 +507,8 @@ impl Pending {
             | Self::Offered { .. }
             | Self::Plain { .. }
             | Self::Room
+            | Self::Seen { .. }
+            | Self::SeenKept { .. }
             | Self::Source { .. }
             | Self::SourceGone { .. }
             | Self::Undo { .. }

@@ -255,8 +255,15 @@ impl Inference {
             kind: TroubleKind::Conflict,
             words: format!("the backbone of task `{task}` is not running"),
         })?;
+        let newest = || {
+            self.newest.of(&look.source).ok_or_else(|| Trouble {
+                kind: TroubleKind::Conflict,
+                words: format!("no frame of source `{}` has come yet", look.source),
+            })
+        };
         match what {
-            Infer::Capture(frame) => {
+            Infer::Capture(_) | Infer::CaptureNewest => {
+                let frame = if let Infer::Capture(frame) = what { frame } else { newest()? };
                 let bytes = match (&frame.content, look.crop) {
                     (Content::File(bytes), None) => bytes.clone(),
                     (content, crop) => {
@@ -270,12 +277,17 @@ impl Inference {
                 let (source, time) = (frame.source.to_string(), Some(frame.taken));
                 Ok(Done::Captured(Box::new(Taken { source, time, ..taken })))
             }
+            Infer::ClassifyPicture(bytes) => {
+                let head = self.served.of(task).filter(|head| Some(head.file.backbone_id) == backbone_id);
+                let head = head.ok_or_else(|| failed(format!("task `{task}` has no head in service")))?;
+                let unreadable = |words| Trouble { kind: TroubleKind::Invalid, words };
+                let picture = picture(&Content::File(bytes)).map_err(|error| unreadable(causes(&error)))?;
+                let feature = opened.feature(&picture).map_err(failed)?;
+                let answer = answer(&head, "", &feature).map_err(failed)?;
+                Ok(Done::Classified(Box::new(answer.prediction)))
+            }
             Infer::Classify => {
-                let none = || Trouble {
-                    kind: TroubleKind::Conflict,
-                    words: format!("no frame of source `{}` has come yet", look.source),
-                };
-                let frame = self.newest.of(&look.source).ok_or_else(none)?;
+                let frame = newest()?;
                 let head = self.served.of(task).filter(|head| Some(head.file.backbone_id) == backbone_id);
                 let head = head.ok_or_else(|| failed(format!("task `{task}` has no head in service")))?;
                 let whole = picture(&frame.content).map_err(|error| failed(causes(&error)))?;

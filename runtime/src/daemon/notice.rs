@@ -1,4 +1,4 @@
-//! What the daemon announces: to the page's event stream, to sinks and, to come, to MQTT. The same payload everywhere.
+//! What the daemon announces: to the page's event stream, to sinks and to MQTT. The same payload everywhere.
 
 use std::collections::BTreeMap;
 
@@ -48,6 +48,17 @@ pub enum Event {
     Rejected,
     /// A source cannot be read.
     SourceLost,
+}
+
+/// What the head in service says of one frame.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Prediction {
+    /// When the frame was sensed, RFC 3339 UTC.
+    pub(crate) time: String,
+    pub(crate) task: String,
+    pub(crate) source: String,
+    pub(crate) crop: Option<[f64; 4]>,
+    pub(crate) state: State,
 }
 
 /// A stable answer of a task about a source.

@@ -18,6 +18,7 @@ pub(super) fn needs_a_restart(before: &Config, config: &Config) -> Vec<&'static 
         ("[backbone]", differ(&before.backbone, &config.backbone)),
         ("[device]", differ(&before.device, &config.device)),
         ("[http]", differ(&before.http, &config.http)),
+        ("[mqtt]", differ(&before.mqtt, &config.mqtt)),
         ("[[task]]", tasks),
     ];
     parts.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
@@ -62,6 +63,7 @@ mod tests {
             )),
             ["[device]", "[http]", "[[task]]"]
         );
+        assert_eq!(changed(&format!("[mqtt]\nurl = \"mqtt://broker\"\n{source}{task}")), ["[mqtt]"]);
     }
 
     #[test]

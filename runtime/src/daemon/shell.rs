@@ -17,8 +17,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::{broadcast, oneshot, watch};
 
-use super::command::{CommandError, Look, Reply};
-use super::core::{AGREE, Core, Declared, Effect, Event, Facts, Keeping, Now, Offer, Policy, Request as Asking, Setup};
+use super::askers::Waiting;
+use super::beside::{Beside, Told};
+use super::command::{CommandError, Look};
+use super::core::{AGREE, Core, Declared, Effect, Event, Facts, Keeping, Now, Offer, Policy, Setup};
 use super::fit::{Fit, Given, new_task};
 use super::handle::{Asked, Handle, Newest};
 use super::heat::heat;
@@ -98,6 +100,7 @@ pub struct Running {
     inbox: Inbox,
     offers: Offers,
     stages: Vec<Stage>,
+    beside: Beside,
     sinks: Arc<Mutex<Sinks>>,
     /// What of the configuration is not as it stands in the file, in words.
     lacks: Arc<Mutex<Vec<String>>>,
@@ -160,12 +163,13 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
         stages: stages.clone(),
         sinks: sinks.fares(),
         lacks: Arc::default(),
+        beside: Beside::default(),
         outlet: Arc::clone(&outlet),
         inbox: inbox.clone(),
         held: Arc::default(),
         latency: latency(),
     };
-    let (sinks, lacks) = (Arc::new(Mutex::new(sinks)), Arc::clone(&parts.lacks));
+    let (sinks, lacks, beside) = (Arc::new(Mutex::new(sinks)), Arc::clone(&parts.lacks), parts.beside.clone());
     let writer = Writer {
         tasks,
         work: to_write,
@@ -209,6 +213,7 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
         view,
         notices: notices.clone(),
         sinks: Arc::clone(&sinks),
+        beside: beside.clone(),
         work,
         given,
         requests: requests.clone(),
@@ -289,6 +294,7 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
         inbox,
         offers,
         stages,
+        beside,
         sinks,
         lacks,
         requests,
@@ -315,7 +321,12 @@ impl Running {
     /// A thread that has been at one thing for too long.
     pub fn stuck(&self) -> Option<&'static str> {
         let now = Instant::now();
-        self.stages.iter().find(|stage| stage.is_stuck(now)).map(|stage| stage.name)
+        self.stages.iter().chain(&self.beside.stages()).find(|stage| stage.is_stuck(now)).map(|stage| stage.name)
+    }
+
+    /// Who lives beside it.
+    pub(crate) fn beside(&self) -> &Beside {
+        &self.beside
     }
 
     /// Takes over what of a configuration can be changed while it runs: sources, policy and budget, regions, what is kept and
@@ -404,6 +415,7 @@ fn setup(config: &Config, added: &[config::Source], options: &Options) -> Setup 
             on_drift: adapt.on_drift.unwrap_or(usual.on_drift),
         },
         budget: options.budget,
+        every_answer: config.mqtt.url.is_some() && config.mqtt.predictions == config::Predictions::All,
         sources: named(&config.source),
         added: added.iter().map(|source| (source.name.as_str().into(), source.kind)).collect(),
         tasks: config.task.iter().map(declared).collect(),
@@ -426,39 +438,6 @@ pub(super) fn spawn(name: &'static str, run: impl FnOnce() + Send + 'static) -> 
     thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|source| StartError::Thread { name, source })
 }
 
-/// Who waits for an answer, by number.
-#[derive(Clone, Default)]
-struct Waiting(Arc<std::sync::Mutex<Askers>>);
-
-#[derive(Default)]
-struct Askers {
-    next: Asking,
-    commands: HashMap<Asking, oneshot::Sender<Result<Reply, CommandError>>>,
-    offers: HashMap<Asking, oneshot::Sender<Result<Added, CommandError>>>,
-}
-
-impl Waiting {
-    fn of_command(&self, answer: oneshot::Sender<Result<Reply, CommandError>>) -> Asking {
-        let mut askers = self.askers();
-        askers.next += 1;
-        let request = askers.next;
-        askers.commands.insert(request, answer);
-        request
-    }
-
-    fn of_offer(&self, answer: oneshot::Sender<Result<Added, CommandError>>) -> Asking {
-        let mut askers = self.askers();
-        askers.next += 1;
-        let request = askers.next;
-        askers.offers.insert(request, answer);
-        request
-    }
-
-    fn askers(&self) -> std::sync::MutexGuard<'_, Askers> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
 /// The core thread.
 struct CoreThread {
     core: Core,
@@ -468,6 +447,7 @@ struct CoreThread {
     view: watch::Sender<Arc<View>>,
     notices: broadcast::Sender<Arc<super::notice::Notice>>,
     sinks: Arc<Mutex<Sinks>>,
+    beside: Beside,
     work: Sender<Work>,
     given: Sender<Given>,
     requests: Sender<Request>,
@@ -535,6 +515,7 @@ impl CoreThread {
             let same = View { time: shown.time.clone(), ..view.clone() } == **shown;
             if !same {
                 *shown = Arc::new(view);
+                self.beside.tell(Told::Shown(shown));
             }
             !same
         });
@@ -546,6 +527,7 @@ impl CoreThread {
             Effect::Announce(notice) => {
                 tracing::info!("{}", notice.message);
                 lock(&self.sinks).tell(&notice);
+                self.beside.tell(Told::Announced(&notice));
                 // Nobody may be listening.
                 let _listeners = self.notices.send(Arc::new(notice));
             }
@@ -576,6 +558,7 @@ impl CoreThread {
                     tracing::error!("source `{}` cannot begin: {}", source.name, causes(&error));
                 }
             }
+            Effect::Predicted(prediction) => self.beside.tell(Told::Predicted(&prediction)),
             Effect::Sense { source } => self.sources.ask(&source),
             Effect::Slow { ticket, task, work } => {
                 let _ended = self.given.send((ticket, task, work));

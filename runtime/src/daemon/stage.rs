@@ -7,41 +7,41 @@ use std::time::{Duration, Instant};
 
 /// One thread, cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Stage {
-    pub(super) name: &'static str,
+pub(crate) struct Stage {
+    pub(crate) name: &'static str,
     patience: Duration,
     at_work: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Stage {
     /// At rest.
-    pub(super) fn new(name: &'static str, patience: Duration) -> Self {
+    pub(crate) fn new(name: &'static str, patience: Duration) -> Self {
         Self { name, patience, at_work: Arc::default() }
     }
 
     /// It begins something, or got on.
-    pub(super) fn works(&self) {
+    pub(crate) fn works(&self) {
         *self.at_work.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// It waits for something to do.
-    pub(super) fn rests(&self) {
+    pub(crate) fn rests(&self) {
         *self.at_work.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// How long it has been at what it is at; nothing while it rests.
-    pub(super) fn at_work(&self, now: Instant) -> Duration {
+    pub(crate) fn at_work(&self, now: Instant) -> Duration {
         let at_work = *self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
         at_work.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     /// Whether it has been at one thing for too long.
-    pub(super) fn is_stuck(&self, now: Instant) -> bool {
+    pub(crate) fn is_stuck(&self, now: Instant) -> bool {
         self.at_work(now) > self.patience
     }
 
     /// What too long is.
-    pub(super) fn patience(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Duration {
         self.patience
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 
+use super::beside::Beside;
 use super::inbox::Inbox;
 use super::stage::Stage;
 use crate::config::Interval;
@@ -31,6 +32,8 @@ pub struct Vitals {
     pub stages: Vec<(&'static str, Duration)>,
     /// What was given up, and how often.
     pub shed: Vec<(&'static str, u64)>,
+    /// What else is counted: names, what they are, and how much there is now.
+    pub gauges: Vec<(&'static str, &'static str, f64)>,
     /// From a picture to its answer.
     pub latency: Latency,
 }
@@ -44,6 +47,7 @@ pub(super) struct Parts {
     pub(super) sinks: Fares,
     /// What of the configuration is not as it stands in the file.
     pub(super) lacks: Arc<Mutex<Vec<String>>>,
+    pub(super) beside: Beside,
     pub(super) outlet: Arc<Outlet>,
     pub(super) inbox: Inbox,
     /// Frames of holds that the core had no room for.
@@ -75,11 +79,21 @@ impl Parts {
             ("observation", self.inbox.shed()),
         ];
         shed.extend(self.sinks.shed());
+        let mut lacks = self.sinks.troubles();
+        lacks.extend(self.lacks.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        let mut gauges = Vec::new();
+        for fares in self.beside.fares() {
+            lacks.extend(fares.lacks);
+            shed.extend(fares.shed);
+            gauges.extend(fares.gauges);
+        }
+        let stages = [self.stages.clone(), self.beside.stages()].concat();
         Vitals {
-            stuck: self.stages.iter().filter(|stage| stage.is_stuck(now)).map(stuck).collect(),
-            lacks: [self.sinks.troubles(), self.lacks.lock().unwrap_or_else(PoisonError::into_inner).clone()].concat(),
-            stages: self.stages.iter().map(|stage| (stage.name, stage.at_work(now))).collect(),
+            stuck: stages.iter().filter(|stage| stage.is_stuck(now)).map(stuck).collect(),
+            lacks,
+            stages: stages.iter().map(|stage| (stage.name, stage.at_work(now))).collect(),
             shed,
+            gauges,
             latency: self.latency.clone(),
         }
     }
@@ -88,8 +102,8 @@ impl Parts {
 impl Default for Vitals {
     /// All is well, and nothing has happened yet.
     fn default() -> Self {
-        let (stuck, lacks, stages, shed) = Default::default();
-        Self { stuck, lacks, stages, shed, latency: latency() }
+        let (stuck, lacks, stages, shed, gauges) = Default::default();
+        Self { stuck, lacks, stages, shed, gauges, latency: latency() }
     }
 }
 
@@ -112,6 +126,7 @@ mod tests {
             stages: vec![stage.clone()],
             sinks: Fares::default(),
             lacks: Arc::default(),
+            beside: Beside::default(),
             outlet: Arc::new(Outlet::new()),
             inbox,
             held: Arc::default(),

@@ -8,17 +8,17 @@ use crate::daemon::vitals::Vitals;
 
 /// Whether it is ready, and why not.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(super) struct Readiness {
+pub(crate) struct Readiness {
     /// Whether every task can answer.
-    pub(super) ready: bool,
+    pub(crate) ready: bool,
     /// Why not, in words; empty when ready.
     reasons: Vec<String>,
     /// What works, but not as it should, in words. It does not make the daemon unready.
-    pub(super) degraded: Vec<String>,
+    pub(crate) degraded: Vec<String>,
 }
 
 /// Ready is who has begun, whose tasks have all got their backbone open, and whose threads get on.
-pub(super) fn readiness(view: &View, vitals: &Vitals) -> Readiness {
+pub(crate) fn readiness(view: &View, vitals: &Vitals) -> Readiness {
     let mut reasons = Vec::new();
     if view.started.is_empty() {
         reasons.push("the daemon is starting".to_owned());

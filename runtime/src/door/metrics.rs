@@ -82,6 +82,11 @@ fn parts(registry: &mut Registry, vitals: &Vitals) {
     for (stage, since) in &vitals.stages {
         busy.get_or_create(&vec![("stage", (*stage).to_owned())]).set(since.as_secs_f64());
     }
+    for (name, help, value) in &vitals.gauges {
+        let gauge = Gauge::<f64, AtomicU64>::default();
+        gauge.set(*value);
+        registry.register(*name, *help, gauge);
+    }
     registry.register("picture_to_answer_seconds", "From a picture to its answer", vitals.latency.clone());
 }
 

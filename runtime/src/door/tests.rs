@@ -45,7 +45,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 /// A device that has learnt, with a source that runs.
-pub(super) fn view() -> View {
+pub(crate) fn view() -> View {
     let state = State {
         class: "open".to_owned(),
         confidence: 0.93,

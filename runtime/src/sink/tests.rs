@@ -13,7 +13,7 @@ use crate::fake::Fake;
 
 const SOON: Duration = Duration::from_secs(30);
 
-pub(super) fn notice(id: u64, class: &str) -> Notice {
+pub(crate) fn notice(id: u64, class: &str) -> Notice {
     let state = State {
         class: class.to_owned(),
         confidence: 0.9,

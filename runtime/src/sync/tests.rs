@@ -54,6 +54,7 @@ pub(crate) fn head_of(by: f32, dim: usize) -> HeadFile {
             evaluation: None,
             extractor: "tract".to_owned(),
             fixed: Fixed::default(),
+            nuisance: None,
             parent: None,
             statistics: None,
             time: now(),

@@ -25,6 +25,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("rusqlite", &["runtime", "tests"]),
     ("clap", &["runtime"]),
     ("ureq", &["runtime", "tests"]),
+    ("rumqttc", &["runtime", "tests"]),
     ("rustls", &["runtime"]),
     ("coset", &["runtime"]),
     ("ring", &["runtime"]),

@@ -47,6 +47,14 @@ impl Core {
                 self.infer(&name, look, Infer::Classify, Pending::Classify { request });
                 Ok(())
             }
+            Command::ClassifyPicture { task, picture } => {
+                let (name, task) = self.task(&task)?;
+                if task.facts.head.is_none() {
+                    return Err(CommandError::Conflict(format!("task `{name}` has no head in service yet: teach it")));
+                }
+                self.infer(&name, whole(""), Infer::ClassifyPicture(picture), Pending::Classify { request });
+                Ok(())
+            }
             Command::CreateTask { task, backbone, from } => {
                 if self.tasks.contains_key(task.as_str()) {
                     return Err(CommandError::Conflict(format!("there is a task `{task}` already")));
@@ -80,6 +88,7 @@ impl Core {
                 self.store(&name, Job::Label { samples, label, who }, Pending::Label { request, what, generation });
                 Ok(())
             }
+            Command::LabelSeen { task, label } => self.label_seen(request, &task, label, who),
             Command::Look { task, from } => {
                 self.check_looks(&from)?;
                 let (name, task) = self.task(&task)?;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::Setup;
 use crate::config;
 use crate::daemon::command::{Command, CommandError, Look, Reply};
-use crate::daemon::notice::Notice;
+use crate::daemon::notice::{Notice, Prediction};
 use crate::daemon::signed::Signed;
 use crate::record::{AdaptationRecord, InstallRecord, PredictionRecord};
 use crate::source::{Frame, Health};
@@ -224,6 +224,8 @@ pub(crate) enum Effect {
     Infer { ticket: Ticket, task: Arc<str>, look: Look, what: Infer },
     /// Begins a source.
     Open(Box<config::Source>),
+    /// Tells who listens to every answer.
+    Predicted(Box<Prediction>),
     /// Asks a source for a frame.
     Sense { source: Arc<str> },
     /// Has something done that takes its time and only reads.
@@ -249,8 +251,12 @@ pub(crate) struct Watch {
 pub(crate) enum Infer {
     /// Makes a sample of a frame.
     Capture(Arc<Frame>),
+    /// Makes a sample of the newest frame.
+    CaptureNewest,
     /// Classifies the newest frame.
     Classify,
+    /// Classifies what was handed in.
+    ClassifyPicture(Vec<u8>),
     /// Makes a sample of what was handed in.
     Embed(Box<Offer>),
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::keep::Frame as Candidate;
-use super::{Core, Done, Infer, Job, Now, Observation, Pending, Trouble};
-use crate::daemon::notice;
+use super::{Core, Done, Effect, Infer, Job, Now, Observation, Pending, Trouble};
+use crate::daemon::notice::{self, Prediction};
 
 /// Between two wishes for labels, of one task.
 const WISH_EVERY: std::time::Duration = std::time::Duration::from_mins(10);
@@ -21,6 +21,14 @@ impl Core {
 
         let changed = answer.as_ref().is_some_and(|answer| region.said.observe(&answer.prediction, agree, now.time));
         let changed = changed.then(|| region.said.counts.clone()).flatten();
+        let predicted = region.said.now.clone().filter(|_| self.setup.every_answer && answer.is_some());
+        let predicted = predicted.map(|state| Prediction {
+            time: frame.taken.to_string(),
+            task: name.to_string(),
+            source: frame.source.to_string(),
+            crop: region.look.crop,
+            state,
+        });
 
         // Scenes of all regions are numbered apart: one burst is one scene of one region.
         let burst = region.scene.number * 64 + look % 64;
@@ -68,6 +76,7 @@ impl Core {
             capture = true;
         }
 
+        self.effects.extend(predicted.map(|prediction| Effect::Predicted(Box::new(prediction))));
         if let Some((job, hold)) = hold_frame {
             self.store(&name, job, Pending::Held { hold });
         }

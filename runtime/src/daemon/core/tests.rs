@@ -38,6 +38,48 @@ fn taught() -> World {
 }
 
 #[test]
+fn what_is_seen_now_is_labelled_and_that_can_be_undone() {
+    let mut world = World::new(setup());
+    world.run(2 * SECOND);
+    let label = || Command::LabelSeen { task: "gate".to_owned(), label: "ajar".to_owned() };
+    let asked = world.ask(label());
+    world.run(SECOND);
+    let Ok(Reply::Done { done }) = world.answer(asked) else { panic!("{:?}", world.answer(asked)) };
+    assert!(done.contains("`ajar`: sample "), "{done}");
+    let view = world.view();
+    let ajar = view.tasks[0].classes.iter().find(|class| class.name == "ajar").map(|class| class.samples);
+    assert_eq!(ajar, Some(1));
+    assert!(
+        view.tasks[0].undo.as_deref().is_some_and(|what| what.contains("what was seen")),
+        "{:?}",
+        view.tasks[0].undo
+    );
+    let undone = world.ask(Command::Undo { task: "gate".to_owned() });
+    world.run(SECOND);
+    assert!(matches!(world.answer(undone), Ok(Reply::Undone { samples: 1, .. })), "{:?}", world.answer(undone));
+}
+
+#[test]
+fn every_answer_is_told_where_somebody_listens_and_else_none() {
+    assert_eq!(taught().predicted, []);
+    let mut world = World::new(Setup { every_answer: true, ..setup() });
+    world.run(SECOND);
+    assert_eq!(world.predicted, [], "there is no head yet");
+    for class in ["open", "shut"] {
+        world.ask(teach(class, Hold::Begin));
+        world.run(2 * SECOND);
+        world.ask(teach(class, Hold::End));
+        world.run(SECOND);
+    }
+    let frames = world.predicted.len();
+    assert!(frames > 0);
+    world.run(SECOND);
+    assert!(world.predicted.len() >= frames + 5, "{frames} and then {}", world.predicted.len());
+    let last = world.predicted.last().unwrap();
+    assert!(last.task == "gate" && !last.state.class.is_empty(), "{last:?}");
+}
+
+#[test]
 fn what_is_held_is_learnt_and_said_with_digests() {
     let mut world = taught();
     let before = world.store.digest();

@@ -129,6 +129,10 @@ impl Core {
                 }
                 self.answer(request, Ok(Reply::Done { done }));
             }
+            (Pending::Seen { request, who, label }, done) => self.seen(&name, request, who, label, done),
+            (Pending::SeenKept { request, what, generation }, done) => {
+                self.seen_kept(&name, request, what, generation, done);
+            }
             (Pending::Undo { request, undo }, done) => {
                 let generation = self.free(&name);
                 let answer = match done {
@@ -323,7 +327,7 @@ fn plain(words: String, done: Result<Done, Trouble>) -> Result<Reply, CommandErr
     done.map(|_| Reply::Done { done: words }).map_err(Into::into)
 }
 
-fn unexpected(done: Result<Done, Trouble>) -> CommandError {
+pub(super) fn unexpected(done: Result<Done, Trouble>) -> CommandError {
     done.map_or_else(CommandError::from, |_| bug().into())
 }
 

@@ -17,7 +17,7 @@ use crate::daemon::core::{
     AGREE, Answer, Core, Declared, Done, Effect, Event, Facts, HeadFacts, Infer, Job, Keeping, Now, ON_ITS_WAY,
     Observation, Policy, Request, Setup, Slow, Taken, Ticket, Trouble, TroubleKind, Watch,
 };
-use crate::daemon::notice::{self, Notice};
+use crate::daemon::notice::{self, Notice, Prediction};
 use crate::daemon::view::View;
 use crate::record::PredictionRecord;
 use crate::source::{Content, Frame, Health};
@@ -34,7 +34,8 @@ const DIM: usize = 16;
 pub(super) fn setup(policy: Policy) -> Setup {
     let gate = Declared { task: "gate".to_owned(), looks: Vec::new(), keeping: Keeping::default(), agree: AGREE };
     let sources = vec![("yard".into(), SourceKind::Camera, Trigger::Interval)];
-    Setup { device: "test".to_owned(), policy, budget: None, sources, added: Vec::new(), tasks: vec![gate] }
+    let (device, added) = ("test".to_owned(), Vec::new());
+    Setup { device, policy, budget: None, every_answer: false, sources, added, tasks: vec![gate] }
 }
 
 pub(super) fn teach(class: &str, hold: Hold) -> Command {
@@ -277,6 +278,8 @@ pub(super) struct World {
     pub(super) evictions: usize,
     pub(super) observations: usize,
     pub(super) finished: bool,
+    /// Answers that were told to who listens to every one.
+    pub(super) predicted: Vec<Prediction>,
     /// Sources that were begun (`+`) and ended (`-`).
     pub(super) opened: Vec<String>,
     /// Whether the source gives frames.
@@ -324,6 +327,7 @@ impl World {
             evictions: 0,
             observations: 0,
             finished: false,
+            predicted: Vec::new(),
             opened: Vec::new(),
             frames: true,
             gives: true,
@@ -419,11 +423,14 @@ impl World {
                 Effect::AnswerOffer { .. } => {}
                 Effect::Close(source) => self.opened.push(format!("-{source}")),
                 Effect::Finished => self.finished = true,
+                Effect::Predicted(prediction) => self.predicted.push(*prediction),
                 Effect::Open(source) => self.opened.push(format!("+{}", source.name)),
                 Effect::Infer { ticket, what, .. } => {
                     let done = match what {
-                        Infer::Capture(_) | Infer::Embed(_) => Ok(Done::Captured(Box::new(self.taken()))),
-                        Infer::Classify => {
+                        Infer::Capture(_) | Infer::CaptureNewest | Infer::Embed(_) => {
+                            Ok(Done::Captured(Box::new(self.taken())))
+                        }
+                        Infer::Classify | Infer::ClassifyPicture(_) => {
                             Err(Trouble { kind: TroubleKind::Failed, words: "nothing to classify".to_owned() })
                         }
                     };

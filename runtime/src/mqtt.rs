@@ -1,0 +1,201 @@
+//! MQTT: the device as a broker's clients see it. What it finds is told, what it is asked is done, and nothing is lost while
+//! the broker is away.
+//!
+//! ```text
+//! daemon ─▶ Post ─▶ told ─▶ queue (outbox) ─▶ session ─▶ link ─▶ connection ─▶ wire ─▶ broker
+//!   ▲                                            │
+//!   └──────── operator ◀──── order ◀─────────────┘
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `session` | every decision: synchronous, pure, simulated |
+//! | `connection` | one connection as the protocol has it: bytes in, bytes out |
+//! | `link`, `wire`, `tls`, `waker` | sockets |
+//! | `queue`, `outbox` | what the broker is owed, and which commands were carried out |
+//! | `topics`, `message`, `told`, `discovery` | what is said where, and to Home Assistant |
+//! | `order`, `reply`, `operator` | what is asked, how it is answered, who does it |
+//! | `thread` | does what the session wants |
+//!
+//! Read `session` first.
+
+mod connection;
+mod discovery;
+mod link;
+mod message;
+mod operator;
+mod order;
+mod outbox;
+mod queue;
+mod reply;
+mod session;
+mod thread;
+mod tls;
+mod told;
+mod topics;
+mod waker;
+mod wire;
+
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use self::connection::Hello;
+use self::link::Socket;
+use self::message::Message;
+use self::operator::{Answered, Operator};
+use self::outbox::Outbox;
+use self::queue::Queue;
+use self::session::{Session, Setup};
+use self::thread::{Input, Names, Post, Thread};
+use self::topics::Topics;
+use self::waker::Waker;
+use crate::config::{Broker, Config, PREFIX, Profile};
+use crate::daemon::Running;
+use crate::daemon::stage::Stage;
+
+pub use self::outbox::OutboxError;
+pub use self::tls::SecretError;
+
+/// The longest silence, where the configuration does not say.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// The largest packet.
+const MAX_PACKET: u32 = 256 << 10;
+/// What AWS IoT takes.
+const AWS_PACKET: u32 = 128 << 10;
+/// Of the 100 messages a second that it takes.
+const AWS_RATE: usize = 80;
+/// What waits for the broker at most.
+const OUTBOX_MIB: u64 = 64;
+/// What waits for the thread.
+const WAITING: usize = 1024;
+/// What stands around an answer in its packet.
+const AROUND: u32 = 2048;
+
+/// Why MQTT cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum MqttError {
+    /// What the broker is owed cannot be kept.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    /// A password, a certificate or a key is missing.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The system gives no thread.
+    #[error("could not start the thread of MQTT")]
+    Thread(#[from] std::io::Error),
+}
+
+/// MQTT while it runs.
+pub struct Mqtt {
+    post: Arc<Post>,
+    thread: JoinHandle<()>,
+}
+
+/// Begins, where a broker is configured: beside a daemon, which it tells of and asks.
+///
+/// # Errors
+/// When a file of the configuration cannot be read, or nothing can be kept.
+pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Option<Mqtt>, MqttError> {
+    let mqtt = &config.mqtt;
+    let Some(broker) = mqtt.url.as_deref().and_then(Broker::parse) else { return Ok(None) };
+    let tls = if broker.tls { Some(tls::config(mqtt)?) } else { None };
+    let password = mqtt.password_file.as_deref().map(tls::password).transpose()?;
+    let login = mqtt.user.clone().map(|user| (user, password.unwrap_or_default()));
+    if login.is_some() && !broker.tls && !is_this_machine(&broker.host) {
+        tracing::warn!("the password for the MQTT broker at {} is sent as it is: mqtts:// would hide it", broker.host);
+    }
+    let device = config.device_id();
+    let prefix = mqtt.prefix.as_deref().unwrap_or(PREFIX);
+    let topics = Topics::new(prefix, &device, mqtt.fleet.as_deref(), &mqtt.groups);
+    let client_id = mqtt.client_id.as_deref().unwrap_or("{device}").replace("{device}", &device);
+    let aws = mqtt.profile == Some(Profile::AwsIot);
+    let max_packet = mqtt.max_packet.unwrap_or(MAX_PACKET).min(if aws { AWS_PACKET } else { u32::MAX });
+    let status =
+        |word: &str| Message { topic: topics.status(), payload: word.into(), retain: true, ..Message::default() };
+    let hello = Hello {
+        client_id: client_id.clone(),
+        login,
+        will: status("offline"),
+        keep_alive: mqtt.keep_alive.map_or(KEEP_ALIVE, |every| every.0),
+        max_packet,
+    };
+    let origin = Instant::now();
+    let seed = {
+        use std::hash::{BuildHasher as _, Hasher as _};
+        std::collections::hash_map::RandomState::new().build_hasher().finish()
+    };
+    let mut filters = topics.filters();
+    filters.extend(mqtt.home_assistant.then(|| discovery::BIRTH.to_owned()));
+    let setup = Setup {
+        client_id,
+        filters,
+        rate: aws.then_some(AWS_RATE),
+        online: status("online"),
+        stopped: status("stopped"),
+        seed,
+    };
+    let queue = Queue::new(Outbox::open(data_dir, mqtt.outbox_mib.unwrap_or(OUTBOX_MIB) << 20)?)?;
+    let waker = Waker::new()?;
+    let (inputs, waiting) = sync_channel(WAITING);
+    let handle = running.handle();
+    let view = Arc::clone(&handle.view.borrow());
+    let post = Arc::new(Post {
+        inputs: inputs.clone(),
+        waker: waker.clone(),
+        view: Mutex::new(Some(Arc::clone(&view))),
+        predictions: mqtt.predictions,
+        full: Default::default(),
+        fares: Mutex::default(),
+        stage: Stage::new("mqtt", Duration::from_mins(1)),
+    });
+    let answered: Arc<Answered> = {
+        let waker = waker.clone();
+        Arc::new(move |key, message| {
+            // Once the thread has ended, the next start answers.
+            let _ended = inputs.send(Input::Answered(key, message));
+            waker.wake();
+        })
+    };
+    let most = max_packet.saturating_sub(AROUND) as usize;
+    let thread = Thread {
+        post: Arc::clone(&post),
+        inputs: waiting,
+        link: Socket::new(broker, tls, hello, waker, origin),
+        session: Session::new(setup, origin.elapsed()),
+        queue,
+        topics,
+        device,
+        operator: Operator::start(handle, most, &answered)?,
+        most,
+        origin,
+        names: Names::new(),
+        home_assistant: mqtt.home_assistant,
+        view,
+        spread: Vec::new(),
+        ignored: 0,
+    };
+    let thread = std::thread::Builder::new().name("mqtt".to_owned()).spawn(move || thread.run())?;
+    running.beside().settle(Arc::clone(&post) as Arc<_>);
+    Ok(Some(Mqtt { post, thread }))
+}
+
+impl Mqtt {
+    /// Says goodbye to the broker and ends; what it has not acknowledged is told after the next start.
+    pub fn end(self) {
+        // The newest view was seen, or is of no use any more.
+        drop(self.post.view.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let _ended = self.post.inputs.send(Input::End);
+        self.post.waker.wake();
+        if self.thread.join().is_err() {
+            tracing::error!("the thread of MQTT had ended with a panic; this is a bug in acclimate");
+        }
+    }
+}
+
+/// Whether an address does not leave this machine.
+fn is_this_machine(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}

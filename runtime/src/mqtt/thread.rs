@@ -1,0 +1,356 @@
+//! The thread of MQTT: does what the session wants, on whatever link it is given. Decides nothing but what a message is about.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::discovery;
+use super::link::Link;
+use super::message::{Message, Received, Weight};
+use super::operator::Operator;
+use super::order::{self, Order};
+use super::outbox::{Before, Owed};
+use super::queue::Queue;
+use super::reply::{Reply, interrupted};
+use super::session::{Do, Owes, Session};
+use super::told;
+use super::topics::Topics;
+use super::waker::Waker;
+use crate::causes;
+use crate::config::Predictions;
+use crate::daemon::beside::{Fares, Neighbour, Told};
+use crate::daemon::command::CommandError;
+use crate::daemon::notice::{Event, Notice, Prediction};
+use crate::daemon::stage::Stage;
+use crate::daemon::view::View;
+
+/// How long it waits for anything before it looks up.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Commands that wait for their share of a spread.
+const SPREAD: usize = 64;
+
+/// What reaches the thread beside what the broker says.
+pub(super) enum Input {
+    Announced(Box<Notice>),
+    /// A command under this key was answered so.
+    Answered(Option<String>, Message),
+    End,
+    Predicted(Box<Prediction>),
+}
+
+/// The thread, from outside.
+pub(super) struct Post {
+    pub(super) inputs: SyncSender<Input>,
+    pub(super) waker: Waker,
+    /// The newest view, if it was not seen yet.
+    pub(super) view: Mutex<Option<Arc<View>>>,
+    pub(super) predictions: Predictions,
+    /// What found no room.
+    pub(super) full: AtomicU64,
+    pub(super) fares: Mutex<Fares>,
+    pub(super) stage: Stage,
+}
+
+impl Post {
+    fn put(&self, input: Input) {
+        if let Err(TrySendError::Full(_)) = self.inputs.try_send(input) {
+            self.full.fetch_add(1, Ordering::Relaxed);
+        }
+        self.waker.wake();
+    }
+}
+
+impl Neighbour for Post {
+    fn told(&self, told: Told<'_>) {
+        match told {
+            // Where every answer is told, a changed one was told as one of them.
+            Told::Announced(notice) if notice.event == Event::Changed && self.predictions == Predictions::All => {}
+            Told::Announced(notice) => self.put(Input::Announced(Box::new(notice.clone()))),
+            Told::Predicted(prediction) => self.put(Input::Predicted(Box::new(prediction.clone()))),
+            Told::Shown(view) => {
+                *self.view.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(view));
+                self.waker.wake();
+            }
+        }
+    }
+
+    fn fares(&self) -> Fares {
+        let mut fares = self.fares.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        fares.shed.push(("mqtt_notice", self.full.load(Ordering::Relaxed)));
+        fares
+    }
+
+    fn stage(&self) -> Stage {
+        self.stage.clone()
+    }
+}
+
+impl Owes for Queue {
+    fn after(&mut self, number: u64, most: usize) -> Vec<Owed> {
+        Queue::after(self, number, most)
+    }
+}
+
+/// The thread's state.
+pub(super) struct Thread<L> {
+    pub(super) post: Arc<Post>,
+    pub(super) inputs: Receiver<Input>,
+    pub(super) link: L,
+    pub(super) session: Session,
+    pub(super) queue: Queue,
+    pub(super) topics: Topics,
+    pub(super) device: String,
+    pub(super) operator: Operator,
+    /// Bytes of an answer at most.
+    pub(super) most: usize,
+    pub(super) origin: Instant,
+    pub(super) names: Names,
+    /// Whether Home Assistant is told.
+    pub(super) home_assistant: bool,
+    pub(super) view: Arc<View>,
+    pub(super) spread: Vec<(Duration, Order)>,
+    /// Retained commands that were ignored.
+    pub(super) ignored: u64,
+}
+
+/// Names of messages: unlike those of any other start.
+pub(super) struct Names {
+    start: u64,
+    count: u64,
+}
+
+impl Names {
+    pub(super) fn new() -> Self {
+        use std::hash::{BuildHasher as _, Hasher as _};
+        // Seeded by the system, for each one anew.
+        Self { start: std::collections::hash_map::RandomState::new().build_hasher().finish(), count: 0 }
+    }
+
+    fn next(&mut self) -> String {
+        self.count += 1;
+        format!("{:016x}-{}", self.start, self.count)
+    }
+}
+
+impl<L: Link> Thread<L> {
+    /// Until it is told to end and has said goodbye.
+    pub(super) fn run(mut self) {
+        self.post.stage.works();
+        self.answer_interrupted();
+        while !self.session.has_ended() {
+            self.post.stage.works();
+            self.take_in();
+            let now = self.origin.elapsed();
+            self.queue.elapse(now);
+            self.due(now);
+            let doing = self.session.poll(&mut self.queue, now);
+            let idle = doing.is_empty();
+            for what in doing {
+                self.carry_out(what);
+            }
+            self.show();
+            let now = self.origin.elapsed();
+            let due = self.spread.iter().map(|(at, _)| *at).min();
+            let until = self.session.deadline(now).into_iter().chain(self.queue.deadline()).chain(due).min();
+            let wait = until.map_or(PATIENCE, |until| until.saturating_sub(now)).min(PATIENCE);
+            self.post.stage.rests();
+            let heard = self.link.hear(if idle { wait } else { Duration::ZERO });
+            self.post.stage.works();
+            let now = self.origin.elapsed();
+            match heard {
+                Some(Ok(heard)) => self.session.heard(heard, now),
+                Some(Err(lost)) => {
+                    tracing::warn!("MQTT: {lost}");
+                    self.session.lost(&lost, now);
+                }
+                None => {}
+            }
+            self.queue.connected(self.session.is_up());
+        }
+        // Whatever came meanwhile is told after the next start.
+        self.take_in();
+        self.queue.spill();
+        self.show();
+        self.post.stage.rests();
+    }
+
+    /// Commands that were begun and not answered when the last daemon ended are answered now.
+    fn answer_interrupted(&mut self) {
+        let unanswered = match self.queue.outbox().unanswered() {
+            Ok(unanswered) => unanswered,
+            Err(error) => return tracing::error!("{}", causes(&error)),
+        };
+        for (key, address) in unanswered {
+            let message = interrupted(&self.device, &key, address);
+            self.answered(Some(&key), message);
+        }
+    }
+
+    /// What happened in the daemon.
+    fn take_in(&mut self) {
+        while let Ok(input) = self.inputs.try_recv() {
+            let now = self.origin.elapsed();
+            match input {
+                Input::Announced(notice) => {
+                    let uid = self.names.next();
+                    let message = told::notice(&self.topics, uid, &self.device, &notice);
+                    let weight = if notice.event == Event::Changed { Weight::Prediction } else { Weight::Event };
+                    self.owe(weight, message, now);
+                }
+                Input::Answered(key, message) => self.answered(key.as_deref(), message),
+                Input::End => self.session.end(now),
+                Input::Predicted(prediction) => {
+                    let message = told::prediction(&self.topics, self.names.next(), &prediction);
+                    self.owe(Weight::Prediction, message, now);
+                }
+            }
+        }
+        let view = self.post.view.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(view) = view {
+            self.values(&view);
+            self.view = view;
+        }
+    }
+
+    /// The newest values; what is no longer there is taken back.
+    fn values(&mut self, view: &View) {
+        let synchronised = std::path::Path::new("/run/systemd/timesync/synchronized").exists().then_some(true);
+        let mut values = told::states(&self.topics, view);
+        let states: Vec<&str> = values.iter().map(|value| value.topic.as_str()).collect();
+        let gone = |topic: &&str| topic.ends_with("/state") && !states.contains(topic);
+        let gone: Vec<String> = self.session.topics().filter(gone).map(str::to_owned).collect();
+        values.extend(gone.into_iter().map(|topic| Message { topic, retain: true, ..Message::default() }));
+        values.push(told::info(&self.topics, view, synchronised));
+        values.extend(self.home_assistant.then(|| discovery::message(&self.topics, view)));
+        for value in values {
+            self.session.value(value);
+        }
+    }
+
+    fn owe(&mut self, weight: Weight, message: Message, now: Duration) {
+        self.queue.put(weight, message, now);
+        self.session.owes();
+    }
+
+    /// The answer is remembered first, so that who asks again gets it again.
+    fn answered(&mut self, key: Option<&str>, message: Message) {
+        if let Some(key) = key
+            && let Err(error) = self.queue.outbox().answered(key, &message)
+        {
+            tracing::error!("{}", causes(&error));
+        }
+        let (uid, now) = (Some(self.names.next()), self.origin.elapsed());
+        self.owe(Weight::Reply, Message { uid, ..message }, now);
+    }
+
+    fn carry_out(&mut self, what: Do) {
+        let now = self.origin.elapsed();
+        match what {
+            Do::Close => self.link.close(),
+            Do::Open => self.link.open(),
+            Do::Problem(why) => {
+                tracing::error!("MQTT: {why}");
+                let (uid, time) = (self.names.next(), jiff::Timestamp::now().to_string());
+                let document =
+                    json!({ "uid": uid, "device": self.device, "time": time, "event": "problem", "message": why });
+                let message = Message::json(self.topics.own("event/problem"), &document);
+                self.owe(Weight::Event, Message { uid: Some(uid), ..message }, now);
+            }
+            Do::Publish { tag, message } => {
+                if let Err(too_large) = self.link.publish(tag, &message) {
+                    self.session.too_large(tag, too_large, now);
+                }
+            }
+            Do::Remove(numbers) => self.queue.remove(&numbers),
+            Do::Subscribe(filters) => self.link.subscribe(&filters),
+            Do::Take(received) => {
+                let packet = received.packet;
+                self.take(&received, now);
+                // What was begun is remembered by now: it need not come again.
+                self.link.acknowledge(packet);
+            }
+        }
+    }
+
+    /// A message of a topic that is listened to.
+    fn take(&mut self, received: &Received, now: Duration) {
+        if received.topic == discovery::BIRTH {
+            if received.payload == b"online" {
+                self.session.say_values_again();
+            }
+            return;
+        }
+        let Some(verb) = self.topics.verb(&received.topic) else { return };
+        if received.retain {
+            self.ignored += 1;
+            let topic = &received.topic;
+            return tracing::warn!("a retained command on {topic} is ignored: publish commands without retain");
+        }
+        let reply = Reply::to(&self.topics, &self.device, verb, received);
+        let order = match order::read(verb, received, reply, &self.view) {
+            Ok(order) => order,
+            Err((reply, error)) => return self.answered(None, reply.message(&Err(error), self.most)),
+        };
+        if let Some(key) = &order.key {
+            match self.queue.outbox().begin(key, &order.reply.address()) {
+                Ok(None) => {}
+                Ok(Some(Before::Begun)) => return tracing::info!("`{key}` came again while it is carried out"),
+                Ok(Some(Before::Answered(message))) => return self.answered(None, message),
+                Err(error) => {
+                    let words =
+                        format!("that this was done could not be remembered, so it was not: {}", causes(&error));
+                    let answer = order.reply.message(&Err(CommandError::Failed(words)), self.most);
+                    return self.answered(None, answer);
+                }
+            }
+        }
+        if order.wait.is_zero() {
+            self.begin(order);
+        } else if self.spread.len() < SPREAD {
+            self.spread.push((now + order.wait, order));
+        } else {
+            self.refuse(&order);
+        }
+    }
+
+    /// Commands whose share of a spread has come.
+    fn due(&mut self, now: Duration) {
+        let due: Vec<Order> = self.spread.extract_if(.., |(at, _)| *at <= now).map(|(_, order)| order).collect();
+        for order in due {
+            self.begin(order);
+        }
+    }
+
+    fn begin(&mut self, order: Order) {
+        if let Err(order) = self.operator.carry_out(order) {
+            self.refuse(&order);
+        }
+    }
+
+    fn refuse(&mut self, order: &Order) {
+        let error = CommandError::Unavailable("too many commands wait: try again under another transaction".to_owned());
+        self.answered(order.key.as_deref(), order.reply.message(&Err(error), self.most));
+    }
+
+    /// How it fares.
+    fn show(&self) {
+        let mut lacks = self.session.troubles();
+        lacks.extend(self.queue.trouble.iter().map(|why| format!("what the MQTT broker is owed is not kept: {why}")));
+        let gauge = |name, help, value| (name, help, value);
+        let gauges = vec![
+            gauge(
+                "mqtt_connected",
+                "1 while the broker takes what it is told",
+                f64::from(u8::from(self.session.is_up())),
+            ),
+            gauge("mqtt_owed_messages", "Messages that the broker has not acknowledged", self.queue.len() as f64),
+            gauge("mqtt_owed_bytes", "What they take on the disk", self.queue.bytes() as f64),
+            gauge("mqtt_parked_messages", "Messages that the broker refused, kept", self.session.parked() as f64),
+        ];
+        let shed = vec![("mqtt_message", self.queue.dropped), ("mqtt_retained_command", self.ignored)];
+        *self.post.fares.lock().unwrap_or_else(PoisonError::into_inner) = Fares { lacks, shed, gauges };
+    }
+}

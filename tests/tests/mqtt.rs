@@ -1,0 +1,247 @@
+//! A device that is driven from a broker alone, with Mosquitto's own programs: the README's commands, with and without
+//! certificates. What a daemon promises of brokers that misbehave or are gone stands in the modules.
+
+mod outage;
+mod scripted;
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use acclimate_tests::daemon::Daemon;
+use acclimate_tests::device::Device;
+use acclimate_tests::mosquitto::{self, Broker, Listener, Setup};
+use acclimate_tests::picture;
+use acclimate_tests::readme;
+use serde_json::{Value, json};
+
+pub(crate) const ROOT: &str = "acclimate/press-7";
+
+/// A device called `press-7` that tells gates that are open from such that are closed, in pictures that appear in a folder.
+pub(crate) struct Gate {
+    pub(crate) device: Device,
+    inbox: PathBuf,
+    pictures: u64,
+}
+
+impl Gate {
+    pub(crate) fn new() -> Self {
+        let device = Device::new();
+        let _ = device.run(["init", "gate", "--backbone", "builtin-picture-1"]).expect(0);
+        let drawn = device.draw("before", 6, 1);
+        for (class, label) in picture::CLASSES.into_iter().zip(["open", "closed"]) {
+            let folder = drawn.join(class);
+            let _ = device
+                .run(["add".as_ref(), "gate".as_ref(), folder.as_os_str(), "--label".as_ref(), label.as_ref()])
+                .expect(0);
+        }
+        let _ = device.run(["adapt", "gate"]).expect(0);
+        let inbox = device.path("inbox");
+        std::fs::create_dir_all(&inbox).unwrap();
+        Self { device, inbox, pictures: 0 }
+    }
+
+    pub(crate) fn config(&self, mqtt: &str) -> PathBuf {
+        let inbox = self.inbox.display();
+        let text = format!(
+            "[device]\nid = \"press-7\"\n[http]\nlisten = \"127.0.0.1:0\"\n[[source]]\nname = \"yard\"\nkind = \"folder\"\n\
+             path = \"{inbox}\"\n[[task]]\nname = \"gate\"\nfrom = [{{ source = \"yard\" }}]\nagree = 1\n{mqtt}\
+             predictions = \"all\"\n"
+        );
+        self.device.file("acclimate.toml", text.as_bytes())
+    }
+
+    /// Shows a picture of a class.
+    pub(crate) fn show(&mut self, class: usize) {
+        self.pictures += 1;
+        let name = format!("{:05}.png", self.pictures);
+        let path = self.device.file(format!("written/{name}"), &picture::draw(class, 90_000 + self.pictures));
+        // Whole at once.
+        std::fs::rename(path, self.inbox.join(name)).unwrap();
+    }
+}
+
+/// A command of the README, said to the broker of the test.
+#[track_caller]
+fn say(line: &str, broker: &Broker) {
+    let found: Vec<String> = broker.arguments().iter().map(|argument| format!("'{argument}'")).collect();
+    let line = line.replace("-V 5 -h broker.local", &found.join(" "));
+    let output = Command::new("sh").args(["-c", &line]).stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+pub(crate) fn topic(rest: &str) -> String {
+    format!("{ROOT}/{rest}")
+}
+
+/// Until the device listens: what it says of itself is with the broker from then on.
+fn wait_until_online(listener: &Listener, from: usize) -> usize {
+    listener.wait_for(from, |heard, payload| heard == topic("status") && payload == "online").0
+}
+
+/// The README's commands, in their order: three labels by what is seen, an adaptation, and back.
+fn drive(setup: Setup) {
+    let broker = Broker::start(setup);
+    let mut gate = Gate::new();
+    let listener = broker.listen(&[&topic("#")], &[]);
+    let daemon = Daemon::start(&gate.device, &gate.config(&broker.section()));
+    wait_until_online(&listener, 0);
+    let block = readme::block("Over MQTT", "sh");
+    let commands: Vec<&str> = block.lines().filter(|line| line.starts_with("mosquitto_pub")).collect();
+    let (mut verdict, mut heard) = (Value::Null, 0);
+    for line in &commands {
+        let verb = line.split_once("/cmd/").unwrap().1.split_once(' ').unwrap().0;
+        if verb == "label" {
+            gate.show(usize::from(line.contains("closed")));
+            heard = listener.wait_for_json(heard, &topic("gate/prediction")).0 + 1;
+        }
+        say(line, &broker);
+        let (_, answer) = listener.wait_for(0, |heard, payload| {
+            let transaction = line.split_once("\"transaction\":").unwrap().1.split('}').next().unwrap();
+            heard == topic(&format!("rsp/{verb}")) && payload.contains(transaction)
+        });
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(answer["status"], json!("ok"), "{line}: {answer}");
+        if verb == "adapt" {
+            verdict = answer["data"]["adaptation"].clone();
+        }
+    }
+    assert_eq!(commands.len(), 5);
+    assert_eq!((&verdict["verdict"], &verdict["generation"]), (&json!("activated"), &json!(2)), "{verdict}");
+    assert_eq!(verdict["samples"], json!(15), "{verdict}");
+    let (_, told) = listener.wait_for_json(0, &topic("event/adapted"));
+    assert!(told["message"].as_str().unwrap().contains("generation 2"), "{told}");
+    // The values that the broker keeps follow.
+    let info = |generation| move |heard: &str, payload: &str| heard == topic("info") && payload.contains(generation);
+    let (second, _) = listener.wait_for(heard, info("\"generation\":2"));
+    listener.wait_for(second, info("\"generation\":1"));
+    let _ = daemon.end().expect(0);
+    listener.wait_for(0, |heard, payload| heard == topic("status") && payload == "stopped");
+    assert_eq!(gate_generation(&gate), json!(1), "it went back");
+}
+
+fn gate_generation(gate: &Gate) -> Value {
+    let heads = gate.device.json(["head", "list", "gate"]);
+    let heads = heads.as_array().unwrap().clone();
+    heads.into_iter().find(|head| head["in_service"] == true).map_or(Value::Null, |head| head["generation"].clone())
+}
+
+#[test]
+fn the_readmes_commands_drive_a_device() {
+    if mosquitto::found() {
+        drive(Setup::default());
+    }
+}
+
+#[test]
+fn the_readmes_commands_drive_a_device_with_certificates_and_its_list_of_who_may_do_what() {
+    if mosquitto::found() {
+        drive(Setup { closed: true, persistent: true });
+    }
+}
+
+#[test]
+fn commands_that_are_wrong_retained_or_repeated_are_answered_ignored_and_done_once() {
+    if !mosquitto::found() {
+        return;
+    }
+    let broker = Broker::start(Setup::default());
+    let mut gate = Gate::new();
+    // Before the device is there: a retained command comes with its connection.
+    broker.publish(&topic("cmd/rollback"), r#"{"transaction":"old"}"#, &["-r"]);
+    let listener = broker.listen(&[&topic("#"), "answers/#"], &[]);
+    let mut daemon = Daemon::start(&gate.device, &gate.config(&broker.section()));
+    wait_until_online(&listener, 0);
+    let answers = |listener: &Listener, on: &str| {
+        let of = |(topic, payload): (String, String)| (topic == on).then(|| serde_json::from_str(&payload).unwrap());
+        listener.heard().into_iter().filter_map(of).collect::<Vec<Value>>()
+    };
+
+    broker.publish(&topic("cmd/adpat"), "{}", &[]);
+    let (_, answer) = listener.wait_for_json(0, &topic("rsp/adpat"));
+    assert_eq!(answer["status"], json!("error"));
+    assert!(answer["error"]["message"].as_str().unwrap().contains("adapt, classify"), "{answer}");
+    broker.publish(&topic("cmd/label"), "{\"sample\":", &[]);
+    let (_, answer) = listener.wait_for_json(0, &topic("rsp/label"));
+    assert!(answer["error"]["message"].as_str().unwrap().contains("\"sample\":\"last\""), "{answer}");
+    let large = gate.device.file("large", &vec![b' '; 100_000]).display().to_string();
+    let file = [
+        "-f",
+        large.as_str(),
+        "-D",
+        "publish",
+        "correlation-data",
+        "c7",
+        "-D",
+        "publish",
+        "response-topic",
+        "answers/7",
+    ];
+    let mut command = Command::new("mosquitto_pub");
+    let status =
+        command.args(broker.arguments()).args(["-q", "1", "-t", &topic("cmd/adapt")]).args(file).status().unwrap();
+    assert!(status.success());
+    let (_, answer) = listener.wait_for_json(0, "answers/7");
+    assert!(answer["error"]["message"].as_str().unwrap().contains("100000 bytes"), "{answer}");
+
+    gate.show(0);
+    let (_, prediction) = listener.wait_for_json(0, &topic("gate/prediction"));
+    assert!(prediction["uid"].is_string() && prediction["source"] == json!("yard"), "{prediction}");
+    let label = r#"{"sample":"last","label":"open","transaction":7}"#;
+    for _ in 0..3 {
+        broker.publish(&topic("cmd/label"), label, &[]);
+    }
+    let labelled = |listener: &Listener| {
+        answers(listener, &topic("rsp/label")).into_iter().filter(|answer| answer["transaction"] == json!(7)).count()
+    };
+    broker.publish(&topic("cmd/health"), r#"{"transaction":"h"}"#, &[]);
+    let (_, health) = listener.wait_for_json(0, &topic("rsp/health"));
+    assert_eq!(health["data"]["readiness"]["degraded"], json!([]), "{health}");
+    listener.wait_for(0, |heard, payload| heard == topic("rsp/label") && payload.contains("\"transaction\":7"));
+    let open = |view: &Value| {
+        view["tasks"][0]["classes"].as_array().unwrap().iter().find(|class| class["name"] == "open").unwrap()["samples"]
+            .clone()
+    };
+    let view = daemon.wait_until(|view| open(view) == json!(7));
+    assert_eq!(view["tasks"][0]["generation"], json!(1), "the retained command was not carried out");
+
+    // A restart remembers what was done.
+    let _ = daemon.end().expect(0);
+    let seen = listener.heard().len();
+    let before = labelled(&listener);
+    let mut daemon = Daemon::start(&gate.device, &gate.config(&broker.section()));
+    wait_until_online(&listener, seen);
+    broker.publish(&topic("cmd/label"), label, &[]);
+    listener.wait_for(seen, |heard, payload| heard == topic("rsp/label") && payload.contains("\"transaction\":7"));
+    assert!(labelled(&listener) > before);
+    assert_eq!(open(&daemon.status()), json!(7), "it is answered again and not done again");
+    let picture = gate.device.file("shown.png", &picture::draw(1, 7)).display().to_string();
+    let of = [
+        "-f",
+        picture.as_str(),
+        "-D",
+        "publish",
+        "content-type",
+        "image/png",
+        "-D",
+        "publish",
+        "user-property",
+        "task",
+        "gate",
+    ];
+    let mut command = Command::new("mosquitto_pub");
+    assert!(
+        command
+            .args(broker.arguments())
+            .args(["-q", "1", "-t", &topic("cmd/classify")])
+            .args(of)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let (_, answer) = listener.wait_for_json(seen, &topic("rsp/classify"));
+    assert_eq!(answer["data"]["prediction"]["class"], json!("closed"), "{answer}");
+    broker.publish(&topic("cmd/picture"), "{}", &[]);
+    let (_, answer) = listener.wait_for_json(seen, &topic("rsp/picture"));
+    assert!(answer["status"] == json!("error") || answer["data"]["base64"].is_string(), "{answer}");
+    let _ = daemon.end().expect(0);
+}

@@ -15,7 +15,7 @@ mod tune;
 
 use std::time::{Duration, Instant};
 
-use acclimate_trainer::{EvaluationError, FitError, JudgeError, Kind, Outcome, SamplesError, domain};
+use acclimate_trainer::{EvaluationError, FitError, JudgeError, Kind, Outcome, SamplesError};
 use jiff::Timestamp;
 use ndarray::Array2;
 

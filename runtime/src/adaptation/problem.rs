@@ -165,14 +165,14 @@ impl<'a> Problem<'a> {
     /// What a head is not to use: the direction from what the head in service was learnt on to what is sensed `elsewhere` (a mean
     /// feature), and those that this head does without.
     pub(super) fn nuisance(&self, service: Option<&Service>, elsewhere: Option<&[f32]>) -> Option<Nuisance> {
-        let service = service
-            .filter(|service| self.seen.len() > 1 && service.head.file.backbone_id == self.snapshot.backbone_id)?;
+        let service = service.filter(|_| self.seen.len() > 1)?;
+        let head = service.head.as_ref().filter(|head| head.file.backbone_id == self.snapshot.backbone_id)?;
         let learnt: Vec<usize> = (0..self.labels.len()).filter(|&row| !service.new[row]).collect();
         let moved = elsewhere.filter(|there| there.len() == self.features.ncols()).and_then(|there| {
             let home = self.features.select(Axis(0), &learnt).mean_axis(Axis(0))?;
             Some(&ArrayView1::from(there) - &home)
         });
-        let before = service.head.file.provenance.nuisance.as_ref();
+        let before = head.file.provenance.nuisance.as_ref();
         match moved {
             Some(moved) => {
                 let before = before.map(|nuisance| nuisance.directions().to_owned());
@@ -309,7 +309,7 @@ impl<'a> Problem<'a> {
             return Ok(None);
         }
         let options = Options { kinds: vec![Kind::Prototype], ..options.clone() };
-        match self.propose(&options, None, &mut |_, _| true) {
+        match self.propose(&options, None, None, &mut |_, _| true) {
             Ok(proposal) => Ok(proposal.map(|proposal| proposal.prototype)),
             Err(AdaptError::NoCandidate { .. }) => Ok(None),
             Err(error) => Err(error),

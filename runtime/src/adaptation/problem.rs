@@ -397,6 +397,7 @@ impl<'a> Problem<'a> {
             evaluation: evaluation.as_ref().map(write),
             in_service: in_service.as_ref().map(write),
             taken_back: None,
+            proved: None,
             comparison: verdict.comparison.map(Into::into),
             candidates: proposal.map_or_else(Vec::new, |proposal| {
                 let records = proposal.candidates.iter().enumerate();

@@ -46,6 +46,9 @@ pub struct AdaptationRecord {
     /// device's: what was there before is back, and is what the candidate is compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_back: Option<u32>,
+    /// The head that was in service, another device's, where the labels have proved it here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proved: Option<u32>,
     /// The paired test.
     pub comparison: Option<ComparisonRecord>,
     /// What was tried.

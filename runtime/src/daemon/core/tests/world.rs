@@ -81,6 +81,8 @@ pub(super) struct Store {
     pub(super) full: bool,
     /// Whether a fit has enough for a head.
     pub(super) enough: bool,
+    /// The head in service that the next adaptation takes back.
+    pub(super) takes_back: Option<u32>,
     /// Whether there is something that drift is compared with.
     pub(super) reference: bool,
 }
@@ -241,7 +243,7 @@ impl Store {
             "task": "gate", "verdict": verdict, "unproved": true, "reasons": [], "because": [], "next": [],
             "generation": generation, "head": null, "lambda": null, "samples": self.samples.len(), "classes": self.classes,
             "groups": 1, "ungrouped": true, "evaluation": null, "in_service": null, "comparison": null, "candidates": [],
-            "seconds": { "load": 0.0, "fit": 0.0, "total": 0.0 },
+            "taken_back": self.takes_back.take(), "seconds": { "load": 0.0, "fit": 0.0, "total": 0.0 },
         });
         let adaptation = serde_json::from_value(record).unwrap();
         Done::Recorded { adaptation: Box::new(adaptation), digest: self.digest() }
@@ -303,6 +305,7 @@ impl World {
             digests: BTreeMap::new(),
             full: false,
             enough: true,
+            takes_back: None,
             reference: false,
         };
         let mut world = Self {

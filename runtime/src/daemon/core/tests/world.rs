@@ -1,6 +1,8 @@
 //! A world for the core: a clock that jumps from event to event, a store that takes its time, one source. Holds the
 //! invariants after every event.
 
+mod installing;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -216,22 +218,6 @@ impl Store {
         })
     }
 
-    /// Another device's head: nothing speaks against it, or what its bytes say.
-    fn install(&mut self, signed: &[u8]) -> Done {
-        let reason = std::str::from_utf8(signed).unwrap();
-        let generation = reason.is_empty().then_some(self.next_generation);
-        if generation.is_some() {
-            self.generation = generation;
-            self.next_generation += 1;
-        }
-        let record = serde_json::json!({
-            "task": "gate", "verdict": if generation.is_some() { "activated" } else { "rejected" }, "trusted": true,
-            "unproved": true, "reasons": [reason], "because": [], "next": [], "generation": generation, "issue": null,
-            "comparison": null,
-        });
-        Done::Installed(Box::new(serde_json::from_value(record).unwrap()))
-    }
-
     fn adapt(&mut self) -> Done {
         let verdict = if self.enough { "activated" } else { "not_enough_samples" };
         let generation = self.enough.then(|| {
@@ -373,10 +359,6 @@ impl World {
 
     pub(super) fn unanswered(&self) -> usize {
         self.requests as usize - self.answers.len()
-    }
-
-    pub(super) fn reasons(&self) -> Vec<String> {
-        self.notices.iter().filter_map(|notice| notice.reason.clone()).collect()
     }
 
     pub(super) fn told(&self, event: notice::Event) -> usize {

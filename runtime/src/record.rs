@@ -16,6 +16,7 @@ mod evaluation;
 mod head;
 mod inspection;
 mod learning_curve;
+mod mqtt;
 mod sample;
 mod task;
 
@@ -37,6 +38,7 @@ pub use head::{
 };
 pub use inspection::{ClassifierRecord, FeatureRecord, InspectionRecord, PortRecord};
 pub use learning_curve::{CurvePointRecord, EstimateRecord, LearningCurveRecord};
+pub use mqtt::{MqttMessageRecord, MqttSubscriptionRecord, MqttTestRecord};
 pub use sample::{
     AddRecord, ClaimRecord, ForgetRecord, SampleDetailRecord, SampleExportRecord, SampleRecord, SuspectRecord,
     UsefulRecord,

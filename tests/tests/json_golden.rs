@@ -6,10 +6,12 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use acclimate_tests::broker::{self, Broker};
 use acclimate_tests::daemon::Daemon;
 use acclimate_tests::device::Device;
 use acclimate_tests::picture;
 use acclimate_tests::program::Running;
+use rumqttc::v5::mqttbytes::v5::PubAckReason;
 use serde_json::Value;
 
 use crate::adjust::dark;
@@ -113,6 +115,12 @@ fn every_json_output_is_like_its_example() {
     let wrong = device.file("wrong.toml", b"[htp]\n[[source]]\nname = \"yard\"\nkind = \"kamera\"\n");
     golden.check(&device, 1, "config-check-wrong", &["config", "check", wrong.to_str().unwrap()]);
     golden.check(&device, 0, "config-show", &["--config", right, "config", "show"]);
+    let broker = Broker::start(|event| match event {
+        broker::Event::Published(..) => vec![broker::Do::Acknowledge(PubAckReason::Success)],
+        _ => Vec::new(),
+    });
+    let mqtt = device.file("mqtt.toml", format!("[device]\nid = \"press-7\"\n{}", broker.section()).as_bytes());
+    golden.check(&device, 0, "mqtt-test", &["--config", mqtt.to_str().unwrap(), "mqtt", "test"]);
     golden.check(&device, 0, "bench", &["bench", "--pictures", "10"]);
     let cases = ["--head", "ridge", "--samples", "50", "--samples", "60", "--dim", "160", "--classes", "2"];
     golden.check(&device, 0, "bench-fit", &[&["bench", "fit", "--alone"], &cases[..]].concat());

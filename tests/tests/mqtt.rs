@@ -245,3 +245,57 @@ fn commands_that_are_wrong_retained_or_repeated_are_answered_ignored_and_done_on
     assert!(answer["status"] == json!("error") || answer["data"]["base64"].is_string(), "{answer}");
     let _ = daemon.end().expect(0);
 }
+
+#[test]
+fn the_command_line_says_what_the_broker_allows_and_what_is_said_there() {
+    if !mosquitto::found() {
+        return;
+    }
+    let broker = Broker::start(Setup { closed: true, persistent: false });
+    let gate = Gate::new();
+    let config = gate.config(&broker.section()).display().to_string();
+    let tested = gate.device.json(["--config", &config, "mqtt", "test"]);
+    assert_eq!((&tested["subscriptions"][0]["refused"], &tested["refused"]), (&Value::Null, &Value::Null), "{tested}");
+    assert!(tested["acknowledged_ms"].is_number(), "{tested}");
+    // Another's certificate may not do what this device may.
+    let foreign = gate.device.path("acclimate.toml");
+    let text = std::fs::read_to_string(&foreign).unwrap().replace("id = \"press-7\"", "id = \"press-8\"");
+    let foreign = gate.device.file("foreign.toml", text.as_bytes()).display().to_string();
+    let refused = gate.device.run(["--config", &foreign, "mqtt", "test"]).expect(1);
+    // Mosquitto hangs up at what a client may not publish, or refuses it.
+    assert!(refused.stdout.contains("publish to acclimate/press-8/event/test: no: "), "{}", refused.stdout);
+    let watching = acclimate_tests::program::Running::start(
+        gate.device.command(["--config", &config, "mqtt", "watch"]).arg("--json"),
+    );
+    broker.publish(&topic("cmd/probe"), "hello", &["-r"]);
+    watching.wait_until(|| watching.said().contains("\"payload\":\"hello\""));
+    let _killed = watching.kill_after(std::time::Duration::ZERO);
+}
+
+#[test]
+fn pictures_that_others_publish_are_looked_at() {
+    if !mosquitto::found() {
+        return;
+    }
+    let broker = Broker::start(Setup::default());
+    let gate = Gate::new();
+    let source = "[[source]]\nname = \"gatehouse\"\nkind = \"mqtt\"\ntopic = \"cameras/+/jpg\"\n";
+    let config = gate.config(&broker.section());
+    let text = std::fs::read_to_string(&config).unwrap().replace("source = \"yard\"", "source = \"gatehouse\"");
+    let config = gate.device.file("published.toml", format!("{text}{source}").as_bytes());
+    let listener = broker.listen(&[&topic("#")], &[]);
+    let daemon = Daemon::start(&gate.device, &config);
+    wait_until_online(&listener, 0);
+    for class in [1, 0] {
+        let picture = gate.device.file("published.png", &picture::draw(class, 70_000)).display().to_string();
+        let mut command = Command::new("mosquitto_pub");
+        let arguments = ["-q", "1", "-t", "cameras/gatehouse/jpg", "-f", &picture];
+        assert!(command.args(broker.arguments()).args(arguments).status().unwrap().success());
+        let expected = json!(["open", "closed"][class]);
+        listener.wait_for(0, |heard, payload| {
+            let said: Value = serde_json::from_str(payload).unwrap_or_default();
+            heard == topic("gate/prediction") && said["class"] == expected && said["source"] == json!("gatehouse")
+        });
+    }
+    let _ = daemon.end().expect(0);
+}

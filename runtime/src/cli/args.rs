@@ -3,6 +3,7 @@
 #![expect(clippy::doc_markdown, reason = "help is plain text, without backticks")]
 
 mod learning;
+mod mqtt;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 pub use self::learning::{Adapt, Adjust, HeadKind, Tune, Weighting};
+pub use self::mqtt::Mqtt;
 
 /// Let a deployed device learn its own site: adapt the classifier head of a frozen backbone, prove it, put it in service.
 #[derive(Debug, Parser)]
@@ -129,6 +131,9 @@ pub enum Command {
     /// List the cameras of this machine
     #[command(subcommand)]
     Camera(Camera),
+    /// Say what the configured MQTT broker allows, and what is said there
+    #[command(subcommand)]
+    Mqtt(Mqtt),
     /// Check the configuration, print one to start from, its JSON Schema, and what holds with where it comes from
     #[command(subcommand)]
     Config(Config),

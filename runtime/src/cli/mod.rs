@@ -17,6 +17,7 @@ mod forget;
 mod head;
 mod manifest;
 mod model;
+mod mqtt;
 mod page;
 mod run;
 mod sample;
@@ -138,6 +139,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             Ok(Outcome::Done)
         }
         Command::Model(command) => model::run(&context, command),
+        Command::Mqtt(command) => mqtt::run(&context, command),
         Command::Page { lan } => page::run(&context, *lan),
         Command::Run => run::run(&context),
         Command::Sample(command) => sample::run(&context, command),

@@ -20,6 +20,11 @@ impl Topics {
         format!("{}/{}/{rest}", self.prefix, self.device)
     }
 
+    /// Whatever is said with this prefix.
+    pub(super) fn everybody(&self) -> String {
+        format!("{}/#", self.prefix)
+    }
+
     /// `online`, `offline` or `stopped`.
     pub(super) fn status(&self) -> String {
         self.own("status")

@@ -299,3 +299,64 @@ fn pictures_that_others_publish_are_looked_at() {
     }
     let _ = daemon.end().expect(0);
 }
+
+#[test]
+fn a_broker_that_comes_back_without_what_it_kept_is_told_everything_again_and_listened_to() {
+    if !mosquitto::found() {
+        return;
+    }
+    let mut broker = Broker::start(Setup::default());
+    let mut gate = Gate::new();
+    let listener = broker.listen(&[&topic("#")], &[]);
+    let mut daemon = Daemon::start(&gate.device, &gate.config(&broker.section()));
+    wait_until_online(&listener, 0);
+    gate.show(0);
+    listener.wait_for(0, |heard, payload| heard == topic("gate/state") && payload.contains("\"open\""));
+    broker.kill();
+    daemon.wait_until(|view| view["degraded"].to_string().contains("the MQTT broker is not connected"));
+    // Whoever is not there is told later.
+    gate.show(1);
+    daemon.wait_until(|view| view["sources"][0]["frames"] == json!(2));
+    broker.again();
+    let listener = broker.listen(&[&topic("#")], &[]);
+    let from = wait_until_online(&listener, 0);
+    listener.wait_for(from, |heard, payload| heard == topic("gate/state") && payload.contains("\"closed\""));
+    listener
+        .wait_for(0, |heard, payload| heard == topic("gate/prediction") && payload.contains("\"class\":\"closed\""));
+    broker.publish(&topic("cmd/health"), "{}", &[]);
+    let (_, health) = listener.wait_for_json(0, &topic("rsp/health"));
+    assert_eq!(health["status"], json!("ok"), "{health}");
+    daemon.wait_until(|view| view["degraded"] == json!([]));
+    // And who is killed is said to be gone.
+    let _ = daemon.kill_after(std::time::Duration::ZERO);
+    listener.wait_for(0, |heard, payload| heard == topic("status") && payload == "offline");
+}
+
+#[test]
+fn a_broker_that_is_not_trusted_and_one_that_does_not_trust_us_are_not_spoken_to() {
+    if !mosquitto::found() {
+        return;
+    }
+    let (broker, other) =
+        (Broker::start(Setup { closed: true, persistent: false }), Setup { closed: true, persistent: false });
+    let other = Broker::start(other);
+    let gate = Gate::new();
+    let (ours, theirs) = (broker.path("ca.pem").display().to_string(), other.path("ca.pem").display().to_string());
+    let text = broker.section().replace(&ours, &theirs);
+    let config = gate.device.file("foreign.toml", format!("[device]\nid = \"press-7\"\n{text}").as_bytes());
+    let test = |config: &std::path::Path| {
+        let finished =
+            gate.device.run(["--config".as_ref(), config.as_os_str(), "mqtt".as_ref(), "test".as_ref()]).expect(1);
+        finished.stderr
+    };
+    let said = test(&config);
+    assert!(said.contains("certificate") && said.contains("`ca`"), "{said}");
+    let without: String = broker
+        .section()
+        .lines()
+        .filter(|line| !line.starts_with("cert") && !line.starts_with("key"))
+        .fold(String::new(), |text, line| text + line + "\n");
+    let config = gate.device.file("nobody.toml", format!("[device]\nid = \"press-7\"\n{without}").as_bytes());
+    let said = test(&config);
+    assert!(said.contains("`cert`"), "{said}");
+}

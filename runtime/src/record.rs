@@ -38,7 +38,7 @@ pub use head::{
 };
 pub use inspection::{ClassifierRecord, FeatureRecord, InspectionRecord, PortRecord};
 pub use learning_curve::{CurvePointRecord, EstimateRecord, LearningCurveRecord};
-pub use mqtt::{MqttMessageRecord, MqttSubscriptionRecord, MqttTestRecord};
+pub use mqtt::{MqttDeviceRecord, MqttMessageRecord, MqttSubscriptionRecord, MqttTestRecord};
 pub use sample::{
     AddRecord, ClaimRecord, ForgetRecord, SampleDetailRecord, SampleExportRecord, SampleRecord, SuspectRecord,
     UsefulRecord,

@@ -11,7 +11,8 @@ use acclimate_tests::daemon::Daemon;
 use acclimate_tests::device::Device;
 use acclimate_tests::picture;
 use acclimate_tests::program::Running;
-use rumqttc::v5::mqttbytes::v5::PubAckReason;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{PubAckReason, Publish};
 use serde_json::Value;
 
 use crate::adjust::dark;
@@ -117,10 +118,15 @@ fn every_json_output_is_like_its_example() {
     golden.check(&device, 0, "config-show", &["--config", right, "config", "show"]);
     let broker = Broker::start(|event| match event {
         broker::Event::Published(..) => vec![broker::Do::Acknowledge(PubAckReason::Success)],
+        broker::Event::Subscribed(filters) if filters[0].ends_with("/status") => {
+            let status = Publish::new("acclimate/press-7/status", QoS::AtMostOnce, "online", None);
+            vec![broker::Do::Send(Box::new(status))]
+        }
         _ => Vec::new(),
     });
     let mqtt = device.file("mqtt.toml", format!("[device]\nid = \"press-7\"\n{}", broker.section()).as_bytes());
     golden.check(&device, 0, "mqtt-test", &["--config", mqtt.to_str().unwrap(), "mqtt", "test"]);
+    golden.check(&device, 0, "mqtt-discover", &["--config", mqtt.to_str().unwrap(), "mqtt", "discover"]);
     golden.check(&device, 0, "bench", &["bench", "--pictures", "10"]);
     let cases = ["--head", "ridge", "--samples", "50", "--samples", "60", "--dim", "160", "--classes", "2"];
     golden.check(&device, 0, "bench-fit", &[&["bench", "fit", "--alone"], &cases[..]].concat());

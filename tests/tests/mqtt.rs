@@ -360,3 +360,25 @@ fn a_broker_that_is_not_trusted_and_one_that_does_not_trust_us_are_not_spoken_to
     let said = test(&config);
     assert!(said.contains("`cert`"), "{said}");
 }
+
+#[test]
+fn a_command_for_a_group_of_a_fleet_is_this_devices_too_and_waits_for_its_share_of_the_time() {
+    if !mosquitto::found() {
+        return;
+    }
+    let broker = Broker::start(Setup::default());
+    let gate = Gate::new();
+    let listener = broker.listen(&[&topic("#")], &[]);
+    let section = format!("{}fleet = \"plant-3\"\ngroups = [\"hall-2\"]\n", broker.section());
+    let daemon = Daemon::start(&gate.device, &gate.config(&section));
+    wait_until_online(&listener, 0);
+    for of in ["acclimate/fleet/plant-3", "acclimate/fleet/plant-3/group/hall-2"] {
+        let payload = json!({ "transaction": of, "spread": "500ms" }).to_string();
+        broker.publish(&format!("{of}/cmd/health"), &payload, &[]);
+        listener.wait_for(0, |heard, payload| {
+            let answer: Value = serde_json::from_str(payload).unwrap_or_default();
+            heard == topic("rsp/health") && answer["transaction"] == json!(of) && answer["device"] == json!("press-7")
+        });
+    }
+    let _ = daemon.end().expect(0);
+}

@@ -11,6 +11,15 @@ use super::{Context, Outcome};
 /// Runs `acclimate mqtt …`.
 pub fn run(context: &Context, command: &Mqtt) -> anyhow::Result<Outcome> {
     match command {
+        Mqtt::Discover => {
+            let devices = visit::discover(&context.config)?;
+            context.print(&devices, || {
+                let lines: Vec<String> =
+                    devices.iter().map(|device| format!("{:7} {}", device.status, device.device)).collect();
+                if lines.is_empty() { "no devices".to_owned() } else { lines.join("\n") }
+            })?;
+            Ok(Outcome::Done)
+        }
         Mqtt::Test => {
             let record = visit::test(&context.config)?;
             context.print(&record, || words(&record))?;

@@ -1,18 +1,21 @@
 //! A visit to the configured broker from the command line, beside a daemon that may be running: what the broker allows, what is
 //! said. Leaves no will, and connects under an id of its own.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::connection::{Heard, Lost, TooLarge, Welcome};
 use super::link::{Link as _, Socket};
-use super::message::Message;
+use super::message::{Message, Received};
 use super::waker::Waker;
 use super::{MqttError, Own};
 use crate::config::Config;
-use crate::record::{MqttMessageRecord, MqttSubscriptionRecord, MqttTestRecord};
+use crate::record::{MqttDeviceRecord, MqttMessageRecord, MqttSubscriptionRecord, MqttTestRecord};
 
 /// For each answer of the broker.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long devices are looked for.
+const LOOK: Duration = Duration::from_secs(2);
 /// Messages that the way there and back is measured with.
 const TRIES: u64 = 5;
 
@@ -80,6 +83,31 @@ impl Visit {
 
     fn lost(&self, step: &'static str, lost: &Lost) -> VisitError {
         VisitError::Lost { step, url: self.url.clone(), why: lost.to_string() }
+    }
+
+    /// Takes a message, if one comes within this time.
+    fn take(&mut self, wait: Duration, taken: &mut dyn FnMut(Received)) -> Result<(), VisitError> {
+        match self.link.hear(wait) {
+            Some(Ok(Heard::Message(received))) => {
+                self.link.acknowledge(received.packet);
+                taken(received);
+                Ok(())
+            }
+            Some(Ok(_)) | None => Ok(()),
+            Some(Err(lost)) => Err(self.lost("go on listening at", &lost)),
+        }
+    }
+
+    /// Listens to one filter.
+    fn listen_or_fail(&mut self, filter: String) -> Result<(), VisitError> {
+        let answers = self.listen(std::slice::from_ref(&filter))?;
+        match answers.into_iter().flatten().next() {
+            None => Ok(()),
+            Some(why) => {
+                let why = format!("it does not let us listen to {filter} ({why})");
+                Err(VisitError::Lost { step: "listen at", url: self.url.clone(), why })
+            }
+        }
     }
 
     /// For each filter whether it is listened to, or why not.
@@ -157,24 +185,37 @@ pub fn test(config: &Config) -> Result<MqttTestRecord, VisitError> {
 pub fn watch(config: &Config, all: bool, take: &mut dyn FnMut(&MqttMessageRecord) -> bool) -> Result<(), VisitError> {
     let (mut visit, own, ..) = Visit::begin(config, "watch")?;
     let filter = if all { own.topics.everybody() } else { own.topics.own("#") };
-    let answers = visit.listen(std::slice::from_ref(&filter))?;
-    if let Some(why) = answers.into_iter().flatten().next() {
-        let why = format!("it does not let us listen to {filter} ({why})");
-        return Err(VisitError::Lost { step: "listen at", url: visit.url, why });
+    visit.listen_or_fail(filter)?;
+    let mut go_on = true;
+    while go_on {
+        visit.take(PATIENCE, &mut |received| {
+            let Received { topic, retain, payload, .. } = received;
+            let payload = String::from_utf8(payload);
+            let payload = payload.unwrap_or_else(|error| format!("{} bytes", error.as_bytes().len()));
+            go_on = take(&MqttMessageRecord { topic, retained: retain, payload });
+        })?;
     }
-    loop {
-        match visit.link.hear(PATIENCE) {
-            Some(Ok(Heard::Message(received))) => {
-                visit.link.acknowledge(received.packet);
-                let payload = String::from_utf8(received.payload);
-                let payload = payload.unwrap_or_else(|error| format!("{} bytes", error.as_bytes().len()));
-                if !take(&MqttMessageRecord { topic: received.topic, retained: received.retain, payload }) {
-                    visit.link.close();
-                    return Ok(());
-                }
-            }
-            Some(Ok(_)) | None => {}
-            Some(Err(lost)) => return Err(visit.lost("go on listening at", &lost)),
-        }
+    visit.link.close();
+    Ok(())
+}
+
+/// The devices with the configured prefix that the broker knows of, by name.
+///
+/// # Errors
+/// When the broker cannot be reached or listened to, or is gone.
+pub fn discover(config: &Config) -> Result<Vec<MqttDeviceRecord>, VisitError> {
+    let (mut visit, own, ..) = Visit::begin(config, "discover")?;
+    visit.listen_or_fail(own.topics.statuses())?;
+    let mut found = BTreeMap::new();
+    // What the broker keeps comes at once, and nothing says that it was all.
+    let until = Instant::now() + LOOK;
+    while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        visit.take(left, &mut |received| {
+            let device = own.topics.device_of(&received.topic).map(str::to_owned);
+            let status = String::from_utf8(received.payload).ok();
+            found.extend(device.zip(status.filter(|status| (1..=20).contains(&status.len()))));
+        })?;
     }
+    visit.link.close();
+    Ok(found.into_iter().map(|(device, status)| MqttDeviceRecord { device, status }).collect())
 }

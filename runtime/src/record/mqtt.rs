@@ -48,3 +48,12 @@ pub struct MqttMessageRecord {
     /// Its payload, or how many bytes that has where it is no text.
     pub payload: String,
 }
+
+/// One of what `mqtt discover` prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MqttDeviceRecord {
+    /// Its id.
+    pub device: String,
+    /// `online`, `stopped` or `offline`.
+    pub status: String,
+}

@@ -5,6 +5,8 @@ use clap::Subcommand;
 /// `acclimate mqtt`.
 #[derive(Debug, Subcommand)]
 pub enum Mqtt {
+    /// List the devices with the same prefix that the broker knows of
+    Discover,
     /// Say what the configured broker allows this device, its limits, and how long a message takes; exit code 1 where it
     /// does not allow enough
     Test,

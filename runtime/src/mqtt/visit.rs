@@ -99,8 +99,8 @@ impl Visit {
     }
 
     /// Listens to one filter.
-    fn listen_or_fail(&mut self, filter: String) -> Result<(), VisitError> {
-        let answers = self.listen(std::slice::from_ref(&filter))?;
+    fn listen_or_fail(&mut self, filter: &str) -> Result<(), VisitError> {
+        let answers = self.listen(&[filter.to_owned()])?;
         match answers.into_iter().flatten().next() {
             None => Ok(()),
             Some(why) => {
@@ -185,7 +185,7 @@ pub fn test(config: &Config) -> Result<MqttTestRecord, VisitError> {
 pub fn watch(config: &Config, all: bool, take: &mut dyn FnMut(&MqttMessageRecord) -> bool) -> Result<(), VisitError> {
     let (mut visit, own, ..) = Visit::begin(config, "watch")?;
     let filter = if all { own.topics.everybody() } else { own.topics.own("#") };
-    visit.listen_or_fail(filter)?;
+    visit.listen_or_fail(&filter)?;
     let mut go_on = true;
     while go_on {
         visit.take(PATIENCE, &mut |received| {
@@ -205,7 +205,7 @@ pub fn watch(config: &Config, all: bool, take: &mut dyn FnMut(&MqttMessageRecord
 /// When the broker cannot be reached or listened to, or is gone.
 pub fn discover(config: &Config) -> Result<Vec<MqttDeviceRecord>, VisitError> {
     let (mut visit, own, ..) = Visit::begin(config, "discover")?;
-    visit.listen_or_fail(own.topics.statuses())?;
+    visit.listen_or_fail(&own.topics.statuses())?;
     let mut found = BTreeMap::new();
     // What the broker keeps comes at once, and nothing says that it was all.
     let until = Instant::now() + LOOK;

@@ -214,6 +214,9 @@ fn commands_that_are_wrong_retained_or_repeated_are_answered_ignored_and_done_on
     listener.wait_for(seen, |heard, payload| heard == topic("rsp/label") && payload.contains("\"transaction\":7"));
     assert!(labelled(&listener) > before);
     assert_eq!(open(&daemon.status()), json!(7), "it is answered again and not done again");
+    broker.publish(&topic("cmd/label"), label, &["-D", "publish", "response-topic", "answers/again"]);
+    let (_, answer) = listener.wait_for_json(seen, "answers/again");
+    assert_eq!((&answer["status"], &answer["transaction"]), (&json!("ok"), &json!(7)), "{answer}");
     let picture = gate.device.file("shown.png", &picture::draw(1, 7)).display().to_string();
     let of = [
         "-f",

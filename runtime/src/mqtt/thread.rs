@@ -315,7 +315,11 @@ impl<L: Link> Thread<L> {
             match self.queue.outbox().begin(key, &order.reply.address()) {
                 Ok(None) => {}
                 Ok(Some(Before::Begun)) => return tracing::info!("`{key}` came again while it is carried out"),
-                Ok(Some(Before::Answered(message))) => return self.answered(None, message),
+                Ok(Some(Before::Answered(message))) => {
+                    // To where he listens who asks now.
+                    let Message { topic, correlation, .. } = order.reply.address();
+                    return self.answered(None, Message { topic, correlation, ..message });
+                }
                 Err(error) => {
                     let words =
                         format!("that this was done could not be remembered, so it was not: {}", causes(&error));

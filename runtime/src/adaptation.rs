@@ -209,6 +209,7 @@ pub fn fit_on(tasks: &Tasks, task: &str, backbone: Option<&[u8; 32]>, options: &
     }
     let verdict = problem.judge(proposal.as_ref(), service.as_ref(), options.trust_labels)?;
     let mut record = problem.record(task, &verdict, proposal.as_ref(), service.as_ref())?;
+    record.proved = proved.map(|generation| generation.0);
     record.taken_back = taken_back.map(|(generation, _)| generation.0);
     let mut rest = budget.rest();
     record.skip(proposal.as_ref().map_or(&[], |proposal| &proposal.skipped), budget.skipped);

@@ -347,7 +347,7 @@ fn sections(reading: &mut Reading, written: &Written) -> Config {
     }
     // Where a source was not understood, that it is missing is no second mistake.
     let sources_whole = found.sources.len() == counts[1];
-    check::across(reading, &found, sources_whole);
+    check::across(reading, &found, sources_whole, config.mqtt.url.is_some());
     config.source = found.sources.into_iter().map(|(_, _, source)| source).collect();
     config.task = found.tasks.into_iter().map(|(_, _, task)| task).collect();
     config

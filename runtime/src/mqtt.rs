@@ -15,6 +15,7 @@
 //! | `queue`, `outbox` | what the broker is owed, and which commands were carried out |
 //! | `topics`, `message`, `told`, `discovery` | what is said where, and to Home Assistant |
 //! | `order`, `reply`, `operator` | what is asked, how it is answered, who does it |
+//! | [`visit`] | the same broker, from the command line |
 //! | `thread` | does what the session wants |
 //!
 //! Read `session` first.
@@ -33,14 +34,18 @@ mod thread;
 mod tls;
 mod told;
 mod topics;
+pub mod visit;
 mod waker;
 mod wire;
 
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use rustls::ClientConfig;
 
 use self::connection::Hello;
 use self::link::Socket;
@@ -63,7 +68,7 @@ pub use self::tls::SecretError;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// The largest packet.
 const MAX_PACKET: u32 = 256 << 10;
-/// What AWS IoT takes.
+/// What `AWS IoT` takes.
 const AWS_PACKET: u32 = 128 << 10;
 /// Of the 100 messages a second that it takes.
 const AWS_RATE: usize = 80;
@@ -94,47 +99,75 @@ pub struct Mqtt {
     thread: JoinHandle<()>,
 }
 
+/// Who this device is to the configured broker.
+struct Own {
+    broker: Broker,
+    tls: Option<Arc<ClientConfig>>,
+    hello: Hello,
+    topics: Topics,
+    device: String,
+    aws: bool,
+}
+
+impl Own {
+    /// None where no broker is configured.
+    fn of(config: &Config) -> Result<Option<Self>, MqttError> {
+        let mqtt = &config.mqtt;
+        let Some(broker) = mqtt.url.as_deref().and_then(Broker::parse) else { return Ok(None) };
+        let tls = if broker.tls { Some(tls::config(mqtt)?) } else { None };
+        let password = mqtt.password_file.as_deref().map(tls::password).transpose()?;
+        let device = config.device_id();
+        let prefix = mqtt.prefix.as_deref().unwrap_or(PREFIX);
+        let topics = Topics::new(prefix, &device, mqtt.fleet.as_deref(), &mqtt.groups);
+        let aws = mqtt.profile == Some(Profile::AwsIot);
+        let hello = Hello {
+            client_id: mqtt.client_id.as_deref().unwrap_or("{device}").replace("{device}", &device),
+            login: mqtt.user.clone().map(|user| (user, password.unwrap_or_default())),
+            will: Some(status(&topics, "offline")),
+            keep_alive: mqtt.keep_alive.map_or(KEEP_ALIVE, |every| every.0),
+            max_packet: mqtt.max_packet.unwrap_or(MAX_PACKET).min(if aws { AWS_PACKET } else { u32::MAX }),
+        };
+        Ok(Some(Self { broker, tls, hello, topics, device, aws }))
+    }
+}
+
+/// Whether the device is there, as the broker keeps it.
+fn status(topics: &Topics, word: &str) -> Message {
+    Message { topic: topics.status(), payload: word.into(), retain: true, ..Message::default() }
+}
+
 /// Begins, where a broker is configured: beside a daemon, which it tells of and asks.
 ///
 /// # Errors
 /// When a file of the configuration cannot be read, or nothing can be kept.
 pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Option<Mqtt>, MqttError> {
     let mqtt = &config.mqtt;
-    let Some(broker) = mqtt.url.as_deref().and_then(Broker::parse) else { return Ok(None) };
-    let tls = if broker.tls { Some(tls::config(mqtt)?) } else { None };
-    let password = mqtt.password_file.as_deref().map(tls::password).transpose()?;
-    let login = mqtt.user.clone().map(|user| (user, password.unwrap_or_default()));
-    if login.is_some() && !broker.tls && !is_this_machine(&broker.host) {
+    let Some(own) = Own::of(config)? else { return Ok(None) };
+    let Own { broker, tls, hello, topics, device, aws } = own;
+    if hello.login.is_some() && !broker.tls && !is_this_machine(&broker.host) {
         tracing::warn!("the password for the MQTT broker at {} is sent as it is: mqtts:// would hide it", broker.host);
     }
-    let device = config.device_id();
-    let prefix = mqtt.prefix.as_deref().unwrap_or(PREFIX);
-    let topics = Topics::new(prefix, &device, mqtt.fleet.as_deref(), &mqtt.groups);
-    let client_id = mqtt.client_id.as_deref().unwrap_or("{device}").replace("{device}", &device);
-    let aws = mqtt.profile == Some(Profile::AwsIot);
-    let max_packet = mqtt.max_packet.unwrap_or(MAX_PACKET).min(if aws { AWS_PACKET } else { u32::MAX });
-    let status =
-        |word: &str| Message { topic: topics.status(), payload: word.into(), retain: true, ..Message::default() };
-    let hello = Hello {
-        client_id: client_id.clone(),
-        login,
-        will: status("offline"),
-        keep_alive: mqtt.keep_alive.map_or(KEEP_ALIVE, |every| every.0),
-        max_packet,
-    };
+    let max_packet = hello.max_packet;
     let origin = Instant::now();
     let seed = {
         use std::hash::{BuildHasher as _, Hasher as _};
         std::collections::hash_map::RandomState::new().build_hasher().finish()
     };
+    let pictures: Vec<(String, String)> =
+        config.source.iter().filter_map(|source| Some((source.topic.clone()?, source.name.clone()))).collect();
     let mut filters = topics.filters();
+    for (filter, _) in &pictures {
+        if !filters.contains(filter) {
+            filters.push(filter.clone());
+        }
+    }
     filters.extend(mqtt.home_assistant.then(|| discovery::BIRTH.to_owned()));
     let setup = Setup {
-        client_id,
+        client_id: hello.client_id.clone(),
         filters,
         rate: aws.then_some(AWS_RATE),
-        online: status("online"),
-        stopped: status("stopped"),
+        online: status(&topics, "online"),
+        stopped: status(&topics, "stopped"),
         seed,
     };
     let queue = Queue::new(Outbox::open(data_dir, mqtt.outbox_mib.unwrap_or(OUTBOX_MIB) << 20)?)?;
@@ -147,7 +180,7 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         waker: waker.clone(),
         view: Mutex::new(Some(Arc::clone(&view))),
         predictions: mqtt.predictions,
-        full: Default::default(),
+        full: AtomicU64::new(0),
         fares: Mutex::default(),
         stage: Stage::new("mqtt", Duration::from_mins(1)),
     });
@@ -169,6 +202,8 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         topics,
         device,
         operator: Operator::start(handle, most, &answered)?,
+        pictures,
+        posted: Arc::clone(&handle.posted),
         most,
         origin,
         names: Names::new(),
@@ -176,6 +211,7 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         view,
         spread: Vec::new(),
         ignored: 0,
+        shed: 0,
     };
     let thread = std::thread::Builder::new().name("mqtt".to_owned()).spawn(move || thread.run())?;
     running.beside().settle(Arc::clone(&post) as Arc<_>);

@@ -18,6 +18,7 @@ mod inspection;
 mod install;
 mod key;
 mod learning_curve;
+mod mqtt;
 mod sample;
 mod task;
 
@@ -41,6 +42,7 @@ pub use inspection::{ClassifierRecord, FeatureRecord, InspectionRecord, PortReco
 pub use install::{InstallRecord, IssueRecord, SignedExportRecord};
 pub use key::{DeviceKeyRecord, TrustedKeyRecord};
 pub use learning_curve::{CurvePointRecord, EstimateRecord, LearningCurveRecord};
+pub use mqtt::{MqttDeviceRecord, MqttMessageRecord, MqttSubscriptionRecord, MqttTestRecord};
 pub use sample::{
     AddRecord, ClaimRecord, ForgetRecord, SampleDetailRecord, SampleExportRecord, SampleRecord, SuspectRecord,
     UsefulRecord,

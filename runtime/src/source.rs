@@ -109,7 +109,7 @@ pub fn open(config: &config::Source) -> Box<dyn Source> {
         config::SourceKind::Camera => camera::open(config),
         config::SourceKind::Command => Box::new(command::Command::new(config)),
         config::SourceKind::Folder => Box::new(folder::Folder::new(config)),
-        config::SourceKind::Http => Box::new(posted::Posted::new()),
+        config::SourceKind::Http | config::SourceKind::Mqtt => Box::new(posted::Posted::new()),
         config::SourceKind::Replay => Box::new(replay::Replay::new(config)),
     }
 }

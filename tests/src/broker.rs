@@ -34,6 +34,8 @@ pub enum Do {
     Send(Box<Publish>),
     /// Closes the connection.
     HangUp,
+    /// Says that somebody else has connected under the same id, and closes the connection.
+    TakeOver,
 }
 
 /// Something that was said.
@@ -155,6 +157,8 @@ impl Client {
                     }
                     Do::Send(publish) => self.write(&Packet::Publish(*publish))?,
                     Do::HangUp => return Ok(()),
+                    // The shortest DISCONNECT with a reason; rumqttc writes none.
+                    Do::TakeOver => return self.stream.write_all(&[0xe0, 1, 0x8e]),
                 }
             }
         }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use acclimate_tests::daemon::Daemon;
 use acclimate_tests::device::Device;
 use acclimate_tests::picture;
+use acclimate_tests::program::Running;
+use acclimate_tests::skip::soak;
 use serde_json::{Value, json};
 
 /// A device with a head that nobody doubts and a key to sign it with.
@@ -105,7 +107,7 @@ fn labels_that_agree_prove_it_and_a_device_that_can_judge_does_so_at_once() {
     assert_eq!(install(&door, &signed(&press, "again.signed"), 0)["unproved"], true);
     door.add_folders(&door.draw("own", 8, 3));
     let adapted = door.run(["adapt", "parts", "--json"]).json();
-    assert!(adapted["taken_back"].is_null(), "{adapted}");
+    assert_eq!((&adapted["taken_back"], &adapted["proved"]), (&Value::Null, &json!(1)), "{adapted}");
     let after = door.json(["head", "list", "parts"]);
     assert_eq!(after[0]["unproved"], false, "{after}");
 }
@@ -224,4 +226,38 @@ fn a_running_daemon_takes_heads_in_and_shows_whose_they_are() {
     flipped[300] ^= 1;
     assert_eq!(install(&gate, &gate.file("flipped.signed", &flipped), 3)["verdict"], "rejected");
     let _ended = daemon.end().expect(0);
+}
+
+#[test]
+fn kill_9_within_an_install_leaves_the_head_before_or_the_new_one_and_it_can_be_installed_again() {
+    let (press, gate) = (taught(), Device::with_task());
+    trust(&gate, "press-7", &press);
+    gate.add_folders(&gate.draw("own", 3, 3));
+    let _ = gate.run(["adapt", "parts"]).expect(0);
+    let file = signed(&press, "parts.signed");
+    let start = |device: &Device| {
+        let words = ["head".as_ref(), "install".as_ref(), "parts".as_ref(), file.as_os_str(), "--json".as_ref()];
+        Running::start(&mut device.command(words))
+    };
+    let cycle = start(&gate.copy()).wait().expect(0).elapsed;
+    let rounds = if soak() { 200 } else { 12 };
+    let mut killed = 0;
+    for round in 0..rounds {
+        let device = gate.copy();
+        let moment = cycle.mul_f64(1.1 * f64::from(round) / f64::from(rounds));
+        let (_, was_killed) = start(&device).kill_after(moment);
+        killed += u32::from(was_killed);
+        let heads = device.json(["head", "list", "parts"]);
+        let serving: Vec<&Value> = heads.as_array().unwrap().iter().filter(|head| head["in_service"] == true).collect();
+        assert_eq!(serving.len(), 1, "{moment:?}: {heads}");
+        let installed = serving[0]["origin"] == "installed";
+        assert_eq!(
+            heads.as_array().unwrap().len(),
+            if installed { 2 } else { 1 },
+            "{moment:?}: all of it or nothing, {heads}"
+        );
+        let again = install(&device, &file, if installed { 3 } else { 0 });
+        assert_eq!(again["reasons"][0] == "in_service", installed, "{moment:?}: {again}");
+    }
+    assert!(killed > 0, "no moment was within an install");
 }

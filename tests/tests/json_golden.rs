@@ -6,10 +6,13 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use acclimate_tests::broker::{self, Broker};
 use acclimate_tests::daemon::Daemon;
 use acclimate_tests::device::Device;
 use acclimate_tests::picture;
 use acclimate_tests::program::Running;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{PubAckReason, Publish};
 use serde_json::Value;
 
 use crate::adjust::dark;
@@ -127,6 +130,17 @@ fn every_json_output_is_like_its_example() {
     let wrong = device.file("wrong.toml", b"[htp]\n[[source]]\nname = \"yard\"\nkind = \"kamera\"\n");
     golden.check(&device, 1, "config-check-wrong", &["config", "check", wrong.to_str().unwrap()]);
     golden.check(&device, 0, "config-show", &["--config", right, "config", "show"]);
+    let broker = Broker::start(|event| match event {
+        broker::Event::Published(..) => vec![broker::Do::Acknowledge(PubAckReason::Success)],
+        broker::Event::Subscribed(filters) if filters[0].ends_with("/status") => {
+            let status = Publish::new("acclimate/press-7/status", QoS::AtMostOnce, "online", None);
+            vec![broker::Do::Send(Box::new(status))]
+        }
+        _ => Vec::new(),
+    });
+    let mqtt = device.file("mqtt.toml", format!("[device]\nid = \"press-7\"\n{}", broker.section()).as_bytes());
+    golden.check(&device, 0, "mqtt-test", &["--config", mqtt.to_str().unwrap(), "mqtt", "test"]);
+    golden.check(&device, 0, "mqtt-discover", &["--config", mqtt.to_str().unwrap(), "mqtt", "discover"]);
     golden.check(&device, 0, "bench", &["bench", "--pictures", "10"]);
     let cases = ["--head", "ridge", "--samples", "50", "--samples", "60", "--dim", "160", "--classes", "2"];
     golden.check(&device, 0, "bench-fit", &[&["bench", "fit", "--alone"], &cases[..]].concat());

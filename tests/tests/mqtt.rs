@@ -214,6 +214,9 @@ fn commands_that_are_wrong_retained_or_repeated_are_answered_ignored_and_done_on
     listener.wait_for(seen, |heard, payload| heard == topic("rsp/label") && payload.contains("\"transaction\":7"));
     assert!(labelled(&listener) > before);
     assert_eq!(open(&daemon.status()), json!(7), "it is answered again and not done again");
+    broker.publish(&topic("cmd/label"), label, &["-D", "publish", "response-topic", "answers/again"]);
+    let (_, answer) = listener.wait_for_json(seen, "answers/again");
+    assert_eq!((&answer["status"], &answer["transaction"]), (&json!("ok"), &json!(7)), "{answer}");
     let picture = gate.device.file("shown.png", &picture::draw(1, 7)).display().to_string();
     let of = [
         "-f",
@@ -243,5 +246,142 @@ fn commands_that_are_wrong_retained_or_repeated_are_answered_ignored_and_done_on
     broker.publish(&topic("cmd/picture"), "{}", &[]);
     let (_, answer) = listener.wait_for_json(seen, &topic("rsp/picture"));
     assert!(answer["status"] == json!("error") || answer["data"]["base64"].is_string(), "{answer}");
+    let _ = daemon.end().expect(0);
+}
+
+#[test]
+fn the_command_line_says_what_the_broker_allows_and_what_is_said_there() {
+    if !mosquitto::found() {
+        return;
+    }
+    let broker = Broker::start(Setup { closed: true, persistent: false });
+    let gate = Gate::new();
+    let config = gate.config(&broker.section()).display().to_string();
+    let tested = gate.device.json(["--config", &config, "mqtt", "test"]);
+    assert_eq!((&tested["subscriptions"][0]["refused"], &tested["refused"]), (&Value::Null, &Value::Null), "{tested}");
+    assert!(tested["acknowledged_ms"].is_number(), "{tested}");
+    // Another's certificate may not do what this device may.
+    let foreign = gate.device.path("acclimate.toml");
+    let text = std::fs::read_to_string(&foreign).unwrap().replace("id = \"press-7\"", "id = \"press-8\"");
+    let foreign = gate.device.file("foreign.toml", text.as_bytes()).display().to_string();
+    let refused = gate.device.run(["--config", &foreign, "mqtt", "test"]).expect(1);
+    // Mosquitto hangs up at what a client may not publish, or refuses it.
+    assert!(refused.stdout.contains("publish to acclimate/press-8/event/test: no: "), "{}", refused.stdout);
+    let watching = acclimate_tests::program::Running::start(
+        gate.device.command(["--config", &config, "mqtt", "watch"]).arg("--json"),
+    );
+    broker.publish(&topic("cmd/probe"), "hello", &["-r"]);
+    watching.wait_until(|| watching.said().contains("\"payload\":\"hello\""));
+    let _killed = watching.kill_after(std::time::Duration::ZERO);
+}
+
+#[test]
+fn pictures_that_others_publish_are_looked_at() {
+    if !mosquitto::found() {
+        return;
+    }
+    let broker = Broker::start(Setup::default());
+    let gate = Gate::new();
+    let source = "[[source]]\nname = \"gatehouse\"\nkind = \"mqtt\"\ntopic = \"cameras/+/jpg\"\n";
+    let config = gate.config(&broker.section());
+    let text = std::fs::read_to_string(&config).unwrap().replace("source = \"yard\"", "source = \"gatehouse\"");
+    let config = gate.device.file("published.toml", format!("{text}{source}").as_bytes());
+    let listener = broker.listen(&[&topic("#")], &[]);
+    let daemon = Daemon::start(&gate.device, &config);
+    wait_until_online(&listener, 0);
+    for class in [1, 0] {
+        let picture = gate.device.file("published.png", &picture::draw(class, 70_000)).display().to_string();
+        let mut command = Command::new("mosquitto_pub");
+        let arguments = ["-q", "1", "-t", "cameras/gatehouse/jpg", "-f", &picture];
+        assert!(command.args(broker.arguments()).args(arguments).status().unwrap().success());
+        let expected = json!(["open", "closed"][class]);
+        listener.wait_for(0, |heard, payload| {
+            let said: Value = serde_json::from_str(payload).unwrap_or_default();
+            heard == topic("gate/prediction") && said["class"] == expected && said["source"] == json!("gatehouse")
+        });
+    }
+    let _ = daemon.end().expect(0);
+}
+
+#[test]
+fn a_broker_that_comes_back_without_what_it_kept_is_told_everything_again_and_listened_to() {
+    if !mosquitto::found() {
+        return;
+    }
+    let mut broker = Broker::start(Setup::default());
+    let mut gate = Gate::new();
+    let listener = broker.listen(&[&topic("#")], &[]);
+    let mut daemon = Daemon::start(&gate.device, &gate.config(&broker.section()));
+    wait_until_online(&listener, 0);
+    gate.show(0);
+    listener.wait_for(0, |heard, payload| heard == topic("gate/state") && payload.contains("\"open\""));
+    broker.kill();
+    daemon.wait_until(|view| view["degraded"].to_string().contains("the MQTT broker is not connected"));
+    // Whoever is not there is told later.
+    gate.show(1);
+    daemon.wait_until(|view| view["sources"][0]["frames"] == json!(2));
+    broker.again();
+    let listener = broker.listen(&[&topic("#")], &[]);
+    let from = wait_until_online(&listener, 0);
+    listener.wait_for(from, |heard, payload| heard == topic("gate/state") && payload.contains("\"closed\""));
+    listener
+        .wait_for(0, |heard, payload| heard == topic("gate/prediction") && payload.contains("\"class\":\"closed\""));
+    broker.publish(&topic("cmd/health"), "{}", &[]);
+    let (_, health) = listener.wait_for_json(0, &topic("rsp/health"));
+    assert_eq!(health["status"], json!("ok"), "{health}");
+    daemon.wait_until(|view| view["degraded"] == json!([]));
+    // And who is killed is said to be gone.
+    let _ = daemon.kill_after(std::time::Duration::ZERO);
+    listener.wait_for(0, |heard, payload| heard == topic("status") && payload == "offline");
+}
+
+#[test]
+fn a_broker_that_is_not_trusted_and_one_that_does_not_trust_us_are_not_spoken_to() {
+    if !mosquitto::found() {
+        return;
+    }
+    let (broker, other) =
+        (Broker::start(Setup { closed: true, persistent: false }), Setup { closed: true, persistent: false });
+    let other = Broker::start(other);
+    let gate = Gate::new();
+    let (ours, theirs) = (broker.path("ca.pem").display().to_string(), other.path("ca.pem").display().to_string());
+    let text = broker.section().replace(&ours, &theirs);
+    let config = gate.device.file("foreign.toml", format!("[device]\nid = \"press-7\"\n{text}").as_bytes());
+    let test = |config: &std::path::Path| {
+        let finished =
+            gate.device.run(["--config".as_ref(), config.as_os_str(), "mqtt".as_ref(), "test".as_ref()]).expect(1);
+        finished.stderr
+    };
+    let said = test(&config);
+    assert!(said.contains("certificate") && said.contains("`ca`"), "{said}");
+    let without: String = broker
+        .section()
+        .lines()
+        .filter(|line| !line.starts_with("cert") && !line.starts_with("key"))
+        .fold(String::new(), |text, line| text + line + "\n");
+    let config = gate.device.file("nobody.toml", format!("[device]\nid = \"press-7\"\n{without}").as_bytes());
+    let said = test(&config);
+    assert!(said.contains("`cert`"), "{said}");
+}
+
+#[test]
+fn a_command_for_a_group_of_a_fleet_is_this_devices_too_and_waits_for_its_share_of_the_time() {
+    if !mosquitto::found() {
+        return;
+    }
+    let broker = Broker::start(Setup::default());
+    let gate = Gate::new();
+    let listener = broker.listen(&[&topic("#")], &[]);
+    let section = format!("{}fleet = \"plant-3\"\ngroups = [\"hall-2\"]\n", broker.section());
+    let daemon = Daemon::start(&gate.device, &gate.config(&section));
+    wait_until_online(&listener, 0);
+    for of in ["acclimate/fleet/plant-3", "acclimate/fleet/plant-3/group/hall-2"] {
+        let payload = json!({ "transaction": of, "spread": "500ms" }).to_string();
+        broker.publish(&format!("{of}/cmd/health"), &payload, &[]);
+        listener.wait_for(0, |heard, payload| {
+            let answer: Value = serde_json::from_str(payload).unwrap_or_default();
+            heard == topic("rsp/health") && answer["transaction"] == json!(of) && answer["device"] == json!("press-7")
+        });
+    }
     let _ = daemon.end().expect(0);
 }

@@ -221,6 +221,7 @@ fn verdict(
     // What was not known yet when it was written, or is not of the numbers.
     again.generation = stored.generation;
     again.taken_back = stored.taken_back;
+    again.proved = stored.proved;
     let mut stored = AdaptationRecord { learning_curve: None, seconds: Seconds::default(), ..stored.clone() };
     stored.candidates.retain(|candidate| candidate.skipped.is_none());
     // Numbers that were text once are rounded as text is read.

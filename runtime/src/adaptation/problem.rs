@@ -457,6 +457,7 @@ impl<'a> Problem<'a> {
             in_service: in_service.as_ref().map(write),
             taken_back: None,
             nuisance: proposal.and_then(Proposal::nuisance).map(|nuisance| nuisance.directions().nrows()),
+            proved: None,
             comparison: verdict.comparison.map(Into::into),
             candidates: proposal.map_or_else(Vec::new, |proposal| {
                 let records = proposal.candidates.iter().enumerate();

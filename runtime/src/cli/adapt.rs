@@ -139,6 +139,9 @@ pub fn verdict(record: &AdaptationRecord) -> String {
             "\ngeneration {generation} was taken back, which no labels had proved: those that there are now speak against it"
         );
     }
+    if let Some(generation) = record.proved {
+        let _ = write!(words, "\ngeneration {generation}, of another device, is proved: the labels here speak for it");
+    }
     for reason in &record.because {
         let _ = write!(words, "\nbecause: {reason}");
     }

@@ -5,6 +5,7 @@
 mod head;
 mod key;
 mod learning;
+mod mqtt;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use self::head::Head;
 pub use self::key::Key;
 pub use self::learning::{Adapt, Adjust, HeadKind, Tune, Weighting};
+pub use self::mqtt::Mqtt;
 
 /// Let a deployed device learn its own site: adapt the classifier head of a frozen backbone, prove it, put it in service.
 #[derive(Debug, Parser)]
@@ -136,6 +138,9 @@ pub enum Command {
     /// List the cameras of this machine
     #[command(subcommand)]
     Camera(Camera),
+    /// Say what the configured MQTT broker allows, and what is said there
+    #[command(subcommand)]
+    Mqtt(Mqtt),
     /// Check the configuration, print one to start from, its JSON Schema, and what holds with where it comes from
     #[command(subcommand)]
     Config(Config),

@@ -1,6 +1,7 @@
 //! `doctor`: what works here, tried and not guessed, and what to do about what does not. The checks lie in files of
 //! their own, by what they look at.
 
+mod broker;
 mod devices;
 mod engines;
 mod machine;
@@ -36,6 +37,7 @@ pub fn run(context: &Context, args: &args::Doctor) -> anyhow::Result<Outcome> {
         ("tract", engines::engine(context, EngineChoice::Tract)),
         ("models", engines::models(context, args.checksums)),
         ("cameras", devices::cameras(Path::new("/dev"), Path::new("/sys/class/video4linux"))),
+        ("mqtt broker", broker::broker(&context.config)),
         ("serial ports", devices::serial_ports(Path::new("/dev"))),
     ];
     let mut broken = false;

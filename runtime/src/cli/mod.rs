@@ -18,6 +18,7 @@ mod head;
 mod key;
 mod manifest;
 mod model;
+mod mqtt;
 mod page;
 mod run;
 mod sample;
@@ -140,6 +141,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             Ok(Outcome::Done)
         }
         Command::Model(command) => model::run(&context, command),
+        Command::Mqtt(command) => mqtt::run(&context, command),
         Command::Page { lan } => page::run(&context, *lan),
         Command::Run => run::run(&context),
         Command::Sample(command) => sample::run(&context, command),

@@ -3,7 +3,7 @@
 use super::document::Place;
 use super::mistake::nearest;
 use super::section::Reading;
-use super::source::Source;
+use super::source::{Source, SourceKind};
 use super::task::Task;
 
 /// What was read, with the places that a mistake would point to.
@@ -16,7 +16,7 @@ pub(super) struct Found {
 }
 
 /// Notes what does not fit. Unless every source was understood, a missing one is not noted.
-pub(super) fn across(reading: &mut Reading, found: &Found, sources_whole: bool) {
+pub(super) fn across(reading: &mut Reading, found: &Found, sources_whole: bool, broker: bool) {
     twice(reading, "source", found.sources.iter().map(|(place, _, source)| (*place, source.name.as_str())));
     twice(reading, "task", found.tasks.iter().map(|(place, _, task)| (*place, task.name.as_str())));
     let devices =
@@ -28,6 +28,15 @@ pub(super) fn across(reading: &mut Reading, found: &Found, sources_whole: bool) 
             let expected = "expected another device: several tasks may look at one source".to_owned();
             reading.wrong(*place, format!("source.{}.device", source.name), message, expected);
         }
+    }
+    for (place, _, source) in found.sources.iter().filter(|(_, _, source)| source.kind == SourceKind::Mqtt && !broker) {
+        let message = format!("source `{}` takes its pictures from a broker, and there is none", source.name);
+        reading.wrong(
+            *place,
+            format!("source.{}.kind", source.name),
+            message,
+            "expected url = \"…\" in [mqtt]".to_owned(),
+        );
     }
     let names: Vec<&str> = found.sources.iter().map(|(_, _, source)| source.name.as_str()).collect();
     for (_, places, task) in &found.tasks {

@@ -54,7 +54,7 @@ pub struct Mqtt {
 #[derive(Clone, Copy, Debug, JsonSchema, PartialEq, Eq)]
 #[schemars(rename_all = "kebab-case")]
 pub enum Profile {
-    /// AWS IoT Core.
+    /// `AWS IoT Core`.
     AwsIot,
 }
 

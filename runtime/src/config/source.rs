@@ -22,6 +22,9 @@ pub struct Source {
     /// Of `folder` and `replay`: the folder.
     #[schemars(default)]
     pub path: Option<PathBuf>,
+    /// Of `mqtt`: the topic to which pictures are published; `+` and `#` stand for parts of it.
+    #[schemars(default)]
+    pub topic: Option<String>,
     /// Of `command`: the program and its arguments.
     #[schemars(default)]
     pub argv: Vec<String>,
@@ -66,6 +69,7 @@ impl Source {
             kind,
             device: None,
             path: None,
+            topic: None,
             argv: Vec::new(),
             format: None,
             size: None,
@@ -97,7 +101,7 @@ impl Source {
             }
             (SourceKind::Http, None) => None,
             (SourceKind::Http, Some(_)) => return Err("a source of kind `http` has no device".to_owned()),
-            (SourceKind::Command | SourceKind::Folder | SourceKind::Replay, _) => {
+            (SourceKind::Command | SourceKind::Folder | SourceKind::Mqtt | SourceKind::Replay, _) => {
                 let kind = kind.word();
                 return Err(format!("a source of kind `{kind}` is declared in the configuration, as [[source]]"));
             }
@@ -137,6 +141,8 @@ pub enum SourceKind {
     Folder,
     /// Pictures that are posted.
     Http,
+    /// Pictures that others publish to the broker.
+    Mqtt,
     /// The files of a folder, over and over.
     Replay,
 }
@@ -187,18 +193,20 @@ pub enum Trigger {
     Request,
 }
 
-const KINDS: [(&str, SourceKind); 5] = [
+const KINDS: [(&str, SourceKind); 6] = [
     ("camera", SourceKind::Camera),
     ("command", SourceKind::Command),
     ("folder", SourceKind::Folder),
     ("http", SourceKind::Http),
+    ("mqtt", SourceKind::Mqtt),
     ("replay", SourceKind::Replay),
 ];
 
 /// Keys that some kinds know, with which.
-const ELSEWHERE: [(&str, &str); 10] = [
+const ELSEWHERE: [(&str, &str); 11] = [
     ("device", "is a key of kind \"camera\""),
     ("path", "is a key of kinds \"folder\" and \"replay\""),
+    ("topic", "is a key of kind \"mqtt\""),
     ("argv", "is a key of kind \"command\""),
     ("format", "is a key of kind \"command\""),
     ("size", "is a key of kinds \"camera\" and \"command\""),
@@ -214,8 +222,8 @@ const LARGEST: u64 = 16_384;
 pub(super) fn read(mut section: Section<'_>) -> Option<Source> {
     let name = section.name("name");
     let name = section.needs("name", name, "1 to 64 of a-z, 0-9 and -");
-    let kinds = "\"camera\", \"command\", \"folder\", \"http\" or \"replay\"";
-    if let Some(later @ ("mqtt" | "serial")) = section.written("kind") {
+    let kinds = "\"camera\", \"command\", \"folder\", \"http\", \"mqtt\" or \"replay\"";
+    if let Some(later @ "serial") = section.written("kind") {
         let message = format!("sources of kind \"{later}\" are not in this version");
         section.refuse("kind", message, kinds);
         // Its keys are not known either.
@@ -234,6 +242,18 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Source> {
         source.path = section.text("path", "the path of a folder").map(PathBuf::from);
         if kind.is_some() {
             let _ = section.needs("path", source.path.as_ref(), "the folder with the pictures");
+        }
+    }
+    if is(&[SourceKind::Mqtt]) {
+        let expected = "a topic, such as \"cameras/yard/jpg\", in which a part may be + and the end #";
+        source.topic = section.read("topic", expected, |value| {
+            let usable = |topic: &&str| {
+                topic.len() <= 1024 && !topic.contains(char::is_control) && rumqttc::v5::mqttbytes::valid_filter(topic)
+            };
+            super::section::text(value).filter(usable).map(str::to_owned)
+        });
+        if kind.is_some() {
+            let _ = section.needs("topic", source.topic.as_ref(), "the topic to which pictures are published");
         }
     }
     if is(&[SourceKind::Folder]) {

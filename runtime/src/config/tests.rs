@@ -53,12 +53,12 @@ fn every_key_is_optional() {
 
 #[test]
 fn the_default_file_passes_and_so_it_does_with_every_key_in_force() {
-    use SourceKind::{Camera, Command, Folder, Http, Replay};
+    use SourceKind::{Camera, Command, Folder, Http, Mqtt, Replay};
     let bare = Config::parse(DEFAULT).unwrap();
     assert!(bare.source.is_empty() && bare.device.id.is_none());
     let full = Config::parse(&uncommented()).unwrap();
     let kinds: Vec<SourceKind> = full.source.iter().map(|source| source.kind).collect();
-    assert_eq!(kinds, [Camera, Command, Folder, Http, Replay]);
+    assert_eq!(kinds, [Camera, Command, Folder, Http, Mqtt, Replay]);
     assert_eq!(full.source[0].mask, [[[0.0, 0.0], [0.3, 0.0], [0.0, 0.3]]]);
     assert_eq!(full.source[1].size, Some([640, 480]));
     assert_eq!(full.task[0].from[0].crop, Some([0.71, 0.40, 0.18, 0.22]));
@@ -226,6 +226,11 @@ fn a_source_knows_the_keys_of_its_kind() {
     wrong("[[source]]\nname = \"a\"\nkind = \"folder\"", 1, "source.a.path", &["has no `path`"]);
     wrong("[[source]]\nname = \"a\"\nkind = \"command\"\nargv = []", 4, "source.a.argv", &["a program"]);
     wrong("[[source]]\nname = \"a\"\nkind = \"command\"", 1, "source.a.argv", &["has no `argv`"]);
+    let mqtt = "[[source]]\nname = \"a\"\nkind = \"mqtt\"";
+    let with_broker = format!("[mqtt]\nurl = \"mqtt://b\"\n{mqtt}");
+    wrong(&with_broker, 3, "source.a.topic", &["has no `topic`"]);
+    wrong(&format!("{with_broker}\ntopic = \"a/#/b\""), 6, "source.a.topic", &["a part may be +"]);
+    wrong(&format!("{mqtt}\ntopic = \"a/+\""), 2, "source.a.kind", &["there is none", "[mqtt]"]);
     let raw = "[[source]]\nname = \"a\"\nkind = \"command\"\nargv = [\"x\"]\nformat = \"rgb\"";
     wrong(raw, 1, "source.a.size", &["has no `size`"]);
 }

@@ -20,7 +20,7 @@ pub struct Notice {
     /// The source, if it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// Of another device's head, why it was refused or used: a token.
+    /// Of another device's head, why it was refused, used or taken back: a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// In words.

@@ -14,11 +14,17 @@ pub(super) fn needs_a_restart(before: &Config, config: &Config) -> Vec<&'static 
         found.map(|task| (task.backbone.clone(), task.classes.clone()))
     };
     let tasks = config.task.iter().any(|of| task(config, &of.name) != task(before, &of.name));
+    // The broker is asked once what is listened to.
+    let topics = |config: &Config| {
+        let of = |source: &config::Source| source.topic.clone().map(|topic| (topic, source.name.clone()));
+        config.source.iter().filter_map(of).collect::<Vec<_>>()
+    };
     let parts = [
         ("[backbone]", differ(&before.backbone, &config.backbone)),
         ("[device]", differ(&before.device, &config.device)),
         ("[http]", differ(&before.http, &config.http)),
         ("[mqtt]", differ(&before.mqtt, &config.mqtt)),
+        ("[[source]] of kind mqtt", topics(before) != topics(config)),
         ("[[task]]", tasks),
     ];
     parts.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
@@ -62,6 +68,11 @@ mod tests {
                 "[http]\nlisten = \"127.0.0.1:1\"\n[device]\nid = \"a\"\n{source}{task}classes = [\"a\"]\n"
             )),
             ["[device]", "[http]", "[[task]]"]
+        );
+        let published = "[[source]]\nname = \"b\"\nkind = \"mqtt\"\ntopic = \"cameras/b\"\n";
+        assert_eq!(
+            changed(&format!("[mqtt]\nurl = \"mqtt://broker\"\n{source}{published}{task}")),
+            ["[mqtt]", "[[source]] of kind mqtt"]
         );
         assert_eq!(changed(&format!("[mqtt]\nurl = \"mqtt://broker\"\n{source}{task}")), ["[mqtt]"]);
     }

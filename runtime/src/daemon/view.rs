@@ -30,7 +30,7 @@ pub struct View {
 pub struct SourceView {
     /// Its name.
     pub name: String,
-    /// `camera`, `folder`, `http`, `command` or `replay`.
+    /// `camera`, `command`, `folder`, `http`, `mqtt` or `replay`.
     pub kind: String,
     /// Whether it was added while the daemon ran, and not by the configuration: then it can be removed so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

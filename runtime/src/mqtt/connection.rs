@@ -33,7 +33,7 @@ pub(super) struct Hello {
     pub(super) client_id: String,
     pub(super) login: Option<(String, String)>,
     /// What the broker says when we are gone.
-    pub(super) will: Message,
+    pub(super) will: Option<Message>,
     pub(super) keep_alive: Duration,
     /// The largest packet that is taken.
     pub(super) max_packet: u32,
@@ -129,8 +129,10 @@ impl Connection {
             clean_start: false,
             properties: Some(properties),
         };
-        let Message { topic, payload, retain, .. } = hello.will.clone();
-        let will = LastWill::new(topic, payload, QoS::AtLeastOnce, retain, None);
+        let will = hello.will.clone();
+        let will = will.map(|Message { topic, payload, retain, .. }| {
+            LastWill::new(topic, payload, QoS::AtLeastOnce, retain, None)
+        });
         let login = hello.login.as_ref().map(|(user, password)| Login::new(user, password));
         let mut connection = Self {
             up: false,
@@ -146,7 +148,7 @@ impl Connection {
             flying: BTreeMap::new(),
             heard: VecDeque::new(),
         };
-        connection.write(&Packet::Connect(connect, Some(will), login), now);
+        connection.write(&Packet::Connect(connect, will, login), now);
         connection
     }
 

@@ -56,7 +56,12 @@ pub(super) struct Order {
 }
 
 /// Understands a command. Whoever is not understood is told so.
-pub(super) fn read(verb: &str, received: &Received, reply: Reply, view: &View) -> Result<Order, (Reply, CommandError)> {
+pub(super) fn read(
+    verb: &str,
+    received: &Received,
+    reply: Reply,
+    view: &View,
+) -> Result<Order, Box<(Reply, CommandError)>> {
     let mut reply = reply;
     let parsed = parse(verb, received, &mut reply, view);
     match parsed {
@@ -67,7 +72,7 @@ pub(super) fn read(verb: &str, received: &Received, reply: Reply, view: &View) -
             let wait = waits(&view.device, received, spread);
             Ok(Order { what, key, reply, wait })
         }
-        Err(error) => Err((reply, error)),
+        Err(error) => Err(Box::new((reply, error))),
     }
 }
 
@@ -219,7 +224,7 @@ fn name_of(transaction: &Value) -> String {
 fn hex(bytes: &[u8]) -> String {
     // Names of any length, remembered at no great one.
     let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 fn invalid(words: String) -> CommandError {

@@ -305,7 +305,7 @@ impl Outbox {
                 self.connection.prepare("SELECT key, topic, correlation, media FROM commands WHERE payload IS NULL")?;
             let rows = statement.query_map([], |row| {
                 let (topic, correlation, media) = (row.get(1)?, row.get(2)?, row.get(3)?);
-                Ok((row.get(0)?, Message { topic, correlation, media, ..Message::default() }))
+                Ok((row.get(0)?, Message { topic, media, correlation, ..Message::default() }))
             })?;
             rows.collect()
         };

@@ -28,7 +28,7 @@ const LAST_RETRY: Duration = Duration::from_mins(1);
 const GOOD: Duration = Duration::from_secs(10);
 /// From SUBSCRIBE to SUBACK.
 const LISTEN_WITHIN: Duration = Duration::from_secs(15);
-/// Filters in one SUBSCRIBE, as AWS IoT has it.
+/// Filters in one SUBSCRIBE, as `AWS IoT` has it.
 const FILTERS: usize = 8;
 /// Messages on their way at a time.
 const WINDOW: usize = 16;
@@ -47,6 +47,9 @@ const REFUSALS: usize = 16;
 
 /// How it is said that there is no connection.
 pub(super) const NOT_CONNECTED: &str = "the MQTT broker is not connected";
+
+/// Where it stands that another device has the same id.
+const CLIENT_ID: &str = "client id";
 
 /// Tags of values are those with this bit, the others are numbers of what is owed.
 const VALUE: u64 = 1 << 63;
@@ -288,6 +291,10 @@ impl Session {
         match refused {
             None => {
                 self.refusals.remove(&topic);
+                // Nobody throws the other out any more.
+                if matches!(self.phase, Phase::Up { since } if now.saturating_sub(since) >= GOOD) {
+                    self.refusals.remove(CLIENT_ID);
+                }
                 if tag & VALUE == 0 {
                     self.arrived.push(tag);
                     self.progress = true;
@@ -346,7 +353,7 @@ impl Session {
                 "another device has connected as `{}`: give one of them another `id` in [device], or `client_id` in [mqtt]",
                 self.setup.client_id
             );
-            self.refuse("client id", why.clone());
+            self.refuse(CLIENT_ID, why.clone());
             // Whoever comes back at once throws the other one out.
             wait = wait.max(LAST_RETRY / 2);
         }
@@ -402,7 +409,7 @@ impl Session {
         wait.mul_f64(0.5 + self.uniform() / 2.0)
     }
 
-    /// SplitMix64.
+    /// `SplitMix64`.
     fn uniform(&mut self) -> f64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.random;
@@ -432,7 +439,10 @@ impl Session {
     /// What is to be done now.
     pub(super) fn poll(&mut self, owed: &mut dyn Owes, now: Duration) -> Vec<Do> {
         match self.phase {
-            Phase::Resting { .. } | Phase::Opening if self.ending.is_some() => self.finish(),
+            Phase::Resting { .. } | Phase::Opening | Phase::Listening { .. } if self.ending.is_some() => {
+                self.doing.push(Do::Close);
+                self.finish();
+            }
             Phase::Resting { until } if now >= until => {
                 self.phase = Phase::Opening;
                 self.doing.push(Do::Open);

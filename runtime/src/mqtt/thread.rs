@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rumqttc::v5::mqttbytes::matches;
 use serde_json::json;
 
 use super::discovery;
@@ -23,9 +24,11 @@ use crate::causes;
 use crate::config::Predictions;
 use crate::daemon::beside::{Fares, Neighbour, Told};
 use crate::daemon::command::CommandError;
+use crate::daemon::handle::Posted;
 use crate::daemon::notice::{Event, Notice, Prediction};
 use crate::daemon::stage::Stage;
 use crate::daemon::view::View;
+use crate::source::Content;
 
 /// How long it waits for anything before it looks up.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -104,6 +107,9 @@ pub(super) struct Thread<L> {
     pub(super) topics: Topics,
     pub(super) device: String,
     pub(super) operator: Operator,
+    /// Topics to which pictures are published, and the sources that take them.
+    pub(super) pictures: Vec<(String, String)>,
+    pub(super) posted: Posted,
     /// Bytes of an answer at most.
     pub(super) most: usize,
     pub(super) origin: Instant,
@@ -114,6 +120,8 @@ pub(super) struct Thread<L> {
     pub(super) spread: Vec<(Duration, Order)>,
     /// Retained commands that were ignored.
     pub(super) ignored: u64,
+    /// Pictures that their source had no room for.
+    pub(super) shed: u64,
 }
 
 /// Names of messages: unlike those of any other start.
@@ -283,6 +291,12 @@ impl<L: Link> Thread<L> {
             }
             return;
         }
+        for (_, source) in self.pictures.iter().filter(|(filter, _)| matches(&received.topic, filter)) {
+            if let Err(error) = (self.posted)(source, Content::File(received.payload.clone())) {
+                tracing::debug!("a picture of {} is not taken: {error}", received.topic);
+                self.shed += 1;
+            }
+        }
         let Some(verb) = self.topics.verb(&received.topic) else { return };
         if received.retain {
             self.ignored += 1;
@@ -292,13 +306,20 @@ impl<L: Link> Thread<L> {
         let reply = Reply::to(&self.topics, &self.device, verb, received);
         let order = match order::read(verb, received, reply, &self.view) {
             Ok(order) => order,
-            Err((reply, error)) => return self.answered(None, reply.message(&Err(error), self.most)),
+            Err(wrong) => {
+                let (reply, error) = *wrong;
+                return self.answered(None, reply.message(&Err(error), self.most));
+            }
         };
         if let Some(key) = &order.key {
             match self.queue.outbox().begin(key, &order.reply.address()) {
                 Ok(None) => {}
                 Ok(Some(Before::Begun)) => return tracing::info!("`{key}` came again while it is carried out"),
-                Ok(Some(Before::Answered(message))) => return self.answered(None, message),
+                Ok(Some(Before::Answered(message))) => {
+                    // To where he listens who asks now.
+                    let Message { topic, correlation, .. } = order.reply.address();
+                    return self.answered(None, Message { topic, correlation, ..message });
+                }
                 Err(error) => {
                     let words =
                         format!("that this was done could not be remembered, so it was not: {}", causes(&error));
@@ -350,7 +371,11 @@ impl<L: Link> Thread<L> {
             gauge("mqtt_owed_bytes", "What they take on the disk", self.queue.bytes() as f64),
             gauge("mqtt_parked_messages", "Messages that the broker refused, kept", self.session.parked() as f64),
         ];
-        let shed = vec![("mqtt_message", self.queue.dropped), ("mqtt_retained_command", self.ignored)];
+        let shed = vec![
+            ("mqtt_message", self.queue.dropped),
+            ("mqtt_picture", self.shed),
+            ("mqtt_retained_command", self.ignored),
+        ];
         *self.post.fares.lock().unwrap_or_else(PoisonError::into_inner) = Fares { lacks, shed, gauges };
     }
 }

@@ -20,6 +20,25 @@ impl Topics {
         format!("{}/{}/{rest}", self.prefix, self.device)
     }
 
+    /// Whatever is said with this prefix.
+    pub(super) fn everybody(&self) -> String {
+        format!("{}/#", self.prefix)
+    }
+
+    /// The status of every device with this prefix.
+    pub(super) fn statuses(&self) -> String {
+        format!("{}/+/status", self.prefix)
+    }
+
+    /// The device whose status has this topic.
+    pub(super) fn device_of<'a>(&self, topic: &'a str) -> Option<&'a str> {
+        topic
+            .strip_prefix(&self.prefix)?
+            .strip_prefix('/')?
+            .strip_suffix("/status")
+            .filter(|device| !device.contains('/'))
+    }
+
     /// `online`, `offline` or `stopped`.
     pub(super) fn status(&self) -> String {
         self.own("status")
@@ -77,6 +96,8 @@ mod tests {
         ] {
             assert_eq!(topics.verb(topic), verb, "{topic}");
         }
+        assert_eq!(topics.device_of("acclimate/press-8/status"), Some("press-8"));
+        assert_eq!(topics.device_of("acclimate/a/b/status"), None);
         assert_eq!(topics.state("gate", None), "acclimate/press-7/gate/state");
         assert_eq!(topics.state("gate", Some("yard")), "acclimate/press-7/gate/yard/state");
     }

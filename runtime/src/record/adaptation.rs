@@ -49,6 +49,9 @@ pub struct AdaptationRecord {
     /// Directions that the candidate does without, where what is sensed moved along them when the light or the camera changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nuisance: Option<usize>,
+    /// The head that was in service, another device's, where the labels have proved it here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proved: Option<u32>,
     /// The paired test.
     pub comparison: Option<ComparisonRecord>,
     /// What was tried.

@@ -1,4 +1,4 @@
-//! Pictures that are handed in: the other end of `POST …/sources/{name}/frame`. Bounded; who comes when it is full is told.
+//! Pictures that are handed in: the other end of `POST …/sources/{name}/frame`, and of topics of a broker. Bounded; who comes when it is full is told.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -65,7 +65,7 @@ impl Inboxes {
     }
 }
 
-/// A source of kind `http`.
+/// A source of kind `http` or `mqtt`.
 pub(super) struct Posted {
     inbox: Inbox,
     handed: Receiver<Handed>,

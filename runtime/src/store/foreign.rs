@@ -156,7 +156,7 @@ pub(super) fn withdrawn(conn: &Connection, task: i64, digest: &Digest) -> Result
 pub(super) fn fitted_on(
     conn: &Connection,
     task: i64,
-    samples: impl Iterator<Item = SampleId> + Clone,
+    samples: &[(i64, SampleId)],
 ) -> Result<Vec<Generation>, StoreError> {
     let marked: Vec<(Generation, Option<Marks>)> = conn
         .prepare(
@@ -170,7 +170,7 @@ pub(super) fn fitted_on(
         .map_err(StoreError::db("find heads of other devices that were fitted on these samples"))?;
     let fitted = marked
         .into_iter()
-        .filter(|(_, marks)| marks.as_ref().is_some_and(|marks| samples.clone().any(|sample| marks.has(&sample))));
+        .filter(|(_, marks)| marks.as_ref().is_some_and(|marks| samples.iter().any(|(_, sample)| marks.has(sample))));
     Ok(fitted.map(|(generation, _)| generation).collect())
 }
 

@@ -171,7 +171,7 @@ impl Target {
                 generations.push(generation);
             }
         }
-        generations.extend(foreign::fitted_on(conn, id, self.samples.iter().map(|&(_, sample)| sample))?);
+        generations.extend(foreign::fitted_on(conn, id, &self.samples)?);
         generations.sort_unstable();
         let refit = task.in_service.is_some_and(|generation| generations.contains(&generation));
         Ok(ForgetPlan { samples: self.samples.iter().map(|&(_, sample)| sample).collect(), generations, refit })

@@ -1,6 +1,7 @@
 //! A signed head, from its bytes to a verdict: admitted, judged, written down. The first half only reads, so that a daemon can
 //! have it done beside its writer; nobody may move the pointer to the head in service, or forget, before the second.
 
+use acclimate_trainer::Outcome;
 use jiff::Timestamp;
 
 use super::admission::{Here, admit, admit_head};
@@ -198,7 +199,11 @@ pub fn refused(task: String, issue: Option<IssueRecord>, refusal: &Refusal) -> I
 
 fn verdict(task: String, issue: Option<IssueRecord>, judged: Judged) -> InstallRecord {
     let Judged { worse, unproved, verdict, classes } = judged;
-    let because: Vec<String> = verdict.reasons.iter().map(|reason| reason.to_words(&classes)).collect();
+    let mut because: Vec<String> = verdict.reasons.iter().map(|reason| reason.to_words(&classes)).collect();
+    if verdict.outcome == Outcome::NotEnoughSamples {
+        because
+            .insert(0, "too few labels here could judge it: it is used on its signer's word until they can".to_owned());
+    }
     let tokens = verdict.reasons.iter().map(|reason| reason.token().to_owned());
     let next = verdict.next.iter().map(|advice| advice.to_words(&classes)).collect();
     let comparison = verdict.comparison.map(Into::into);

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use acclimate_tests::broker::{Broker, Do, Event, Said};
 use acclimate_tests::daemon::Daemon;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, Publish, PublishProperties};
 use serde_json::{Value, json};
@@ -41,6 +43,7 @@ fn command(verb: &str, payload: &Value, packet: u16) -> Publish {
 
 #[test]
 fn a_broker_that_hangs_up_after_every_seventh_acknowledgement_gets_everything_in_order() {
+    const SHOWN: usize = 24;
     let mut left = 7;
     let broker = Broker::start(move |event| match event {
         Event::Connected(..) => {
@@ -56,7 +59,6 @@ fn a_broker_that_hangs_up_after_every_seventh_acknowledgement_gets_everything_in
     });
     let mut gate = Gate::new();
     let mut daemon = Daemon::start(&gate.device, &gate.config(&broker.section()));
-    const SHOWN: usize = 24;
     for picture in 0..SHOWN {
         gate.show(picture % 2);
     }
@@ -199,7 +201,98 @@ fn a_broker_that_hangs_up_at_one_topic_is_told_the_others_and_the_policy_is_name
     let _ = daemon.end().expect(0);
 }
 
-/// What AWS IoT Core takes of one client: <https://docs.aws.amazon.com/general/latest/gr/iot-core.html>.
+/// A payload that is of no use, in one of many ways.
+fn nonsense(random: &mut ChaCha8Rng, verb: &str) -> Publish {
+    let good = r#"{"task":"gate","sample":"last","label":"open","generation":1,"samples":["ab"],"hold":"begin"}"#;
+    let number = random.random_range(0..7);
+    let payload: Vec<u8> = match number {
+        0 => (0..random.random_range(0..300)).map(|_| random.random()).collect(),
+        1 => good.as_bytes()[..random.random_range(1..good.len())].to_vec(),
+        2 => vec![b'['; random.random_range(1..60_000)],
+        3 => vec![b' '; random.random_range(65_537..200_000)],
+        4 => {
+            let mut spoilt = good.as_bytes().to_vec();
+            let place = random.random_range(0..spoilt.len());
+            spoilt[place] = random.random();
+            spoilt
+        }
+        5 => json!({ "task": ["gate"], "sample": 7, "transaction": {}, "spread": -1, verb: null })
+            .to_string()
+            .into_bytes(),
+        _ => [&[0xff, 0xd8, 0xff][..], &vec![0; random.random_range(0..1000)]].concat(),
+    };
+    let media = ["application/cbor", "application/json", "image/jpeg", "text/plain; charset=\u{1f}"];
+    let response = ["answers/here", "answers/#", "", "acclimate/press-7/cmd/adapt"];
+    let properties = PublishProperties {
+        content_type: Some(media[random.random_range(0..media.len())].to_owned()),
+        response_topic: Some(response[random.random_range(0..response.len())].to_owned()),
+        user_properties: vec![("task".to_owned(), "\u{0}+#/".to_owned()), ("transaction".to_owned(), "x".repeat(500))],
+        ..Default::default()
+    };
+    // Nobody forgets anything here: what is left over of a good command is no good one.
+    Publish::new(topic(&format!("cmd/{verb}")), QoS::AtLeastOnce, payload, Some(properties))
+}
+
+#[test]
+fn whatever_is_published_to_a_topic_that_it_listens_to_is_answered_and_it_stays() {
+    const VERBS: [&str; 12] = [
+        "activate", "adapt", "classify", "forget", "health", "label", "picture", "rollback", "teach", "", "+x", "ça va",
+    ];
+    const EACH: usize = 25;
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    let mut sent = 0;
+    let broker = Broker::start(move |event| match event {
+        Event::Published(..) => vec![Do::Acknowledge(PubAckReason::Success)],
+        Event::Subscribed(_) | Event::Acknowledged(_) if sent < VERBS.len() * EACH => {
+            let mut next = nonsense(&mut random, VERBS[sent / EACH]);
+            sent += 1;
+            next.pkid = sent as u16;
+            vec![Do::Send(Box::new(next))]
+        }
+        Event::Acknowledged(packet) if packet as usize == sent => {
+            vec![Do::Send(Box::new(command("health", &json!({ "transaction": "end" }), 60_000)))]
+        }
+        Event::Acknowledged(_) | Event::Connected(..) | Event::Subscribed(_) => Vec::new(),
+    });
+    let gate = Gate::new();
+    let mut daemon = Daemon::start(&gate.device, &gate.config(&broker.section()));
+    let said = wait_until(&mut daemon, &broker, |said| {
+        said.iter().any(|said| said.topic == "answers/health" && said.payload.contains("\"end\""))
+    });
+    assert_eq!(broker.connections(), 1);
+    // In JSON and in CBOR.
+    let refused = said.iter().filter(|said| said.payload.contains("status") && said.payload.contains("error")).count();
+    let mut topics = BTreeMap::<&str, usize>::new();
+    for said in &said {
+        *topics.entry(said.topic.as_str()).or_default() += 1;
+    }
+    assert!(refused >= VERBS.len() * EACH * 9 / 10, "{refused} of {topics:?}");
+    let peak = std::fs::read_to_string(format!("/proc/{}/status", daemon.id())).unwrap();
+    let of = |name: &str| -> u64 {
+        let line = peak.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    };
+    println!("fuzzed: {} KiB resident, {} KiB at most", of("VmRSS:"), of("VmHWM:"));
+    let finished = daemon.end().expect(0);
+    assert!(!finished.stderr.contains("panicked"), "{}", finished.stderr);
+}
+
+#[test]
+fn another_device_with_the_same_id_is_named() {
+    let broker = Broker::start(move |event| match event {
+        Event::Published(publish, _) if publish.topic.ends_with(b"/info") => vec![Do::TakeOver],
+        Event::Published(..) => vec![Do::Acknowledge(PubAckReason::Success)],
+        Event::Acknowledged(_) | Event::Connected(..) | Event::Subscribed(_) => Vec::new(),
+    });
+    let gate = Gate::new();
+    let mut daemon = Daemon::start(&gate.device, &gate.config(&broker.section()));
+    let view = daemon.wait_until(|view| view["degraded"].to_string().contains("another device has connected"));
+    assert!(view["degraded"].to_string().contains("`press-7`"), "{view}");
+    assert_eq!(broker.connections(), 1, "it does not throw the other one out at once");
+    let _ = daemon.end().expect(0);
+}
+
+/// What `AWS IoT Core` takes of one client: <https://docs.aws.amazon.com/general/latest/gr/iot-core.html>.
 struct Aws {
     published: VecDeque<Instant>,
     violations: Vec<String>,
@@ -239,9 +332,10 @@ impl Aws {
 
 #[test]
 fn the_limits_of_aws_iot_are_kept_and_it_never_hangs_up() {
+    const SHOWN: usize = 150;
     let violations = std::sync::Arc::new(std::sync::Mutex::new(Vec::<String>::new()));
     let mut aws = Aws { published: VecDeque::new(), violations: Vec::new() };
-    let mut sent = BTreeMap::new();
+    let mut sent = false;
     let broker = Broker::start({
         let violations = std::sync::Arc::clone(&violations);
         move |event| {
@@ -254,7 +348,8 @@ fn the_limits_of_aws_iot_are_kept_and_it_never_hangs_up() {
                 Event::Published(publish, _) => {
                     let mut doing = vec![Do::Acknowledge(PubAckReason::Success)];
                     // With the first prediction come commands, among them one whose answer does not fit.
-                    if publish.topic.ends_with(b"gate/prediction") && sent.insert("sent", ()).is_none() {
+                    if publish.topic.ends_with(b"gate/prediction") && !sent {
+                        sent = true;
                         let commands =
                             [("health", json!({})), ("picture", json!({})), ("adapt", json!({ "task": "gate" }))];
                         for (packet, (verb, payload)) in (1..).zip(commands) {
@@ -272,7 +367,6 @@ fn the_limits_of_aws_iot_are_kept_and_it_never_hangs_up() {
     let section =
         format!("{}profile = \"aws-iot\"\nfleet = \"plant-3\"\ngroups = [{}]\n", broker.section(), groups.join(", "));
     let mut daemon = Daemon::start(&gate.device, &gate.config(&section));
-    const SHOWN: usize = 150;
     for picture in 0..SHOWN {
         gate.show(picture % 2);
     }

@@ -78,7 +78,8 @@ fn labels_that_agree_prove_it() {
     tasks.activate("belt", Generation(1), "alice", false, at(3)).unwrap();
     label(&mut tasks, 109..130, 0);
     let adapted = adapt(&mut tasks, "belt", &options(&[Kind::Prototype])).unwrap();
-    assert_eq!((adapted.record.taken_back, head(&tasks, 1).unproved()), (None, false));
+    let said = (adapted.record.taken_back, adapted.record.proved, head(&tasks, 1).unproved());
+    assert_eq!(said, (None, Some(1), false));
 }
 
 #[test]

@@ -119,6 +119,12 @@ fn another_devices_head_waits_its_turn_and_is_told_of_unless_nothing_changed() {
     }
     assert_eq!(world.told(Told::Rejected), before.1 + 2);
     assert_eq!(world.reasons(), ["", "bad_signature", "worse"]);
+    world.store.takes_back = Some(3);
+    world.store.enough = false;
+    let adapting = world.ask(adapt());
+    world.run(SECOND);
+    assert!(world.answer(adapting).is_ok());
+    assert_eq!(world.reasons().last().map(String::as_str), Some("taken_back"), "also where no new head comes of it");
     let nowhere = world.ask(Command::Install { task: "door".to_owned(), signed: Vec::new().into() });
     assert!(matches!(world.answer(nowhere), Err(CommandError::NotFound(_))));
 }

@@ -240,6 +240,13 @@ impl Core {
                     task.verdict = Some(adaptation.verdict.clone());
                     task.next.clone_from(&adaptation.next);
                 }
+                if let Some(generation) = adaptation.taken_back {
+                    let message = format!(
+                        "task `{name}`: generation {generation}, which no labels had proved, was taken back: those that there \
+                         are now speak against it"
+                    );
+                    self.announce_because(notice::Event::Rejected, name, message, Some("taken_back".to_owned()), now);
+                }
                 let event = match adaptation.verdict.as_str() {
                     "activated" => notice::Event::Adapted,
                     "rejected" => notice::Event::Rejected,

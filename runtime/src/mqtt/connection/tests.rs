@@ -16,7 +16,12 @@ fn hello() -> Hello {
     Hello {
         client_id: "press-7".to_owned(),
         login: Some(("user".to_owned(), "password".to_owned())),
-        will: Message { topic: "status".to_owned(), payload: b"offline".to_vec(), retain: true, ..Message::default() },
+        will: Some(Message {
+            topic: "status".to_owned(),
+            payload: b"offline".to_vec(),
+            retain: true,
+            ..Message::default()
+        }),
         keep_alive: KEEP_ALIVE,
         max_packet: 1000,
     }

@@ -11,7 +11,7 @@ fn received(payload: &[u8]) -> Received {
     Received { payload: payload.to_vec(), ..Received::default() }
 }
 
-fn understood(verb: &str, received: &Received) -> Result<Order, (Reply, CommandError)> {
+fn understood(verb: &str, received: &Received) -> Result<Order, Box<(Reply, CommandError)>> {
     let topics = Topics::new("acclimate", "press-7", None, &[]);
     let reply = Reply::to(&topics, "press-7", verb, received);
     read(verb, received, reply, &crate::door::tests::view())
@@ -26,7 +26,7 @@ fn command(verb: &str, document: &Value) -> Command {
 
 #[track_caller]
 fn wrong(verb: &str, received: &Received, words: &[&str]) {
-    let (_, error) = understood(verb, received).unwrap_err();
+    let (_, error) = *understood(verb, received).unwrap_err();
     for word in words {
         assert!(error.to_string().contains(word), "`{word}` is not in: {error}");
     }

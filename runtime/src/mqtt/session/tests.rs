@@ -107,7 +107,7 @@ fn it_listens_before_it_says_that_it_is_there_and_eight_filters_at_a_time() {
     assert!(why.contains("f/8") && why.contains("not authorized"), "{why}");
     let topics: Vec<String> = published(rest).into_iter().map(|(_, topic)| topic).collect();
     assert_eq!(topics, ["status", "event/1"]);
-    assert_eq!(session.troubles(), [why.clone()], "only what is still so");
+    assert_eq!(session.troubles(), std::slice::from_ref(why), "only what is still so");
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn tries_to_connect_become_rarer_up_to_a_minute_and_devices_do_not_come_together
             }
             let began = now;
             session.lost(&Lost::Refused { code: ConnectReturnCode::BadUserNamePassword, reason: None }, now);
-            waits.push(session.deadline(now).unwrap() - began);
+            waits.push(session.deadline(now).unwrap().saturating_sub(began));
         }
         assert!(session.troubles()[0].contains("password_file"), "{:?}", session.troubles());
         waits
@@ -297,7 +297,7 @@ fn limits_of_messages_a_second_are_kept() {
         now = session.deadline(now).unwrap_or(now + seconds(1));
     }
     for pair in moments.windows(11) {
-        assert!(pair[10] - pair[0] >= seconds(1), "{moments:?}");
+        assert!(pair[10] >= pair[0] + seconds(1), "{moments:?}");
     }
 }
 

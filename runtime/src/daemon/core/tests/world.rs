@@ -1,6 +1,8 @@
 //! A world for the core: a clock that jumps from event to event, a store that takes its time, one source. Holds the
 //! invariants after every event.
 
+mod installing;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +84,8 @@ pub(super) struct Store {
     pub(super) full: bool,
     /// Whether a fit has enough for a head.
     pub(super) enough: bool,
+    /// The head in service that the next adaptation takes back.
+    pub(super) takes_back: Option<u32>,
     /// Whether there is something that drift is compared with.
     pub(super) reference: bool,
 }
@@ -215,22 +219,6 @@ impl Store {
         })
     }
 
-    /// Another device's head: nothing speaks against it, or what its bytes say.
-    fn install(&mut self, signed: &[u8]) -> Done {
-        let reason = std::str::from_utf8(signed).unwrap();
-        let generation = reason.is_empty().then_some(self.next_generation);
-        if generation.is_some() {
-            self.generation = generation;
-            self.next_generation += 1;
-        }
-        let record = serde_json::json!({
-            "task": "gate", "verdict": if generation.is_some() { "activated" } else { "rejected" }, "trusted": true,
-            "unproved": true, "reasons": [reason], "because": [], "next": [], "generation": generation, "issue": null,
-            "comparison": null,
-        });
-        Done::Installed(Box::new(serde_json::from_value(record).unwrap()))
-    }
-
     fn adapt(&mut self) -> Done {
         let verdict = if self.enough { "activated" } else { "not_enough_samples" };
         let generation = self.enough.then(|| {
@@ -242,7 +230,7 @@ impl Store {
             "task": "gate", "verdict": verdict, "unproved": true, "reasons": [], "because": [], "next": [],
             "generation": generation, "head": null, "lambda": null, "samples": self.samples.len(), "classes": self.classes,
             "groups": 1, "ungrouped": true, "evaluation": null, "in_service": null, "comparison": null, "candidates": [],
-            "seconds": { "load": 0.0, "fit": 0.0, "total": 0.0 },
+            "taken_back": self.takes_back.take(), "seconds": { "load": 0.0, "fit": 0.0, "total": 0.0 },
         });
         let adaptation = serde_json::from_value(record).unwrap();
         Done::Recorded { adaptation: Box::new(adaptation), digest: self.digest() }
@@ -308,6 +296,7 @@ impl World {
             digests: BTreeMap::new(),
             full: false,
             enough: true,
+            takes_back: None,
             reference: false,
         };
         let mut world = Self {
@@ -377,10 +366,6 @@ impl World {
 
     pub(super) fn unanswered(&self) -> usize {
         self.requests as usize - self.answers.len()
-    }
-
-    pub(super) fn reasons(&self) -> Vec<String> {
-        self.notices.iter().filter_map(|notice| notice.reason.clone()).collect()
     }
 
     pub(super) fn told(&self, event: notice::Event) -> usize {

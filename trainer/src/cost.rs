@@ -35,11 +35,8 @@ pub fn flops(kind: Kind, samples: &Samples<'_>) -> f64 {
         Kind::Discriminant => looks(4.0, classes),
         Kind::Kernel => {
             let m = if samples.rows() <= EXACT { n } else { LANDMARKS as f64 };
-            let looks = match samples.rows() {
-                ..=1_000 => 20.0,
-                ..=EXACT => 3.0,
-                _ => 8.0,
-            };
+            let exact = if n <= 1_000.0 { 20.0 } else { 3.0 };
+            let looks = if samples.rows() <= EXACT { exact } else { 8.0 };
             n * dim * m + looks * m * m * (m + classes) + m * m * n
         }
         Kind::Logistic if m <= SMALL => n * dim * m + 9.0 * m.powi(3) + 400.0 * 4.0 * n * m * classes,

@@ -3,9 +3,11 @@
 //!
 //! Invariant: the temperature is finite and above zero, and 1 where scores say nothing.
 
-use ndarray::{ArrayView2, Axis, aview1};
+use std::ops::Range;
 
-use crate::{log_loss, softmax};
+use ndarray::{ArrayView2, Axis};
+
+use crate::{LOG_LOSS_FLOOR, exp::exp};
 
 /// Newton steps at most; the bracket halves in each, so this is far more than is needed.
 const STEPS: usize = 60;
@@ -24,6 +26,13 @@ pub fn temperature(scores: ArrayView2<'_, f64>, labels: &[usize]) -> f64 {
     minimise(scores, labels, None, 1e-9)
 }
 
+/// Where a sample's gaps lie, their mean and the largest.
+struct Row {
+    range: Range<usize>,
+    mean: f64,
+    top: f64,
+}
+
 /// [`temperature`] to a relative `tolerance`, starting near another one.
 fn minimise(scores: ArrayView2<'_, f64>, labels: &[usize], near: Option<f64>, tolerance: f64) -> f64 {
     let mut gaps = Vec::with_capacity(scores.len());
@@ -39,7 +48,8 @@ fn minimise(scores: ArrayView2<'_, f64>, labels: &[usize], near: Option<f64>, to
         let count = (gaps.len() - start) as f64;
         let mean = gaps[start..].iter().sum::<f64>() / count;
         spread += gaps[start..].iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / count;
-        rows.push((start..gaps.len(), mean));
+        let top = gaps[start..].iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        rows.push(Row { range: start..gaps.len(), mean, top });
     }
     let n = rows.len() as f64;
     let scale = (spread / n).sqrt();
@@ -48,17 +58,19 @@ fn minimise(scores: ArrayView2<'_, f64>, labels: &[usize], near: Option<f64>, to
         return 1.0;
     }
     let smoothing = 1.0 / (n + 2.0);
-    let mut exps = Vec::new();
+    let mut exps = vec![0.0; gaps.len()];
     // The mean loss' first and second derivative in β. A target smoothed by ε has mean gap ε·mean.
     let mut derivatives = |beta: f64| {
+        for Row { range, top, .. } in &rows {
+            for (to, gap) in exps[range.clone()].iter_mut().zip(&gaps[range.clone()]) {
+                *to = beta * (gap - top);
+            }
+        }
+        exp(&mut exps);
         let (mut slope, mut curvature) = (0.0, 0.0);
-        for (range, mean) in &rows {
-            let gaps = &gaps[range.clone()];
-            let top = gaps.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            exps.clear();
-            exps.extend(gaps.iter().map(|gap| (beta * (gap - top)).exp()));
+        for Row { range, mean, .. } in &rows {
             let (mut sum, mut first, mut second) = (0.0, 0.0, 0.0);
-            for (e, gap) in exps.iter().zip(gaps) {
+            for (e, gap) in exps[range.clone()].iter().zip(&gaps[range.clone()]) {
                 sum += e;
                 first += e * gap;
                 second += e * gap * gap;
@@ -97,12 +109,16 @@ pub(crate) fn loss(scores: ArrayView2<'_, f64>, labels: &[usize], near: &mut Opt
     // The loss is flat at its minimum: half as many digits of the temperature do.
     let temperature = minimise(scores, labels, *near, 1e-5);
     *near = Some(temperature);
-    let mut p = Vec::new();
-    let losses = scores.axis_iter(Axis(0)).zip(labels).map(|(row, &label)| {
-        p.clear();
-        p.extend(row);
-        softmax(&mut p, temperature);
-        log_loss(aview1(&p), label)
+    let mut exps = Vec::with_capacity(scores.len());
+    for row in scores.axis_iter(Axis(0)) {
+        let top = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        exps.extend(row.iter().map(|score| if top.is_finite() { (score - top) / temperature } else { top }));
+    }
+    exp(&mut exps);
+    let losses = exps.chunks_exact(scores.ncols().max(1)).zip(labels).map(|(exps, &label)| {
+        let sum: f64 = exps.iter().sum();
+        let own = if sum > 0.0 { exps[label] / sum } else { 0.0 };
+        -own.max(LOG_LOSS_FLOOR).ln()
     });
     losses.sum::<f64>() / labels.len() as f64
 }

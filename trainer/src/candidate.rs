@@ -342,12 +342,18 @@ impl<'a, 'b> Fitter<'a, 'b> {
             }
             Kind::Kernel => {
                 let (weights, at) = (balance::weights(samples, balanced), (lambda, options.gamma));
+                // What linear kinds are solved from in the span of samples says how far they are from each other.
+                let alike = samples.rows() < samples.dim() && samples.weights().is_none();
                 let single = if samples.rows() > DOUBLE {
-                    kernel::solve::<f32>(samples, leave_out, folds, &weights, at, threads).ok()
+                    let shared = alike.then(|| self.single(false));
+                    kernel::solve(samples, leave_out, folds, &weights, at, shared, threads).ok()
                 } else {
                     None
                 };
-                let double = || kernel::solve::<f64>(samples, leave_out, folds, &weights, at, threads);
+                let double = || {
+                    let shared = alike.then(|| self.double(false));
+                    kernel::solve(samples, leave_out, folds, &weights, at, shared, threads)
+                };
                 let (solution, by_fold) =
                     single.map_or_else(double, Ok).map_err(|IllConditioned| FitError::Singular { kind })?;
                 Ok((solution, Some(by_fold)))
@@ -370,17 +376,14 @@ impl<'a, 'b> Fitter<'a, 'b> {
         single: impl Fn(&Centred<f32>) -> Result<(Solution, Array2<f64>), IllConditioned>,
         double: impl Fn(&Centred<f64>) -> Result<(Solution, Array2<f64>), IllConditioned>,
     ) -> Result<(Solution, Option<Array2<f64>>), FitError> {
-        let Self { samples, options, .. } = self;
-        let (rows, dim) = (samples.rows(), samples.dim());
+        let (rows, dim) = (self.samples.rows(), self.samples.dim());
         if rows.min(dim) > DOUBLE
             && let Ok((solution, by_fold)) = single(self.single(balanced))
         {
             return Ok((solution, Some(by_fold)));
         }
-        let centred = &self.double[usize::from(balanced)];
-        let centred =
-            centred.get_or_init(|| Centred::new(samples, balance::weights(samples, balanced), options.threads));
-        let (solution, by_fold) = double(centred).map_err(|IllConditioned| FitError::NoConvergence { rows, dim })?;
+        let (solution, by_fold) =
+            double(self.double(balanced)).map_err(|IllConditioned| FitError::NoConvergence { rows, dim })?;
         Ok((solution, Some(by_fold)))
     }
 
@@ -405,6 +408,12 @@ impl<'a, 'b> Fitter<'a, 'b> {
         let Self { samples, options, .. } = self;
         let centred = || Centred::new(samples, balance::weights(samples, balanced), options.threads);
         self.single[usize::from(balanced)].get_or_init(centred)
+    }
+
+    fn double(&self, balanced: bool) -> &Centred<f64> {
+        let Self { samples, options, .. } = self;
+        let centred = || Centred::new(samples, balance::weights(samples, balanced), options.threads);
+        self.double[usize::from(balanced)].get_or_init(centred)
     }
 
     fn directions(&self) -> &Directions<'a, 'b> {

@@ -19,7 +19,7 @@ const RANKED: f64 = 400.0;
 /// | `ridge` | `n·dim·m + P·m²·(m + r) + m²·n + 2·P·n·m·C` |
 /// | `biased_ridge` | those of `ridge` for `2·C` classes and 4 scales |
 /// | `discriminant` | `n·dim·m + 4·m²·(m + r) + m²·n + 8·n·m·C` |
-/// | `kernel` | `n·dim·m + Q·m²·(m + C) + m²·n`, m = n where the solution is exact, Q = 20 up to 1,000 samples, then 8 |
+/// | `kernel` | `n·dim·m + Q·m²·(m + C) + m²·n`, m = n where the solution is exact, Q = 20 up to 1,000 samples, 3 where the solution is exact with more, else 8 |
 /// | `logistic` | where `m ≤ 256`, `n·dim·m + 9·m³` for principal coordinates, `4·n·m·C` for each of 400 steps; else `n·dim·m + 5·m³` and `4·m·C·(n + m)` for each of 150 |
 ///
 /// An order of magnitude is what it is good for: a caller calibrates it by what the kinds before took.
@@ -35,7 +35,8 @@ pub fn flops(kind: Kind, samples: &Samples<'_>) -> f64 {
         Kind::Discriminant => looks(4.0, classes),
         Kind::Kernel => {
             let m = if samples.rows() <= EXACT { n } else { LANDMARKS as f64 };
-            let looks = if n <= 1_000.0 { 20.0 } else { 8.0 };
+            let exact = if n <= 1_000.0 { 20.0 } else { 3.0 };
+            let looks = if samples.rows() <= EXACT { exact } else { 8.0 };
             n * dim * m + looks * m * m * (m + classes) + m * m * n
         }
         Kind::Logistic if m <= SMALL => n * dim * m + 9.0 * m.powi(3) + 400.0 * 4.0 * n * m * classes,

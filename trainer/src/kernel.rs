@@ -14,8 +14,9 @@ use ndarray::{Array1, Array2, Axis};
 
 use crate::{
     Form, Kernel, Kind, Samples, Solution, calibration,
-    centred::{ROWS, System, centre, mirror, products},
-    dot::dot,
+    centred::{Centred, ROWS, System, centre, mirror, products},
+    dot::{axpy, dot},
+    exp::exp,
     factor::Factor,
     leave_out::{LeaveOut, content_hash, mark, unseen},
     penalised::{Batch, FINE, IllConditioned, ROUGH},
@@ -35,7 +36,8 @@ const FIRST: usize = 2;
 const PATH: usize = 20;
 /// Where the search begins: at 10^0.
 const START: usize = 5;
-/// With more samples than this, those that penalties are ranked on are searched alone first, and all of them near what they say.
+/// With more samples than this, those that penalties are ranked on are searched alone first, then as many as this near what
+/// they say; all of them only where the solution is not exact, as their system is another one.
 const MANY: usize = 1_000;
 /// Added to the diagonal of the landmarks' kernel matrix, which is 1: duplicates make it singular.
 const JITTER: f64 = 1e-8;
@@ -43,7 +45,8 @@ const JITTER: f64 = 1e-8;
 const TIE: f64 = 1e-9;
 
 /// Solves at a penalty and γ; at the best few of either where there is none, by leave-out log-loss. Besides the solution,
-/// gives scores `[n, classes]` with each sample's whole fold left out. O(n²·dim + n³) per width and penalty looked at, but
+/// gives scores `[n, classes]` with each sample's whole fold left out. `shared` are the samples with equal weights where others
+/// have use for them, too, and they are fewer than components. O(n²·dim + n³) per width and penalty looked at, but
 /// O(n·m·(m + dim) + m³) with m landmarks.
 pub(crate) fn solve<T: Precision>(
     samples: &Samples<'_>,
@@ -51,28 +54,40 @@ pub(crate) fn solve<T: Precision>(
     folds: &LeaveOut,
     weights: &[f64],
     given: (Option<f64>, Option<f64>),
+    shared: Option<&Centred<T>>,
     threads: usize,
 ) -> Result<(Solution, Array2<f64>), IllConditioned> {
     let n = samples.rows();
     if n <= MANY {
-        return Task { samples, leave_out, folds, weights, threads, ranked: n }.solve::<T>(given, None);
+        let task = Task { samples, leave_out, folds, weights, shared, threads, ranked: n };
+        return task.solve(&task.points(), given, Known::Nothing);
     }
-    // Those that penalties are ranked on go last: what is left out of the end needs only the end of an inverse.
+    // Those that penalties are ranked on go last: what is left out of the end needs only the end of an inverse. In whole
+    // folds, as classes are spread evenly over them.
     let batches = batches(leave_out, folds);
-    let looked: Vec<usize> = ranked(&batches, 0, n).iter().flat_map(|batch| batch.groups.concat()).collect();
-    let mut last = vec![false; n];
-    for &row in &looked {
-        last[row] = true;
-    }
-    let mut order: Vec<usize> = (0..n).filter(|&row| !last[row]).collect();
-    order.extend((0..n).filter(|&row| last[row]));
-    let first = n - looked.len();
-    let few = Part::new(samples, leave_out, folds, weights, &order[first..]);
-    let near = few.samples().and_then(|samples| few.task(&samples, threads, looked.len()).find::<T>(given, None).ok());
+    let size = |batches: &[Batch<'_>]| batches.iter().flat_map(|batch| &batch.groups).map(|group| group.len()).sum();
+    let order: Vec<usize> = batches.iter().rev().flat_map(|batch| batch.groups.concat()).collect();
+    let looked: usize = size(ranked(&batches, 0, n));
+    let some = (1..=batches.len()).map(|folds| size(&batches[..folds])).find(|&rows| rows >= MANY).unwrap_or(n);
     let part = Part::new(samples, leave_out, folds, weights, &order);
     let samples = part.samples().ok_or(IllConditioned)?;
-    let near = near.map(|found| (found.width, found.index));
-    let (mut solution, by_fold) = part.task(&samples, threads, looked.len()).solve::<T>(given, near)?;
+    let task = part.task::<T>(&samples, threads, looked);
+    let points = task.points();
+    let mut known = Known::Nothing;
+    for few in [looked, some].into_iter().filter(|&few| few < n) {
+        let part = Part::new(&samples, &part.leave_out, &part.folds, &part.weights, &(n - few..n).collect::<Vec<_>>());
+        let found = part.samples().and_then(|samples| {
+            let task = part.task::<T>(&samples, threads, looked);
+            let points = if n <= EXACT { points.last(few) } else { task.points() };
+            task.find(&points, given, known).ok()
+        });
+        known = match found {
+            Some(found) if few == some && n <= EXACT => Known::All(found),
+            Some(found) => Known::Near(found),
+            None => known,
+        };
+    }
+    let (mut solution, by_fold) = task.solve(&points, given, known)?;
     let mut place = vec![0; n];
     order.iter().enumerate().for_each(|(at, &row)| place[row] = at);
     solution.scores = solution.scores.select(Axis(0), &place);
@@ -111,41 +126,59 @@ impl<'a, 'b> Part<'a, 'b> {
         Some(self.of.quantisation().map_or(samples, |quantisation| samples.with_quantisation(quantisation)))
     }
 
-    fn task<'t, 's>(&'t self, samples: &'t Samples<'s>, threads: usize, ranked: usize) -> Task<'t, 's> {
-        Task { samples, leave_out: &self.leave_out, folds: &self.folds, weights: &self.weights, threads, ranked }
+    fn task<'t, 's, T>(&'t self, samples: &'t Samples<'s>, threads: usize, ranked: usize) -> Task<'t, 's, T> {
+        let Self { leave_out, folds, weights, .. } = self;
+        Task { samples, leave_out, folds, weights, shared: None, threads, ranked }
     }
 }
 
 /// What is solved.
-struct Task<'a, 'b> {
+struct Task<'a, 'b, T> {
     samples: &'a Samples<'b>,
     leave_out: &'a LeaveOut,
     folds: &'a LeaveOut,
     /// Mean 1, `[n]`.
     weights: &'a [f64],
+    /// The samples with equal weights, where they are fewer than components.
+    shared: Option<&'a Centred<T>>,
     threads: usize,
     /// How many samples penalties are ranked on: the last ones.
     ranked: usize,
 }
 
-/// A width and a penalty, and their places on the paths.
+/// A width and a penalty: places on their paths.
+#[derive(Clone, Copy)]
 struct Found {
-    gamma: f64,
-    lambda: f64,
     width: usize,
     index: usize,
 }
 
-impl Task<'_, '_> {
-    fn solve<T: Precision>(
+/// What fewer samples say of the best width and penalty.
+#[derive(Clone, Copy)]
+enum Known {
+    Nothing,
+    /// They lie near these.
+    Near(Found),
+    /// These will do.
+    All(Found),
+}
+
+impl<T: Precision> Task<'_, '_, T> {
+    fn points(&self) -> Points {
+        Points::new(self.samples, self.shared, self.threads)
+    }
+
+    fn solve(
         &self,
+        points: &Points,
         given: (Option<f64>, Option<f64>),
-        near: Option<(usize, usize)>,
+        known: Known,
     ) -> Result<(Solution, Array2<f64>), IllConditioned> {
         let &Self { samples, leave_out, folds, weights, threads, .. } = self;
-        let points = Points::new::<T>(samples, threads);
-        let Found { gamma, lambda, .. } = self.find_with::<T>(&points, given, near)?;
-        let space = Space::<T>::new(&points, gamma, weights, threads);
+        let found = if let Known::All(found) = known { found } else { self.find(points, given, known)? };
+        let gamma = given.1.unwrap_or(points.gamma(found.width));
+        let space = Space::<T>::new(points, gamma, weights, threads);
+        let lambda = given.0.unwrap_or(space.penalty(found.index));
         let targets = one_hot(samples.labels(), samples.classes());
         let problem = Problem::new(targets.view(), space.system(weights, threads));
         let fit = problem.at(lambda, FINE)?;
@@ -164,25 +197,20 @@ impl Task<'_, '_> {
         Ok((Solution { kind: Kind::Kernel, form, scores, lambda: Some(lambda), scale: None }, by_fold))
     }
 
-    fn find<T: Precision>(
-        &self,
-        given: (Option<f64>, Option<f64>),
-        near: Option<(usize, usize)>,
-    ) -> Result<Found, IllConditioned> {
-        self.find_with::<T>(&Points::new::<T>(self.samples, self.threads), given, near)
-    }
-
-    /// The best width and penalty; those given stand. `near` are places on the paths that are close to the best.
-    fn find_with<T: Precision>(
+    /// The best width and penalty where they are not given.
+    fn find(
         &self,
         points: &Points,
         (lambda, gamma): (Option<f64>, Option<f64>),
-        near: Option<(usize, usize)>,
+        known: Known,
     ) -> Result<Found, IllConditioned> {
-        let &Self { samples, leave_out, folds, weights, threads, ranked } = self;
-        let (start, index) = near.unwrap_or((FIRST, START));
-        if let (Some(lambda), Some(gamma)) = (lambda, gamma) {
-            return Ok(Found { gamma, lambda, width: start, index });
+        let &Self { samples, leave_out, folds, weights, threads, ranked, .. } = self;
+        let (start, is_near) = match known {
+            Known::Nothing => (Found { width: FIRST, index: START }, false),
+            Known::Near(found) | Known::All(found) => (found, true),
+        };
+        if lambda.is_some() && gamma.is_some() {
+            return Ok(start);
         }
         let n = samples.rows();
         let first = n - ranked;
@@ -195,16 +223,14 @@ impl Task<'_, '_> {
         let mut temperature = None;
         // The best penalty of a width among those in reach, and its loss.
         let mut look = |width: usize, reach: Option<Reach>, index: usize| {
-            let gamma = gamma.unwrap_or(MULTIPLES[width] * points.unit);
-            let space = Space::<T>::new(points, gamma, weights, threads);
+            let space = Space::<T>::new(points, gamma.unwrap_or(points.gamma(width)), weights, threads);
             let problem = Problem::new(targets.view(), space.system(weights, threads));
-            let at = |index: usize| space.mean_value * 10_f64.powf(1.5 - 0.3 * index as f64);
             let mut known: Vec<Option<f64>> = vec![None; PATH];
             let mut loss = |index: usize| {
                 if let Some(loss) = known[index] {
                     return Ok(loss);
                 }
-                let fit = problem.at_from(lambda.unwrap_or(at(index)), ROUGH, first)?;
+                let fit = problem.at_from(lambda.unwrap_or(space.penalty(index)), ROUGH, first)?;
                 let (mut scores, _) = fit.left_out(&batches, false)?;
                 mark(&mut scores, &unseen);
                 let loss = calibration::loss(scores.slice(ndarray::s![first.., ..]), labels, &mut temperature);
@@ -217,19 +243,18 @@ impl Task<'_, '_> {
             };
             // What a parabola says is no worse than the best that was looked at.
             let least = known.iter().flatten().copied().fold(f64::INFINITY, f64::min);
-            Ok((Found { gamma, lambda: lambda.unwrap_or(at(index)), width, index }, least))
+            Ok((Found { width, index }, least))
         };
-        let reach = if near.is_some() { Reach::Near(index) } else { Reach::Downhill(index) };
-        let (mut best, mut least) = look(start, Some(reach), index)?;
+        let reach = if is_near { Reach::Near(start.index) } else { Reach::Downhill(start.index) };
+        let (mut best, mut least) = look(start.width, Some(reach), start.index)?;
         if gamma.is_some() {
             return Ok(best);
         }
-        let (narrower, wider) = (start + 1..MULTIPLES.len(), (0..start).rev());
-        let ways =
-            if near.is_some() { vec![narrower.collect()] } else { vec![narrower.collect::<Vec<_>>(), wider.collect()] };
+        let (narrower, wider) = (start.width + 1..MULTIPLES.len(), (0..start.width).rev());
+        let ways = if is_near { vec![narrower.collect()] } else { vec![narrower.collect::<Vec<_>>(), wider.collect()] };
         for way in ways {
             for width in way {
-                let reach = near.is_none().then_some(Reach::Downhill(best.index));
+                let reach = (!is_near).then_some(Reach::Downhill(best.index));
                 let (next, loss) = look(width, reach, best.index)?;
                 if loss >= least - TIE {
                     break;
@@ -252,21 +277,30 @@ struct Points {
 }
 
 impl Points {
-    fn new<T: Precision>(samples: &Samples<'_>, threads: usize) -> Self {
+    fn new<T: Precision>(samples: &Samples<'_>, shared: Option<&Centred<T>>, threads: usize) -> Self {
         let n = samples.rows();
-        // Nearer to 0 the products below cancel less.
-        let (x, _, unit) = centre::<T>(samples, &vec![1.0; n]);
+        let own;
+        let (x, unit) = if let Some(shared) = shared {
+            (&shared.columns, shared.unit)
+        } else {
+            // Nearer to 0 the products below cancel less.
+            let (columns, _, unit) = centre::<T>(samples, &vec![1.0; n]);
+            own = columns;
+            (&own, unit)
+        };
         let dim = x.nrows();
         let squares: Vec<f64> = (0..n).map(|i| dot(x.col_as_slice(i), x.col_as_slice(i))).collect();
         let variance = unit * unit * squares.iter().sum::<f64>() / n as f64;
         let exact = n <= EXACT;
         let landmarks = if exact { (0..n).collect() } else { landmarks(samples) };
-        let mut distances = if exact {
+        let mut distances = if let Some(shared) = shared {
+            shared.system(threads).products.clone()
+        } else if exact {
             products(x.transpose(), ROWS, threads)
         } else {
             let own = Mat::from_fn(dim, landmarks.len(), |j, a| x[(j, landmarks[a])]);
             let mut products = Mat::<T>::zeros(landmarks.len(), n);
-            matmul(products.as_mut(), Accum::Replace, own.transpose(), &x, T::of(1.0), Par::Seq);
+            matmul(products.as_mut(), Accum::Replace, own.transpose(), x, T::of(1.0), Par::Seq);
             Mat::from_fn(landmarks.len(), n, |a, i| products[(a, i)].into())
         };
         for i in 0..n {
@@ -277,6 +311,18 @@ impl Points {
         }
         let unit = if variance > f64::MIN_POSITIVE { 0.5 / variance } else { 1.0 };
         Self { distances, landmarks, unit }
+    }
+
+    /// Those of the last samples alone, where all are landmarks.
+    fn last(&self, few: usize) -> Self {
+        let first = self.distances.ncols() - few;
+        let distances = self.distances.submatrix(first, first, few, few).to_owned();
+        Self { distances, landmarks: (0..few).collect(), unit: self.unit }
+    }
+
+    /// γ of one of the widths.
+    fn gamma(&self, width: usize) -> f64 {
+        MULTIPLES[width] * self.unit
     }
 }
 
@@ -314,9 +360,11 @@ impl<T: Precision> Space<T> {
             // Both triangles of what is symmetric are the same.
             let first = if m == n { i } else { 0 };
             let distances = &points.distances.col_as_slice(i)[first..];
-            for (to, distance) in kernel.col_as_slice_mut(i)[first..].iter_mut().zip(distances) {
-                *to = (-gamma * distance).exp();
+            let column = &mut kernel.col_as_slice_mut(i)[first..];
+            for (to, distance) in column.iter_mut().zip(distances) {
+                *to = -gamma * distance;
             }
+            exp(column);
         }
         if m == n {
             mirror(&mut kernel);
@@ -324,16 +372,17 @@ impl<T: Precision> Space<T> {
         let average = |kernel: &Mat<f64>| {
             let mut mean = vec![0.0; m];
             for (i, w) in weights.iter().enumerate() {
-                mean.iter_mut().zip(kernel.col_as_slice(i)).for_each(|(m, k)| *m += w / n as f64 * k);
+                axpy(&mut mean, w / n as f64, kernel.col_as_slice(i));
             }
             mean
         };
         let space = if m == n {
             let mean = average(&kernel);
             let overall = mean.iter().zip(weights).map(|(m, w)| m * w / n as f64).sum::<f64>();
+            let roots: Vec<f64> = weights.iter().map(|w| w.sqrt()).collect();
             for i in 0..n {
-                for (a, k) in kernel.col_as_slice_mut(i).iter_mut().enumerate() {
-                    *k = (weights[a] * weights[i]).sqrt() * (*k - mean[a] - mean[i] + overall);
+                for ((k, root), mean_a) in kernel.col_as_slice_mut(i).iter_mut().zip(&roots).zip(&mean) {
+                    *k = root * roots[i] * (*k - mean_a - mean[i] + overall);
                 }
             }
             let mean = mean.iter().map(|m| m - overall).collect();
@@ -352,6 +401,11 @@ impl<T: Precision> Space<T> {
         let trace: f64 = (0..m).map(|j| space.products[(j, j)]).sum();
         let mean_value = if trace > f64::MIN_POSITIVE { trace / m as f64 } else { 1.0 };
         Self { mean_value, ..space }
+    }
+
+    /// The penalty at an index of the path.
+    fn penalty(&self, index: usize) -> f64 {
+        self.mean_value * 10_f64.powf(1.5 - 0.3 * index as f64)
     }
 
     fn system<'a>(&'a self, weights: &'a [f64], threads: usize) -> System<'a, T> {
@@ -397,10 +451,11 @@ mod tests {
         let leave_out = LeaveOut::new(&samples);
         let (folds, weights) = (leave_out.folds(&samples, 10, 0), vec![1.0; n]);
         let given = (Some(0.1), Some(2.0));
-        let (got, by_fold) = solve::<f64>(&samples, &leave_out, &folds, &weights, given, 2).unwrap();
+        let (got, by_fold) = solve::<f64>(&samples, &leave_out, &folds, &weights, given, None, 2).unwrap();
+        let (leave_out, folds, weights) = (&leave_out, &folds, &weights[..]);
         let task =
-            Task { samples: &samples, leave_out: &leave_out, folds: &folds, weights: &weights, threads: 1, ranked: n };
-        let (expected, folds_expected) = task.solve::<f64>(given, None).unwrap();
+            Task { samples: &samples, leave_out, folds, weights, shared: None::<&Centred<f64>>, threads: 1, ranked: n };
+        let (expected, folds_expected) = task.solve(&task.points(), given, Known::Nothing).unwrap();
         for (a, b) in [(&got.scores, &expected.scores), (&by_fold, &folds_expected)] {
             assert!((a - b).iter().all(|d| d.abs() < 1e-8));
         }
@@ -421,10 +476,11 @@ mod tests {
         let leave_out = LeaveOut::new(&samples);
         let (folds, weights) = (leave_out.folds(&samples, 10, 0), vec![1.0; n]);
         let loss = |solution: &Solution| calibration::loss(solution.scores.view(), &labels, &mut None);
-        let (near, _) = solve::<f32>(&samples, &leave_out, &folds, &weights, (None, None), 2).unwrap();
+        let (near, _) = solve::<f32>(&samples, &leave_out, &folds, &weights, (None, None), None, 2).unwrap();
+        let (leave_out, folds, weights) = (&leave_out, &folds, &weights[..]);
         let task =
-            Task { samples: &samples, leave_out: &leave_out, folds: &folds, weights: &weights, threads: 2, ranked: n };
-        let (best, _) = task.solve::<f32>((None, None), None).unwrap();
+            Task { samples: &samples, leave_out, folds, weights, shared: None::<&Centred<f32>>, threads: 2, ranked: n };
+        let (best, _) = task.solve(&task.points(), (None, None), Known::Nothing).unwrap();
         assert!(loss(&near) < loss(&best) + 0.005, "{} {}", loss(&near), loss(&best));
     }
 }

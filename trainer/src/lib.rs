@@ -25,6 +25,7 @@ pub mod domain;
 mod dot;
 pub mod drift;
 mod evaluation;
+mod exp;
 mod factor;
 mod facts;
 mod feature;

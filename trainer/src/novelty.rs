@@ -22,6 +22,7 @@ use crate::{
     Quantisation, Samples,
     centred::products,
     dot::{dot, norm},
+    exp::exp,
     factor::Factor,
     leave_out::LeaveOut,
 };
@@ -227,7 +228,12 @@ impl Fitted {
         let distances =
             Distances { products: products(numbers.transpose(), TERMS, threads), step: quantisation.step() };
         let gamma = WIDTH / distances.median();
-        let kernel = Mat::from_fn(n, n, |i, j| if i < j { 0.0 } else { (-gamma * distances.squared(i, j)).exp() });
+        let mut kernel = Mat::<f64>::zeros(n, n);
+        for j in 0..n {
+            let below = &mut kernel.col_as_slice_mut(j)[j..];
+            below.iter_mut().zip(j..).for_each(|(to, i)| *to = -gamma * distances.squared(i, j));
+            exp(below);
+        }
         let one_hot = |i: usize, c: usize| f64::from(samples.labels()[rows[i]] == c);
         let targets = Mat::from_fn(n, classes, one_hot);
         let mut alpha = targets.clone();
@@ -257,7 +263,7 @@ impl Fitted {
             for (a, &i) in group.iter().enumerate() {
                 let evidence = ambiguity((0..classes).map(|c| targets[(i, c)] - residuals[(a, c)]));
                 let others = (0..n).filter(|&j| of[j] != of[i]);
-                let nearest = others.map(|j| distances.squared(i, j)).fold(f64::INFINITY, f64::min).sqrt();
+                let nearest = others.map(|j| distances.squared(j, i)).fold(f64::INFINITY, f64::min).sqrt();
                 left_out.push([evidence, nearest]);
             }
         }

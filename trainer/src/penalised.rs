@@ -132,8 +132,13 @@ impl<'a, T: Precision> Penalised<'a, T> {
             let mut first = 0;
             for group in &batch.groups {
                 let (own, u) = (residuals.subrows(first, group.len()), whitened.subcols(first, group.len()));
-                let errors = self.left_out(group, own, u)?;
-                by_group.as_mut().subrows_mut(first, group.len()).copy_from(errors);
+                if let [sample] = **group {
+                    let over = 1.0 / self.kept(sample, u)?;
+                    (0..own.ncols()).for_each(|k| by_group[(first, k)] = own[(0, k)] * over);
+                } else {
+                    let errors = self.left_out(group, own, u)?;
+                    by_group.as_mut().subrows_mut(first, group.len()).copy_from(errors);
+                }
                 first += group.len();
             }
             let by_batch =
@@ -194,6 +199,19 @@ impl<'a, T: Precision> Penalised<'a, T> {
         }
     }
 
+    /// `1 - H_ii` of a sample with column `u` `[order, 1]`.
+    fn kept(&self, sample: usize, u: MatRef<'_, T>) -> Result<f64, IllConditioned> {
+        let share = self.system.weights[sample] / self.system.weights.len() as f64;
+        let kept = match self.inverse {
+            None => 1.0 - square(u) - share,
+            Some(_) => self.lambda * square(u) - share,
+        };
+        // Below this the difference is rounding; f64 has no better to fall back to.
+        let floor = FLOOR * T::EPSILON;
+        let refused = kept < floor && T::EPSILON > f64::EPSILON;
+        if refused { Err(IllConditioned) } else { Ok(kept.max(floor)) }
+    }
+
     /// `(I - H_gg)⁻¹ r_g` for a group with residuals `[m, targets]` and columns `u` `[order, m]`.
     fn left_out(
         &self,
@@ -204,15 +222,8 @@ impl<'a, T: Precision> Penalised<'a, T> {
         let n = self.system.weights.len() as f64;
         let share = |a: usize, b: usize| (self.system.weights[group[a]] * self.system.weights[group[b]]).sqrt() / n;
         let (order, m) = u.shape();
-        if let [_] = group {
-            let kept = match self.inverse {
-                None => 1.0 - square(u) - share(0, 0),
-                Some(_) => self.lambda * square(u) - share(0, 0),
-            };
-            // Below this the difference is rounding; f64 has no better to fall back to.
-            let floor = FLOOR * T::EPSILON;
-            let refused = kept < floor && T::EPSILON > f64::EPSILON;
-            return if refused { Err(IllConditioned) } else { Ok(residuals * faer::Scale(1.0 / kept.max(floor))) };
+        if let [sample] = *group {
+            return Ok(residuals * faer::Scale(1.0 / self.kept(sample, u)?));
         }
         if self.inverse.is_none() && m > order + 1 {
             return self.left_out_of_many(group, residuals, u);

@@ -15,7 +15,7 @@
 //! Invariant: Σ is positive definite; what is too ill-conditioned for the precision is refused.
 
 use faer::{Accum, Mat, MatRef, Par, Side, linalg::matmul::matmul, prelude::Solve as _};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayViewMut1};
 
 use crate::{
     Samples,
@@ -226,8 +226,13 @@ impl<T: Precision> Shrunk<'_, '_, T> {
             let mut by_group = Array2::zeros((rows.len(), classes));
             let mut first = 0;
             for group in &batch.groups {
-                let distances = self.without(&gone(first, group.len()))?;
-                by_group.slice_mut(ndarray::s![first..first + group.len(), ..]).assign(&distances);
+                if let [sample] = **group {
+                    let hat = penalised.hat(whitened.subcols(first, 1))[(0, 0)];
+                    self.without_one(sample, (q.as_ref(), qr.as_ref(), first), hat, by_group.row_mut(first))?;
+                } else {
+                    let distances = self.without(&gone(first, group.len()))?;
+                    by_group.slice_mut(ndarray::s![first..first + group.len(), ..]).assign(&distances);
+                }
                 first += group.len();
             }
             let by_batch = if whole { Some(self.without(&gone(0, rows.len()))?) } else { None };
@@ -246,6 +251,49 @@ impl<T: Precision> Shrunk<'_, '_, T> {
             }
         }
         Ok((by_group, by_batch))
+    }
+
+    /// Distances `[classes]` of a sample that is left out alone: [`Shrunk::without`] without its matrices. `q` and `qr` are
+    /// products as in [`Gone`], in a row of those of others.
+    fn without_one(
+        &self,
+        sample: usize,
+        (q, qr, row): (MatRef<'_, f64>, MatRef<'_, f64>, usize),
+        hat: f64,
+        mut out: ArrayViewMut1<'_, f64>,
+    ) -> Result<(), IllConditioned> {
+        let Within { system, labels, counts, masses, .. } = self.within;
+        let (classes, of_means) = (masses.len(), &self.of_means);
+        let (label, weight) = (labels[sample], system.weights[sample]);
+        let root = weight.sqrt();
+        let with_mean = |k: usize| qr[(row, k)] / self.roots[k];
+        let own = hat / weight + (0..classes).map(|k| qr[(row, k)] * q[(row, k)]).sum::<f64>();
+        // Nothing but rounding may be left of the class.
+        let left = if counts[label] == 1 { 0.0 } else { masses[label] - weight };
+        let square = weight * (own - 2.0 * with_mean(label) + of_means[(label, label)]);
+        let with_own = root * (own - with_mean(label));
+        let (moved, shared) = if left > 0.0 { (root / left, weight / masses[label]) } else { (0.0, 0.0) };
+        let kept = 1.0 - shared - square;
+        // Positive definite as Σ is without the sample; rounding can only spoil that where shrinkage is next to nothing.
+        let single = T::EPSILON > f64::EPSILON;
+        if single && kept < FLOOR * T::EPSILON {
+            return Err(IllConditioned);
+        }
+        let across = if kept > 0.0 { 1.0 / kept } else { 0.0 };
+        // Σ without the sample is over fewer samples.
+        let scale = self.scale * (1.0 - weight / labels.len() as f64);
+        for k in 0..classes {
+            let (mut cross, mut of_rest) = (with_mean(k), of_means[(k, k)]);
+            let mut with_means = root * (with_mean(k) - of_means[(label, k)]);
+            if k == label {
+                of_rest += moved * (moved * square - 2.0 * with_means);
+                cross -= moved * with_own;
+                with_means -= moved * square;
+            }
+            let gap = across * (with_own - with_means).powi(2);
+            out[k] = scale * (own - 2.0 * cross + of_rest + gap).max(0.0);
+        }
+        Ok(())
     }
 
     /// Distances `[rows, classes]` of samples that are left out together.

@@ -1,6 +1,7 @@
 //! A device that is driven from a broker alone, with Mosquitto's own programs: the README's commands, with and without
 //! certificates. What a daemon promises of brokers that misbehave or are gone stands in the modules.
 
+mod heads;
 mod outage;
 mod scripted;
 

@@ -165,8 +165,7 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         }
     }
     filters.extend(mqtt.home_assistant.then(|| discovery::BIRTH.to_owned()));
-    let prefix = mqtt.prefix.as_deref().unwrap_or(PREFIX);
-    let places = Places::new(prefix, &device, mqtt.fleet.as_deref(), &mqtt.heads_from);
+    let places = Places::of(mqtt, &device);
     filters.extend_from_slice(places.filters());
     let setup = Setup {
         client_id: hello.client_id.clone(),
@@ -208,7 +207,12 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         })
     };
     let most = max_packet.saturating_sub(AROUND) as usize;
-    let signing = heads::Setup { prefix: prefix.to_owned(), device: device.clone(), packet: max_packet, outbox };
+    let signing = heads::Setup {
+        prefix: mqtt.prefix.clone().unwrap_or_else(|| PREFIX.to_owned()),
+        device: device.clone(),
+        packet: max_packet,
+        outbox,
+    };
     let (heads, doing) = Heads::start(signing, places, mqtt.publish_heads, handle, done, origin.elapsed())?;
     let mut thread = Thread {
         post: Arc::clone(&post),

@@ -29,11 +29,15 @@ use crate::daemon::handle::Handle;
 use crate::daemon::view::View;
 use crate::record::InstallRecord;
 use crate::store::{Access, Tasks};
-use crate::sync::{Arrivals, Intake, Intaken, Keyring, Part, SLOTS};
+use crate::sync::{Arrivals, Intake, Intaken, Keyring, Part};
 use crate::{causes, clock};
 
 /// A daemon that could not take a head in now is asked again after so long.
 const AGAIN: Duration = Duration::from_secs(5);
+/// A head that could not be signed is tried again after so long: the clock may be right then, or there may be a key.
+const SIGN_AGAIN: Duration = Duration::from_mins(1);
+/// Jobs that wait for their time.
+const LATER: usize = 64;
 
 /// What is to be done.
 #[derive(Debug)]
@@ -66,8 +70,8 @@ pub(super) struct Heads {
     published: BTreeMap<String, u32>,
     /// What was refused last, by where it was announced: it is announced again with every connection.
     refused: BTreeMap<String, String>,
-    /// Why heads cannot be published.
-    unpublished: Option<String>,
+    /// Why heads are not published, by task.
+    unpublished: BTreeMap<String, String>,
     /// Why heads cannot be taken in.
     untaken: Option<String>,
     /// Parts that were not what was signed.
@@ -93,7 +97,7 @@ impl Heads {
             publish,
             published: BTreeMap::new(),
             refused: BTreeMap::new(),
-            unpublished: None,
+            unpublished: BTreeMap::new(),
             untaken: None,
             damaged: 0,
             places,
@@ -185,7 +189,10 @@ impl Heads {
         let mut doing = Vec::new();
         let due: Vec<Job> = self.later.extract_if(.., |(at, _)| *at <= now).map(|(_, job)| job).collect();
         for job in due {
-            self.put(job, now);
+            let is_over = matches!(&job, Job::Publish { task, .. } if !self.unpublished.contains_key(task));
+            if !is_over {
+                self.put(job, now);
+            }
         }
         if let Some(intake) = &mut self.intake
             && intake.deadline().is_some_and(|at| at <= now)
@@ -201,7 +208,7 @@ impl Heads {
         let mut doing = Vec::new();
         match done {
             Done::Installed { of, task, signed, outcome: Err(CommandError::Unavailable(_)) } => {
-                self.wait(Job::Install { of, task, signed }, now);
+                self.later(now + AGAIN, Job::Install { of, task, signed });
             }
             Done::Installed { of, task, signed: _, outcome } => {
                 self.places.arrived(&of);
@@ -220,17 +227,18 @@ impl Heads {
             }
             Done::Published { task, order: None, outcome } => match outcome {
                 Ok(published) => {
-                    self.unpublished = None;
+                    self.unpublished.remove(&task);
                     doing.push(Do::Publish(published.messages));
                 }
                 // Of another device, which publishes it itself.
-                Err((true, _)) => {}
+                Err((true, _)) => drop(self.unpublished.remove(&task)),
                 Err((false, error)) => {
                     let why = format!("the head of task `{task}` is not published: {error}");
-                    if self.unpublished.as_ref() != Some(&why) {
-                        doing.push(Do::Problem(why.clone()));
-                        self.unpublished = Some(why);
+                    if self.unpublished.insert(task.clone(), why.clone()).as_ref() != Some(&why) {
+                        doing.push(Do::Problem(why));
                     }
+                    self.later.retain(|(_, job)| !matches!(job, Job::Publish { task: of, .. } if *of == task));
+                    self.later(now + SIGN_AGAIN, Job::Publish { task, order: None });
                 }
             },
         }
@@ -240,7 +248,7 @@ impl Heads {
     /// What does not work, in words.
     pub(super) fn troubles(&self) -> Vec<String> {
         let untaken = self.untaken.iter().map(|why| format!("heads of other devices are not taken in: {why}"));
-        self.unpublished.iter().cloned().chain(untaken).collect()
+        self.unpublished.values().cloned().chain(untaken).collect()
     }
 
     /// The broker does not let this device listen to parts.
@@ -299,14 +307,14 @@ impl Heads {
 
     fn put(&mut self, job: Job, now: Duration) {
         if let Err(job) = self.worker.put(job) {
-            self.wait(job, now);
+            self.later(now + AGAIN, job);
         }
     }
 
     /// Whatever is forgotten here was kept, and comes again with the next start or announcement.
-    fn wait(&mut self, job: Job, now: Duration) {
-        if self.later.len() < SLOTS {
-            self.later.push((now + AGAIN, job));
+    fn later(&mut self, at: Duration, job: Job) {
+        if self.later.len() < LATER {
+            self.later.push((at, job));
         }
     }
 }

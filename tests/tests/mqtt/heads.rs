@@ -1,6 +1,7 @@
 //! Heads that travel over a broker: taught on one device, live on another, judged there and taken back; and everything that
 //! somebody else could put on the broker in their place.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -46,6 +47,8 @@ fn take(broker: &Broker, device: &str) -> Kept {
         (0..hex.trim().len()).step_by(2).map(byte).collect::<Vec<u8>>()
     };
     let listener = listen(broker);
+    let status = format!("acclimate/{device}/status");
+    listener.wait_for(0, |topic, payload| topic == status && payload == "online");
     broker.publish(&format!("acclimate/{device}/cmd/publish"), r#"{"task":"parts"}"#, &[]);
     let (_, answer) = listener.wait_for_json(0, &format!("acclimate/{device}/rsp/publish"));
     let said = (&answer["status"], &answer["data"]["topic"], &answer["data"]["published"]["device"]);
@@ -194,4 +197,57 @@ fn what_others_put_on_the_broker_is_refused_with_its_reason_and_parts_may_come_l
     let told = listener.heard().into_iter().skip(so_far).filter(|(_, payload)| payload.contains("\"older\"")).count();
     assert_eq!(told, 1);
     let _ = daemon.end().expect(0);
+}
+
+/// Swings of so many windows, two pitches, in 16 channels: their features are large.
+fn swings(device: &Device, windows: usize) -> PathBuf {
+    for (class, pitch) in [("slow", 0.6), ("fast", 1.8)] {
+        let header: Vec<String> = (0..16).map(|channel| format!("c{channel}")).collect();
+        let mut text = header.join(",") + "\n";
+        for at in 0..32 * windows {
+            for channel in 0..16 {
+                let end = if channel == 15 { '\n' } else { ',' };
+                // Something that differs from window to window, and is no noise of a generator.
+                let beat = 0.5 * (at as f64 * (0.013 + 0.001 * f64::from(channel))).sin();
+                let _ = write!(text, "{:.3}{end}", (at as f64 * pitch + f64::from(channel)).sin() + beat);
+            }
+        }
+        device.file(format!("swings/{class}/0.csv"), text.as_bytes());
+    }
+    device.path("swings")
+}
+
+#[test]
+fn heads_of_256_kb_and_4_mb_go_through_packets_of_128_kib() {
+    if !mosquitto::found() {
+        return;
+    }
+    let broker = Broker::start(Setup { packet: Some(128 << 10), ..Setup::default() });
+    for (name, windows, least) in [("small", 60, 256_000), ("large", 1250, 4_000_000)] {
+        let (press, gate) = (Device::new(), Device::new());
+        for device in [&press, &gate] {
+            let init = ["init", "parts", "--backbone", "builtin-signal-1", "--channels", "16", "--length", "32"];
+            let _ = device.run(init).expect(0);
+        }
+        press.add_folders(&swings(&press, windows));
+        let _ = press.run(["adapt", "parts", "--head", "kernel"]).expect(0);
+        let _ = press.run(["key", "generate"]).expect(0);
+        trust(&gate, "press", &press);
+        let (from, to) = (format!("{name}-press"), format!("{name}-gate"));
+        let listener = listen(&broker);
+        let mut there = Daemon::start(&gate, &config(&gate, &to, &broker, &format!("heads_from = [\"{from}\"]\n")));
+        let here = Daemon::start(&press, &config(&press, &from, &broker, ""));
+        for device in [&from, &to] {
+            let status = format!("acclimate/{device}/status");
+            listener.wait_for(0, |topic, payload| topic == status && payload == "online");
+        }
+        broker.publish(&format!("acclimate/{from}/cmd/publish"), "{}", &[]);
+        let (_, answer) = listener.wait_for_json(0, &format!("acclimate/{from}/rsp/publish"));
+        let bytes = answer["data"]["bytes"].as_u64().unwrap_or_default();
+        assert!(bytes >= least, "{answer}");
+        assert!(answer["data"]["parts"].as_u64() >= Some(bytes / (128 << 10)), "{answer}");
+        there.wait_until(|view| *generation(view) == json!(1));
+        let _ = here.end().expect(0);
+        let _ = there.end().expect(0);
+    }
 }

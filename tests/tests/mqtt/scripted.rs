@@ -235,8 +235,9 @@ fn nonsense(random: &mut ChaCha8Rng, verb: &str) -> Publish {
 
 #[test]
 fn whatever_is_published_to_a_topic_that_it_listens_to_is_answered_and_it_stays() {
-    const VERBS: [&str; 12] = [
-        "activate", "adapt", "classify", "forget", "health", "label", "picture", "rollback", "teach", "", "+x", "ça va",
+    const VERBS: [&str; 13] = [
+        "activate", "adapt", "classify", "forget", "health", "label", "picture", "publish", "rollback", "teach", "",
+        "+x", "ça va",
     ];
     const EACH: usize = 25;
     let mut random = ChaCha8Rng::seed_from_u64(6);

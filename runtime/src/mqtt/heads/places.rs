@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::FLEET;
+use crate::config::{FLEET, Mqtt, PREFIX};
 use crate::store::Digest;
 
 /// Topics of parts that are listened to one by one; of more, to all.
@@ -49,8 +49,13 @@ pub(in crate::mqtt) struct Places {
 }
 
 impl Places {
+    /// As the configuration of this device says.
+    pub(in crate::mqtt) fn of(mqtt: &Mqtt, own: &str) -> Self {
+        Self::new(mqtt.prefix.as_deref().unwrap_or(PREFIX), own, mqtt.fleet.as_deref(), &mqtt.heads_from)
+    }
+
     /// `from` names devices, and [`FLEET`] for the fleet's coordinator.
-    pub(in crate::mqtt) fn new(prefix: &str, own: &str, fleet: Option<&str>, from: &[String]) -> Self {
+    fn new(prefix: &str, own: &str, fleet: Option<&str>, from: &[String]) -> Self {
         let root = |name: &String| match (name.as_str(), fleet) {
             (FLEET, fleet) => fleet.map(|fleet| format!("{prefix}/{FLEET}/{fleet}/")),
             (device, _) => (device != own).then(|| format!("{prefix}/{device}/")),
@@ -132,8 +137,8 @@ mod tests {
         Places::new("acclimate", "gate-1", Some("plant-3"), &from)
     }
 
-    fn manifest(base: &str, task: &str) -> Option<What> {
-        Some(What::Manifest { base: base.to_owned(), task: task.to_owned() })
+    fn manifest(base: &str, task: &str) -> What {
+        What::Manifest { base: base.to_owned(), task: task.to_owned() }
     }
 
     #[test]
@@ -141,8 +146,8 @@ mod tests {
         let places = places();
         assert_eq!(places.filters(), ["acclimate/press-7/+/head", "acclimate/fleet/plant-3/+/head"], "not by itself");
         for (topic, what) in [
-            ("acclimate/press-7/gate/head", manifest("acclimate/press-7/gate/head", "gate")),
-            ("acclimate/fleet/plant-3/gate/head", manifest("acclimate/fleet/plant-3/gate/head", "gate")),
+            ("acclimate/press-7/gate/head", Some(manifest("acclimate/press-7/gate/head", "gate"))),
+            ("acclimate/fleet/plant-3/gate/head", Some(manifest("acclimate/fleet/plant-3/gate/head", "gate"))),
             ("acclimate/press-7/gate/head/0", Some(What::Stray)),
             ("acclimate/press-7/gate/head/0/1", None),
             ("acclimate/press-7/gate/state", None),

@@ -197,6 +197,28 @@ fn what_others_put_on_the_broker_is_refused_with_its_reason_and_parts_may_come_l
     let told = listener.heard().into_iter().skip(so_far).filter(|(_, payload)| payload.contains("\"older\"")).count();
     assert_eq!(told, 1);
     let _ = daemon.end().expect(0);
+
+    // Devices that come later find what the broker keeps, and judge for themselves.
+    put(&broker, base, &new.manifest);
+    let (signals, contrary) = (Device::new(), Device::with_task());
+    let init = ["init", "parts", "--backbone", "builtin-signal-1", "--channels", "2", "--length", "32"];
+    let _ = signals.run(init).expect(0);
+    contradict(&contrary, 6, 5);
+    let _ = contrary.run(["adapt", "parts"]).expect(0);
+    for (device, id, reason) in [(signals, "gate-2", "other_backbone"), (contrary, "gate-3", "worse")] {
+        trust(&device, "press-7", &press);
+        let daemon = Daemon::start(&device, &config(&device, id, &broker, "heads_from = [\"press-7\"]\n"));
+        let (_, told) = listener.wait_for_json(0, &format!("acclimate/{id}/event/rejected"));
+        assert_eq!(told["reason"], json!(reason), "{told}");
+        let _ = daemon.end().expect(0);
+        let installed = device
+            .json(["head", "list", "parts"])
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|head| head["in_service"] == true && head["origin"] == "installed");
+        assert!(!installed, "the head in service stays");
+    }
 }
 
 /// Swings of so many windows, two pitches, in 16 channels: their features are large.

@@ -221,6 +221,29 @@ fn what_others_put_on_the_broker_is_refused_with_its_reason_and_parts_may_come_l
     }
 }
 
+#[test]
+fn a_head_that_is_learnt_while_the_broker_is_away_is_owed_to_it() {
+    if !mosquitto::found() {
+        return;
+    }
+    let mut broker = Broker::start(Setup::default());
+    let (press, gate) = (Device::with_task(), Device::with_task());
+    press.add_folders(&press.draw("first", 12, 1));
+    let _ = press.run(["key", "generate"]).expect(0);
+    trust(&gate, "press-7", &press);
+    let mut there = Daemon::start(&gate, &config(&gate, "gate-1", &broker, "heads_from = [\"press-7\"]\n"));
+    let mut here = Daemon::start(&press, &config(&press, "press-7", &broker, "publish_heads = true\n"));
+    let away = |view: &Value| view["degraded"].to_string().contains("the MQTT broker is not connected");
+    here.wait_until(|view| !away(view));
+    broker.kill();
+    here.wait_until(away);
+    here.ask(&json!({ "do": "adapt", "task": "parts" }));
+    broker.again();
+    there.wait_until(|view| *generation(view) == json!(1));
+    let _ = here.end().expect(0);
+    let _ = there.end().expect(0);
+}
+
 /// Swings of so many windows, two pitches, in 16 channels: their features are large.
 fn swings(device: &Device, windows: usize) -> PathBuf {
     for (class, pitch) in [("slow", 0.6), ("fast", 1.8)] {

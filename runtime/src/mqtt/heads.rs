@@ -116,20 +116,20 @@ impl Heads {
         Ok((heads, doing))
     }
 
-    /// There is a connection, or there is none any more; packets have so many bytes at most.
-    pub(super) fn connected(&mut self, packet: Option<u32>) {
-        match packet {
-            Some(packet) => self.worker.packet = self.most.min(packet as usize),
+    /// There is a connection, or there is none any more; packets have so many bytes at most. A generation that is newly in service
+    /// is published while there is one, for it is cut to what the broker takes.
+    pub(super) fn connected(&mut self, packet: Option<u32>, view: &View) {
+        let Some(packet) = packet else {
             // A new connection listens to nothing yet.
-            None => self.places.forget_listened(),
+            return self.places.forget_listened();
+        };
+        self.worker.packet = self.most.min(packet as usize);
+        if self.publish {
+            self.viewed(view);
         }
     }
 
-    /// The newest view: a generation that is newly in service is published.
-    pub(super) fn viewed(&mut self, view: &View) {
-        if !self.publish {
-            return;
-        }
+    fn viewed(&mut self, view: &View) {
         for task in &view.tasks {
             let Some(generation) = task.generation else { continue };
             let job = || Job::Publish { task: task.name.clone(), order: None };

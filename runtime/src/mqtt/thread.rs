@@ -198,7 +198,7 @@ impl<L: Link> Thread<L> {
                 None => {}
             }
             self.queue.connected(self.session.is_up());
-            self.heads.connected(self.session.packet());
+            self.heads.connected(self.session.packet(), &self.view);
         }
         // Whatever came meanwhile is told after the next start.
         self.take_in();
@@ -245,7 +245,6 @@ impl<L: Link> Thread<L> {
         let view = self.post.view.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(view) = view {
             self.values(&view);
-            self.heads.viewed(&view);
             self.view = view;
         }
     }

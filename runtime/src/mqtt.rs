@@ -14,6 +14,7 @@
 //! | `link`, `wire`, `tls`, `waker` | sockets |
 //! | `queue`, `outbox` | what the broker is owed, and which commands were carried out |
 //! | `topics`, `message`, `told`, `discovery` | what is said where, and to Home Assistant |
+//! | `heads` | heads for other devices, and of them |
 //! | `order`, `reply`, `operator` | what is asked, how it is answered, who does it |
 //! | [`visit`] | the same broker, from the command line |
 //! | `thread` | does what the session wants |
@@ -22,6 +23,7 @@
 
 mod connection;
 mod discovery;
+mod heads;
 mod link;
 mod message;
 mod operator;
@@ -48,6 +50,7 @@ use std::time::{Duration, Instant};
 use rustls::ClientConfig;
 
 use self::connection::Hello;
+use self::heads::{Heads, Places};
 use self::link::Socket;
 use self::message::Message;
 use self::operator::{Answered, Operator};
@@ -162,6 +165,8 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         }
     }
     filters.extend(mqtt.home_assistant.then(|| discovery::BIRTH.to_owned()));
+    let places = Places::of(mqtt, &device);
+    filters.extend_from_slice(places.filters());
     let setup = Setup {
         client_id: hello.client_id.clone(),
         filters,
@@ -170,7 +175,8 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         stopped: status(&topics, "stopped"),
         seed,
     };
-    let queue = Queue::new(Outbox::open(data_dir, mqtt.outbox_mib.unwrap_or(OUTBOX_MIB) << 20)?)?;
+    let outbox = mqtt.outbox_mib.unwrap_or(OUTBOX_MIB) << 20;
+    let queue = Queue::new(Outbox::open(data_dir, outbox)?)?;
     let waker = Waker::new()?;
     let (inputs, waiting) = sync_channel(WAITING);
     let handle = running.handle();
@@ -184,6 +190,14 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         fares: Mutex::default(),
         stage: Stage::new("mqtt", Duration::from_mins(1)),
     });
+    let done: Arc<dyn Fn(heads::Done) + Send + Sync> = {
+        let (inputs, waker) = (inputs.clone(), waker.clone());
+        Arc::new(move |done| {
+            // Once the thread has ended, the broker tells the next start of it.
+            let _ended = inputs.send(Input::Heads(done));
+            waker.wake();
+        })
+    };
     let answered: Arc<Answered> = {
         let waker = waker.clone();
         Arc::new(move |key, message| {
@@ -193,7 +207,14 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         })
     };
     let most = max_packet.saturating_sub(AROUND) as usize;
-    let thread = Thread {
+    let signing = heads::Setup {
+        prefix: mqtt.prefix.clone().unwrap_or_else(|| PREFIX.to_owned()),
+        device: device.clone(),
+        packet: max_packet,
+        outbox,
+    };
+    let (heads, doing) = Heads::start(signing, places, mqtt.publish_heads, handle, done, origin.elapsed())?;
+    let mut thread = Thread {
         post: Arc::clone(&post),
         inputs: waiting,
         link: Socket::new(broker, tls, hello, waker, origin),
@@ -202,6 +223,7 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         topics,
         device,
         operator: Operator::start(handle, most, &answered)?,
+        heads,
         pictures,
         posted: Arc::clone(&handle.posted),
         most,
@@ -213,6 +235,7 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         ignored: 0,
         shed: 0,
     };
+    thread.see_to(doing, origin.elapsed());
     let thread = std::thread::Builder::new().name("mqtt".to_owned()).spawn(move || thread.run())?;
     running.beside().settle(Arc::clone(&post) as Arc<_>);
     Ok(Some(Mqtt { post, thread }))

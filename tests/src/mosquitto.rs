@@ -19,6 +19,8 @@ pub struct Setup {
     pub closed: bool,
     /// What it keeps is there after a restart.
     pub persistent: bool,
+    /// The largest packet, in bytes.
+    pub packet: Option<u32>,
 }
 
 /// A running broker.
@@ -62,6 +64,9 @@ impl Broker {
         let kept = self.path("kept/");
         std::fs::create_dir_all(&kept).expect("a writable temporary folder");
         let mut text = format!("listener {} 127.0.0.1\nuser root\nmax_queued_messages 0\n", self.port);
+        if let Some(packet) = self.setup.packet {
+            let _ = writeln!(text, "max_packet_size {packet}");
+        }
         if self.setup.persistent {
             let _ = writeln!(text, "persistence true\npersistence_location {}/\nautosave_interval 1", kept.display());
         }

@@ -52,7 +52,7 @@ fn refused(device: &Device, file: &Path, reason: &str) -> Value {
 }
 
 /// Adds pictures under each other's class.
-fn contradict(device: &Device, count: u64, seed: u64) {
+pub(crate) fn contradict(device: &Device, count: u64, seed: u64) {
     let folder = device.draw(&format!("contrary-{seed}"), count, seed);
     for (class, other) in [(0, 1), (1, 0)] {
         let of = folder.join(picture::CLASSES[class]);

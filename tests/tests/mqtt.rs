@@ -1,6 +1,7 @@
 //! A device that is driven from a broker alone, with Mosquitto's own programs: the README's commands, with and without
 //! certificates. What a daemon promises of brokers that misbehave or are gone stands in the modules.
 
+mod heads;
 mod outage;
 mod scripted;
 
@@ -135,7 +136,7 @@ fn the_readmes_commands_drive_a_device() {
 #[test]
 fn the_readmes_commands_drive_a_device_with_certificates_and_its_list_of_who_may_do_what() {
     if mosquitto::found() {
-        drive(Setup { closed: true, persistent: true });
+        drive(Setup { closed: true, persistent: true, packet: None });
     }
 }
 
@@ -254,7 +255,7 @@ fn the_command_line_says_what_the_broker_allows_and_what_is_said_there() {
     if !mosquitto::found() {
         return;
     }
-    let broker = Broker::start(Setup { closed: true, persistent: false });
+    let broker = Broker::start(Setup { closed: true, persistent: false, packet: None });
     let gate = Gate::new();
     let config = gate.config(&broker.section()).display().to_string();
     let tested = gate.device.json(["--config", &config, "mqtt", "test"]);
@@ -340,8 +341,10 @@ fn a_broker_that_is_not_trusted_and_one_that_does_not_trust_us_are_not_spoken_to
     if !mosquitto::found() {
         return;
     }
-    let (broker, other) =
-        (Broker::start(Setup { closed: true, persistent: false }), Setup { closed: true, persistent: false });
+    let (broker, other) = (
+        Broker::start(Setup { closed: true, persistent: false, packet: None }),
+        Setup { closed: true, persistent: false, packet: None },
+    );
     let other = Broker::start(other);
     let gate = Gate::new();
     let (ours, theirs) = (broker.path("ca.pem").display().to_string(), other.path("ca.pem").display().to_string());

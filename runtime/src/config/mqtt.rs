@@ -9,6 +9,8 @@ use super::section::{Section, is_name, text};
 
 /// Where topics begin, unless said otherwise.
 pub const PREFIX: &str = "acclimate";
+/// What no device is called: topics of fleets begin with it, and `heads_from` names a fleet's coordinator so.
+pub const FLEET: &str = "fleet";
 
 /// `[mqtt]`.
 #[derive(Clone, Debug, Default, JsonSchema)]
@@ -48,6 +50,10 @@ pub struct Mqtt {
     pub fleet: Option<String>,
     /// Groups of the fleet whose commands are also this device's.
     pub groups: Vec<String>,
+    /// Whether every head that is newly in service is published, signed.
+    pub publish_heads: bool,
+    /// Devices whose heads are taken in where their keys are trusted; `fleet`: those of the fleet's coordinator.
+    pub heads_from: Vec<String>,
 }
 
 /// Services with limits of their own.
@@ -176,6 +182,18 @@ pub(super) fn read(mut section: Section<'_>) -> Mqtt {
     if groups.len() > 16 {
         section.refuse("groups", format!("{} groups in [mqtt]", groups.len()), "16 at most");
     }
+    let publish_heads = section.flag("publish_heads").unwrap_or(false);
+    let heads_from = section.texts("heads_from", "a list of devices, such as [\"press-7\"]").unwrap_or_default();
+    if let Some(device) = heads_from.iter().find(|device| !is_name(device)) {
+        section.refuse("heads_from", format!("{device:?} is no device"), "1 to 64 of a-z, 0-9 and - each");
+    }
+    if heads_from.iter().any(|device| device == FLEET) && fleet.is_none() {
+        let message = "`heads_from` in [mqtt] names the fleet's coordinator, and there is no `fleet`".to_owned();
+        section.refuse("heads_from", message, "fleet = \"…\" beside it");
+    }
+    if heads_from.len() > 32 {
+        section.refuse("heads_from", format!("{} devices in `heads_from`", heads_from.len()), "32 at most");
+    }
     for (key, value) in
         [("prefix", PREFIX), ("client_id", "{device}"), ("keep_alive", "30s"), ("predictions", "changes")]
     {
@@ -189,6 +207,8 @@ pub(super) fn read(mut section: Section<'_>) -> Mqtt {
     }
     section.default("alpn", serde_json::json!([]));
     section.default("groups", serde_json::json!([]));
+    section.default("publish_heads", false);
+    section.default("heads_from", serde_json::json!([]));
     section.finish(&[]);
     Mqtt {
         url: url.map(str::to_owned),
@@ -208,6 +228,8 @@ pub(super) fn read(mut section: Section<'_>) -> Mqtt {
         outbox_mib,
         fleet,
         groups,
+        publish_heads,
+        heads_from,
     }
 }
 

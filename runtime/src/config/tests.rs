@@ -259,6 +259,8 @@ fn sections_must_fit_one_another() {
     wrong("[mqtt]\ncert = \"/c\"", 2, "mqtt.cert", &["no `key`"]);
     wrong("[mqtt]\nurl = \"mqtt://a\"\nca = \"/c\"", 3, "mqtt.ca", &["mqtts://"]);
     wrong("[mqtt]\ngroups = [\"a\"]", 2, "mqtt.groups", &["no `fleet`"]);
+    wrong("[mqtt]\nheads_from = [\"fleet\"]", 2, "mqtt.heads_from", &["no `fleet`"]);
+    wrong("[mqtt]\nheads_from = [\"press-7\", \"+\"]", 2, "mqtt.heads_from", &["no device"]);
     wrong("[[sink]]\ntask = \"a\"\nkind = \"webhook\"\nurl = \"automation\"", 4, "sink.0.url", &["http://"]);
     wrong("[[sink]]\ntask = \"a\"\nkind = \"gpio\"\nline = 3", 1, "sink.0.class", &["has no `class`"]);
     wrong(

@@ -40,6 +40,8 @@ pub(super) enum Weight {
     Prediction = 0,
     Reply = 1,
     Event = 2,
+    /// A head or a part of one: the broker keeps it, and only the newest of a topic is owed.
+    Head = 3,
 }
 
 impl Message {

@@ -74,6 +74,9 @@ fn carry_out(handle: &Handle, what: What, most: usize) -> Result<Data, CommandEr
             Ok(Data::Document(document.map_err(|error| CommandError::Failed(error.to_string()))?))
         }
         What::Health => Ok(Data::Document(health(handle))),
+        What::Publish(_) => {
+            Err(CommandError::Failed("a head is published elsewhere; this is a bug in acclimate".to_owned()))
+        }
         What::Picture(source) => picture(handle, source, most),
     }
 }

@@ -23,7 +23,7 @@ const LONGEST_NAME: usize = 200;
 const LONGEST_SPREAD: Duration = Duration::from_hours(24);
 
 /// Verbs, and what their payload looks like.
-const VERBS: [(&str, &str); 9] = [
+const VERBS: [(&str, &str); 10] = [
     ("activate", r#"{"task":"gate","generation":3}"#),
     ("adapt", r#"{"task":"gate"}, and "trust_labels":true where the new labels are right"#),
     ("classify", r#"{"task":"gate"}, or a picture (content type image/jpeg) with the user property `task`"#),
@@ -31,6 +31,7 @@ const VERBS: [(&str, &str); 9] = [
     ("health", "{}"),
     ("label", r#"{"task":"gate","sample":"last","label":"open"}"#),
     ("picture", r#"{"source":"yard"}"#),
+    ("publish", r#"{"task":"gate"}"#),
     ("rollback", r#"{"task":"gate"}"#),
     ("teach", r#"{"task":"gate","class":"open","hold":"begin"}, later "hold":"end""#),
 ];
@@ -43,6 +44,8 @@ pub(super) enum What {
     Health,
     /// The newest picture of a source; of the only one where none is named.
     Picture(Option<String>),
+    /// The head in service of a task, signed, for other devices.
+    Publish(String),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -122,6 +125,16 @@ fn parse(verb: &str, received: &Received, reply: &mut Reply, view: &View) -> Par
                 None => What::Picture(None),
                 Some(Value::String(source)) => What::Picture(Some(source.clone())),
                 Some(_) => return Err(wrong("`source` is no text".to_owned())),
+            }
+        }
+        "publish" => {
+            nothing_else(&document, &["task"]).map_err(wrong)?;
+            match document.get("task") {
+                None => What::Publish(only_task(view).ok_or_else(|| wrong("`task` is missing".to_owned()))?),
+                Some(Value::String(task)) if view.tasks.iter().any(|known| known.name == *task) => {
+                    What::Publish(task.clone())
+                }
+                Some(task) => return Err(wrong(format!("there is no task {task}"))),
             }
         }
         _ => What::Command(command(verb, document, view).map_err(wrong)?),

@@ -151,6 +151,11 @@ impl Outbox {
         let mut put = || -> Result<u64, rusqlite::Error> {
             let transaction = self.connection.transaction()?;
             for Owed { number, weight, message } in owed {
+                if *weight == Weight::Head {
+                    let (gone, freed) = drop_older(&transaction, &message.topic, *number)?;
+                    rows -= gone;
+                    bytes -= freed;
+                }
                 // One that is spilt a second time is there already.
                 let new = transaction
                     .prepare_cached(
@@ -200,12 +205,13 @@ impl Outbox {
                 let weight = match row.get::<_, i64>(1)? {
                     0 => Weight::Prediction,
                     1 => Weight::Reply,
-                    _ => Weight::Event,
+                    2 => Weight::Event,
+                    _ => Weight::Head,
                 };
                 let message = Message {
                     topic: row.get(2)?,
                     payload: row.get(3)?,
-                    retain: false,
+                    retain: weight == Weight::Head,
                     media: row.get(4)?,
                     correlation: row.get(5)?,
                     uid: row.get(6)?,
@@ -319,13 +325,24 @@ impl Outbox {
 }
 
 /// Drops some of the oldest of what weighs least; how many, and what that frees.
+/// What was owed to a topic that keeps the newest alone.
+fn drop_older(transaction: &Transaction<'_>, topic: &str, before: u64) -> Result<(u64, i64), rusqlite::Error> {
+    let sql = "DELETE FROM owed WHERE weight = ?1 AND topic = ?2 AND number < ?3 RETURNING length(payload)";
+    let mut statement = transaction.prepare_cached(sql)?;
+    sum(statement.query(params![Weight::Head as i64, topic, before as i64])?)
+}
+
 fn drop_lightest(transaction: &Transaction<'_>) -> Result<(u64, i64), rusqlite::Error> {
     let mut statement = transaction.prepare_cached(
         "DELETE FROM owed WHERE number IN (
              SELECT number FROM owed WHERE weight = (SELECT min(weight) FROM owed) ORDER BY number LIMIT 16)
          RETURNING length(payload)",
     )?;
-    let mut rows = statement.query([])?;
+    sum(statement.query([])?)
+}
+
+/// How many rows went, and what they took.
+fn sum(mut rows: rusqlite::Rows<'_>) -> Result<(u64, i64), rusqlite::Error> {
     let (mut gone, mut freed) = (0, 0);
     while let Some(row) = rows.next()? {
         gone += 1;
@@ -383,6 +400,28 @@ mod tests {
         let dropped: u64 = (0..100).map(|_| put(&mut outbox, Weight::Event)).sum();
         assert!(dropped >= 100 && outbox.bytes() <= 100_000);
         assert!(numbers(&outbox).iter().all(|&number| number <= 50 || number > 150) || dropped > 100);
+    }
+
+    #[test]
+    fn of_heads_the_newest_of_a_topic_is_owed_whole_and_kept_and_goes_after_everything_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut outbox = Outbox::open(dir.path(), 100_000).unwrap();
+        let head = |number: u64, topic: &str| {
+            let Owed { message, .. } = owed(number, Weight::Head, 20_000);
+            Owed { number, weight: Weight::Head, message: Message { topic: topic.to_owned(), ..message }.retained() }
+        };
+        assert_eq!(outbox.put(&[head(1, "head"), head(2, "head/0"), owed(3, Weight::Event, 800)]).unwrap(), 0);
+        let newer = [head(4, "head"), head(5, "head/0"), head(6, "head/1")];
+        assert_eq!(outbox.put(&newer).unwrap(), 0, "what it replaces is nothing that had to go");
+        assert_eq!((numbers(&outbox), outbox.rows(), outbox.bytes()), (vec![3, 4, 5, 6], 4, 61_600));
+        assert_eq!(outbox.put(&newer[..1]).unwrap(), 0, "it is there already");
+        // It was on its way when it was replaced.
+        outbox.remove(&[1]).unwrap();
+        for number in 7..1000 {
+            outbox.put(&[owed(number, Weight::Event, 800)]).unwrap();
+        }
+        assert_eq!(outbox.after(3, 3).unwrap(), newer, "with what the broker is told to keep");
+        assert!(outbox.bytes() <= 100_000);
     }
 
     #[test]

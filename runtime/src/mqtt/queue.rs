@@ -49,6 +49,16 @@ impl Queue {
         }
     }
 
+    /// Owes the broker all of these or none; the broker keeps them, and what is owed to the same topics is no longer.
+    pub(super) fn put_kept(&mut self, messages: Vec<Message>, now: Duration) {
+        for message in messages {
+            self.memory.push_back(Owed { number: self.next, weight: Weight::Head, message });
+            self.next += 1;
+        }
+        self.waits.get_or_insert(now);
+        self.spill();
+    }
+
     /// Whether the broker takes what it is told, from now on.
     pub(super) fn connected(&mut self, connected: bool) {
         if self.connected && !connected {

@@ -212,6 +212,11 @@ impl Session {
         matches!(self.phase, Phase::Up { .. })
     }
 
+    /// The largest packet that the broker takes, while there is a connection.
+    pub(super) fn packet(&self) -> Option<u32> {
+        self.welcome.map(|welcome| welcome.max_packet.unwrap_or(u32::MAX))
+    }
+
     /// What does not work, in words.
     pub(super) fn troubles(&self) -> Vec<String> {
         let lost = self.lost.iter().map(|why| format!("{NOT_CONNECTED}: {why}"));
@@ -524,7 +529,8 @@ impl Session {
             self.after = number;
             let known = self.parked.contains(&number) || self.arrived.contains(&number);
             if !known && self.flying.iter().all(|(flying, _)| *flying != number) {
-                return Some((number, message));
+                let retain = message.retain && retains;
+                return Some((number, Message { retain, ..message }));
             }
         }
     }

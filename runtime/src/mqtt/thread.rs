@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use rumqttc::v5::mqttbytes::matches;
 use serde_json::json;
 
+use super::connection::Heard;
 use super::discovery;
+use super::heads::{self, Heads};
 use super::link::Link;
 use super::message::{Message, Received, Weight};
 use super::operator::Operator;
@@ -41,6 +43,8 @@ pub(super) enum Input {
     /// A command under this key was answered so.
     Answered(Option<String>, Message),
     End,
+    /// A head was signed or judged.
+    Heads(heads::Done),
     Predicted(Box<Prediction>),
 }
 
@@ -107,6 +111,7 @@ pub(super) struct Thread<L> {
     pub(super) topics: Topics,
     pub(super) device: String,
     pub(super) operator: Operator,
+    pub(super) heads: Heads,
     /// Topics to which pictures are published, and the sources that take them.
     pub(super) pictures: Vec<(String, String)>,
     pub(super) posted: Posted,
@@ -154,6 +159,8 @@ impl<L: Link> Thread<L> {
             let now = self.origin.elapsed();
             self.queue.elapse(now);
             self.due(now);
+            let doing = self.heads.due(now);
+            self.see_to(doing, now);
             let doing = self.session.poll(&mut self.queue, now);
             let idle = doing.is_empty();
             for what in doing {
@@ -162,14 +169,28 @@ impl<L: Link> Thread<L> {
             self.show();
             let now = self.origin.elapsed();
             let due = self.spread.iter().map(|(at, _)| *at).min();
-            let until = self.session.deadline(now).into_iter().chain(self.queue.deadline()).chain(due).min();
+            let until = self
+                .session
+                .deadline(now)
+                .into_iter()
+                .chain(self.queue.deadline())
+                .chain(self.heads.deadline())
+                .chain(due)
+                .min();
             let wait = until.map_or(PATIENCE, |until| until.saturating_sub(now)).min(PATIENCE);
             self.post.stage.rests();
             let heard = self.link.hear(if idle { wait } else { Duration::ZERO });
             self.post.stage.works();
             let now = self.origin.elapsed();
             match heard {
-                Some(Ok(heard)) => self.session.heard(heard, now),
+                Some(Ok(heard)) => {
+                    if let (Heard::Subscribed(codes), true) = (&heard, self.session.is_up())
+                        && let Some(why) = codes.iter().flatten().next()
+                    {
+                        self.heads.unheard(why);
+                    }
+                    self.session.heard(heard, now);
+                }
                 Some(Err(lost)) => {
                     tracing::warn!("MQTT: {lost}");
                     self.session.lost(&lost, now);
@@ -177,6 +198,7 @@ impl<L: Link> Thread<L> {
                 None => {}
             }
             self.queue.connected(self.session.is_up());
+            self.heads.connected(self.session.packet(), &self.view);
         }
         // Whatever came meanwhile is told after the next start.
         self.take_in();
@@ -210,6 +232,10 @@ impl<L: Link> Thread<L> {
                 }
                 Input::Answered(key, message) => self.answered(key.as_deref(), message),
                 Input::End => self.session.end(now),
+                Input::Heads(done) => {
+                    let doing = self.heads.done(done, now);
+                    self.see_to(doing, now);
+                }
                 Input::Predicted(prediction) => {
                     let message = told::prediction(&self.topics, self.names.next(), &prediction);
                     self.owe(Weight::Prediction, message, now);
@@ -259,14 +285,7 @@ impl<L: Link> Thread<L> {
         match what {
             Do::Close => self.link.close(),
             Do::Open => self.link.open(),
-            Do::Problem(why) => {
-                tracing::error!("MQTT: {why}");
-                let (uid, time) = (self.names.next(), jiff::Timestamp::now().to_string());
-                let document =
-                    json!({ "uid": uid, "device": self.device, "time": time, "event": "problem", "message": why });
-                let message = Message::json(self.topics.own("event/problem"), &document);
-                self.owe(Weight::Event, Message { uid: Some(uid), ..message }, now);
-            }
+            Do::Problem(why) => self.problem(&why, now),
             Do::Publish { tag, message } => {
                 if let Err(too_large) = self.link.publish(tag, &message) {
                     self.session.too_large(tag, too_large, now);
@@ -279,6 +298,38 @@ impl<L: Link> Thread<L> {
                 self.take(&received, now);
                 // What was begun is remembered by now: it need not come again.
                 self.link.acknowledge(packet);
+            }
+        }
+    }
+
+    fn problem(&mut self, why: &str, now: Duration) {
+        tracing::error!("MQTT: {why}");
+        let (uid, time) = (self.names.next(), jiff::Timestamp::now().to_string());
+        let document = json!({ "uid": uid, "device": self.device, "time": time, "event": "problem", "message": why });
+        let message = Message::json(self.topics.own("event/problem"), &document);
+        self.owe(Weight::Event, Message { uid: Some(uid), ..message }, now);
+    }
+
+    /// What comes of heads.
+    pub(super) fn see_to(&mut self, doing: Vec<heads::Do>, now: Duration) {
+        for what in doing {
+            match what {
+                heads::Do::Answer(order, answer) => {
+                    self.answered(order.key.as_deref(), order.reply.message(&answer, self.most));
+                }
+                heads::Do::Listen(filters) if self.session.packet().is_some() => self.link.subscribe(&filters),
+                // The manifest comes again with the connection, and with it what is listened to.
+                heads::Do::Listen(_) => {}
+                heads::Do::Problem(why) => self.problem(&why, now),
+                heads::Do::Publish(messages) => {
+                    self.queue.put_kept(messages, now);
+                    self.session.owes();
+                }
+                heads::Do::Rejected(record) => {
+                    let uid = self.names.next();
+                    let message = told::rejected(&self.topics, uid, &self.device, &record);
+                    self.owe(Weight::Event, message, now);
+                }
             }
         }
     }
@@ -296,6 +347,9 @@ impl<L: Link> Thread<L> {
                 tracing::debug!("a picture of {} is not taken: {error}", received.topic);
                 self.shed += 1;
             }
+        }
+        if let Some(doing) = self.heads.take(received, &self.view, now) {
+            return self.see_to(doing, now);
         }
         let Some(verb) = self.topics.verb(&received.topic) else { return };
         if received.retain {
@@ -346,6 +400,10 @@ impl<L: Link> Thread<L> {
     }
 
     fn begin(&mut self, order: Order) {
+        if let order::What::Publish(task) = &order.what {
+            let task = task.clone();
+            return self.heads.asked(task, order).unwrap_or_else(|order| self.refuse(&order));
+        }
         if let Err(order) = self.operator.carry_out(order) {
             self.refuse(&order);
         }
@@ -359,6 +417,7 @@ impl<L: Link> Thread<L> {
     /// How it fares.
     fn show(&self) {
         let mut lacks = self.session.troubles();
+        lacks.extend(self.heads.troubles());
         lacks.extend(self.queue.trouble.iter().map(|why| format!("what the MQTT broker is owed is not kept: {why}")));
         let gauge = |name, help, value| (name, help, value);
         let gauges = vec![

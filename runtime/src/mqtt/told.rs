@@ -8,6 +8,7 @@ use super::session::NOT_CONNECTED;
 use super::topics::Topics;
 use crate::daemon::notice::{Event, Notice, Prediction, State};
 use crate::daemon::view::{LookView, TaskView, View};
+use crate::record::InstallRecord;
 
 /// `<root>/info`.
 #[derive(Debug, Serialize)]
@@ -72,6 +73,19 @@ struct Announced<'a> {
     device: &'a str,
     #[serde(flatten)]
     notice: &'a Notice,
+}
+
+/// The same, of what the daemon was never asked.
+#[derive(Debug, Serialize)]
+struct Rejected<'a> {
+    uid: &'a str,
+    device: &'a str,
+    time: String,
+    event: Event,
+    task: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    message: String,
 }
 
 /// The version, tasks and classes; the broker keeps it.
@@ -146,6 +160,21 @@ pub(super) fn notice(topics: &Topics, uid: String, device: &str, notice: &Notice
     }
     let topic = topics.own(&format!("event/{}", kind(notice.event)));
     let message = Message::json(topic, &Announced { uid: &uid, device, notice });
+    Message { uid: Some(uid), ..message }
+}
+
+/// That another device's head was refused before the daemon had it.
+pub(super) fn rejected(topics: &Topics, uid: String, device: &str, record: &InstallRecord) -> Message {
+    let rejected = Rejected {
+        uid: &uid,
+        device,
+        time: jiff::Timestamp::now().to_string(),
+        event: Event::Rejected,
+        task: &record.task,
+        reason: record.reasons.first().map(String::as_str),
+        message: format!("task `{}`: {}", record.task, record.words().replace('\n', "; ")),
+    };
+    let message = Message::json(topics.own("event/rejected"), &rejected);
     Message { uid: Some(uid), ..message }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::connection::{Heard, Lost, TooLarge, Welcome};
+use super::heads::Places;
 use super::link::{Link as _, Socket};
 use super::message::{Message, Received};
 use super::waker::Waker;
@@ -130,7 +131,8 @@ impl Visit {
 /// When it cannot be reached.
 pub fn test(config: &Config) -> Result<MqttTestRecord, VisitError> {
     let (mut visit, own, welcome, connected) = Visit::begin(config, "test")?;
-    let filters = own.topics.filters();
+    let mut filters = own.topics.filters();
+    filters.extend_from_slice(Places::of(&config.mqtt, &own.device).filters());
     let answers = visit.listen(&filters)?;
     let topic = own.topics.own("event/test");
     let message = Message::json(topic.clone(), &serde_json::json!({ "device": own.device, "event": "test" }));

@@ -235,16 +235,22 @@ fn nonsense(random: &mut ChaCha8Rng, verb: &str) -> Publish {
 
 #[test]
 fn whatever_is_published_to_a_topic_that_it_listens_to_is_answered_and_it_stays() {
-    const VERBS: [&str; 12] = [
-        "activate", "adapt", "classify", "forget", "health", "label", "picture", "rollback", "teach", "", "+x", "ça va",
+    const VERBS: [&str; 13] = [
+        "activate", "adapt", "classify", "forget", "health", "label", "picture", "publish", "rollback", "teach", "",
+        "+x", "ça va",
     ];
+    const HEADS: [&str; 3] =
+        ["acclimate/press-8/gate/head", "acclimate/press-8/gate/head/0", "acclimate/press-8/gate/head/x"];
     const EACH: usize = 25;
     let mut random = ChaCha8Rng::seed_from_u64(6);
     let mut sent = 0;
     let broker = Broker::start(move |event| match event {
         Event::Published(..) => vec![Do::Acknowledge(PubAckReason::Success)],
-        Event::Subscribed(_) | Event::Acknowledged(_) if sent < VERBS.len() * EACH => {
-            let mut next = nonsense(&mut random, VERBS[sent / EACH]);
+        Event::Subscribed(_) | Event::Acknowledged(_) if sent < (VERBS.len() + HEADS.len()) * EACH => {
+            let mut next = nonsense(&mut random, VERBS.get(sent / EACH).unwrap_or(&""));
+            if let Some(head) = (sent / EACH).checked_sub(VERBS.len()) {
+                next.topic = HEADS[head].into();
+            }
             sent += 1;
             next.pkid = sent as u16;
             vec![Do::Send(Box::new(next))]
@@ -255,7 +261,7 @@ fn whatever_is_published_to_a_topic_that_it_listens_to_is_answered_and_it_stays(
         Event::Acknowledged(_) | Event::Connected(..) | Event::Subscribed(_) => Vec::new(),
     });
     let gate = Gate::new();
-    let mut daemon = Daemon::start(&gate.device, &gate.config(&broker.section()));
+    let mut daemon = Daemon::start(&gate.device, &gate.config(&(broker.section() + "heads_from = [\"press-8\"]\n")));
     let said = wait_until(&mut daemon, &broker, |said| {
         said.iter().any(|said| said.topic == "answers/health" && said.payload.contains("\"end\""))
     });

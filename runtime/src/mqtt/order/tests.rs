@@ -48,6 +48,8 @@ fn a_command_is_the_daemons_own_with_the_task_where_there_is_only_one() {
     assert_eq!(command("label", &json!({ "samples": ["last"], "label": null })), label("last", None));
     assert_eq!(understood("adapt", &received(b"")).unwrap().what, What::Command(adapt));
     assert_eq!(understood("health", &received(b"{}")).unwrap().what, What::Health);
+    assert_eq!(understood("publish", &received(b"{}")).unwrap().what, What::Publish("gate".to_owned()));
+    assert!(understood("publish", &received(br#"{"task":"../gate"}"#)).is_err(), "only of a task that there is");
     assert_eq!(
         understood("picture", &received(b"{\"source\":\"yard\"}")).unwrap().what,
         What::Picture(Some("yard".into()))

@@ -41,9 +41,8 @@ pub struct Options {
     pub kinds: Vec<Kind>,
     /// A person's word that the new labels are right.
     pub trust_labels: bool,
-    /// The mean feature `[dim]` of what is sensed since it changed, if it did: heads are not to use the direction in which
-    /// everything moved.
-    pub elsewhere: Option<Vec<f32>>,
+    /// What is sensed since it changed, if it did: heads are not to use the direction in which everything moved.
+    pub elsewhere: Option<Elsewhere>,
     /// What is not chosen by leave-out.
     pub fixed: Fixed,
     /// How the head is to answer.
@@ -58,6 +57,15 @@ pub struct Options {
     pub who: String,
     /// This device.
     pub device: String,
+}
+
+/// What is sensed since it changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Elsewhere {
+    /// The mean feature, `[dim]`.
+    pub feature: Vec<f32>,
+    /// The parts of it that the head in service took for each of its classes; fewer numbers where the last ones were none.
+    pub taken_for: Vec<f32>,
 }
 
 /// Why an adaptation came to no verdict.
@@ -198,7 +206,7 @@ pub fn fit_on(tasks: &Tasks, task: &str, backbone: Option<&[u8; 32]>, options: &
     let load = start.elapsed().as_secs_f64();
 
     let mut budget = Budget::new(options.budget);
-    let nuisance = problem.nuisance(service.as_ref(), options.elsewhere.as_deref());
+    let nuisance = problem.nuisance(service.as_ref(), options.elsewhere.as_ref());
     let mut may_start = |kind: Kind, flops: f64| budget.may_start(kind, flops);
     let mut proposal = problem.propose(options, shipped.as_ref(), None, &mut may_start)?;
     if let (Some(plain), Some(nuisance)) = (&proposal, &nuisance)

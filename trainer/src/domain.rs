@@ -16,7 +16,7 @@ use ndarray::{Array1, Array2, ArrayView2};
 
 pub use few::{Pooled, WEIGHTS, pool, towards};
 pub use normalise::{Source, moved, normalise, shift};
-pub use nuisance::{MOST, Nuisance, costs, fit_without};
+pub use nuisance::{MOST, Nuisance, costs, fit_without, trust, unmoved};
 pub use prototypes::prototypes;
 pub use self_training::self_train;
 

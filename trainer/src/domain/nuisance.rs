@@ -7,7 +7,7 @@
 //! weights of a linear head then lie outside of it, so the head answers for raw features as for projected ones, in the old
 //! light and in the new; nothing has to be known of a sample when it is classified. `cargo xtask report light` has the figures.
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::interval::GroupedMean;
 use crate::{
@@ -138,6 +138,29 @@ pub fn fit_without(
     Ok(fitted)
 }
 
+/// How far a head's answers are believed elsewhere, 0 to 1: by how much more than chance it is right on samples labelled there.
+pub fn trust(right: usize, of: usize, classes: usize) -> f64 {
+    let chance = 1.0 / classes.max(2) as f64;
+    let share = right as f64 / of.max(1) as f64;
+    ((share - chance) / (1.0 - chance)).clamp(0.0, 1.0)
+}
+
+/// The mean feature `[dim]` that what is sensed elsewhere would have, had nothing moved: of the classes' means over what was learnt
+/// (`features` `[n, dim]`, `labels` `[n]`), in the parts in which a head took what it saw for them (`taken_for` `[classes]`) as far as it is
+/// to be trusted, and else as they were learnt. A head that is right elsewhere tells a class that is seen for long from another
+/// light; one that takes everything for one class, because the light changed, does not. None where nothing was learnt.
+pub fn unmoved(features: ArrayView2<'_, f32>, labels: &[usize], taken_for: &[f64], trust: f64) -> Option<Array1<f64>> {
+    let (mut sum, mut whole) = (Array1::<f64>::zeros(features.ncols()), 0.0);
+    for (class, &taken) in taken_for.iter().enumerate() {
+        let rows: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] == class).collect();
+        let Some(mean) = features.select(Axis(0), &rows).mapv(f64::from).mean_axis(Axis(0)) else { continue };
+        let part = trust * taken + (1.0 - trust) * rows.len() as f64 / labels.len() as f64;
+        sum += &(mean * part);
+        whole += part;
+    }
+    (whole > 0.0).then(|| sum / whole)
+}
+
 /// Whether a head without directions loses by that, on samples left out, more than chance or the margin have it: the rule that keeps a
 /// candidate out of service ([`MARGIN`], [`SIGNIFICANCE`]). What looked like a change of light may have been one class alone before the
 /// camera; to do without that costs where the classes are known, so only samples of before, `learnt` `[n]`, are asked. A few labels
@@ -163,7 +186,7 @@ mod tests {
     use super::*;
     use crate::leave_out::mix;
     use crate::select;
-    use ndarray::{Array1, array};
+    use ndarray::array;
 
     const DIM: usize = 16;
 
@@ -235,6 +258,19 @@ mod tests {
         let (raw, projected) = (&test, nuisance.remove(test.view()));
         let (p, q) = (without.head.batch(raw.view(), None), without.head.batch(projected.view(), None));
         assert!((&p - &q).iter().all(|x| x.abs() < 1e-6));
+    }
+
+    #[test]
+    fn what_is_expected_is_the_mix_seen_as_far_as_the_head_is_right_there() {
+        assert_eq!([trust(5, 5, 2), trust(1, 2, 2), trust(0, 5, 2), trust(0, 0, 3)], [1.0, 0.0, 0.0, 0.0]);
+        assert!((trust(4, 5, 2) - 0.6).abs() < 1e-12);
+        let x = array![[1.0_f32, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]];
+        let of = |taken: [f64; 2], trust| unmoved(x.view(), &[0, 0, 0, 1], &taken, trust).unwrap();
+        assert_eq!(of([0.0, 1.0], 1.0), array![0.0, 1.0]);
+        assert_eq!(of([0.0, 1.0], 0.0), array![0.75, 0.25]);
+        assert_eq!(of([0.5, 0.5], 0.5), array![0.625, 0.375]);
+        // A class that nothing was learnt of is as if it were not there.
+        assert_eq!(unmoved(x.view(), &[0, 0, 0, 0], &[0.0, 1.0], 1.0), None);
     }
 
     #[test]

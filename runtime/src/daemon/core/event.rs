@@ -9,6 +9,7 @@ use acclimate_trainer::drift::Reference;
 use jiff::Timestamp;
 
 use super::Setup;
+use crate::adaptation::Elsewhere;
 use crate::config;
 use crate::daemon::command::{Command, CommandError, Look, Reply};
 use crate::daemon::notice::{Notice, Prediction};
@@ -268,8 +269,8 @@ pub(crate) enum Slow {
     Choose { backbone: Option<String>, classes: Vec<String> },
     /// Digest of the statistics when this claim was the last.
     Digest(Watermark),
-    /// Fits, judges, and has the writer write it down. Where what is sensed has changed, with its mean feature since.
-    Fit { budget: Option<Duration>, trust_labels: bool, who: String, elsewhere: Option<Vec<f32>> },
+    /// Fits, judges, and has the writer write it down. Where what is sensed has changed, with what it is since.
+    Fit { budget: Option<Duration>, trust_labels: bool, who: String, elsewhere: Option<Elsewhere> },
     /// Looks whether another device's head may be used, and has the writer write that down.
     Install { signed: Signed, who: String },
     /// What the head in service was learnt on.

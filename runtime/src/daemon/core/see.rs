@@ -42,7 +42,7 @@ impl Core {
             drifted = test.is_some_and(|test| test.p < level) && !task.standing.drifted;
             task.standing.drifted |= drifted;
             if task.standing.drifted {
-                task.drift.since.observe(feature.as_slice(), burst);
+                task.drift.since.observe(feature.as_slice(), answer.class, burst);
             }
         }
 

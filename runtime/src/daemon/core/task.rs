@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use acclimate_trainer::drift::{Monitor, Reference};
 
-use super::elsewhere::Elsewhere;
+use super::elsewhere::Since;
 use super::event::{Facts, Job, Request};
 use super::gate::Scene;
 use super::keep::{Keeping, Unlabelled};
@@ -96,7 +96,7 @@ pub(super) struct Drift {
     pub(super) reference: Option<Box<Reference>>,
     pub(super) monitor: Monitor,
     /// What is sensed since it was noticed.
-    pub(super) since: Elsewhere,
+    pub(super) since: Since,
 }
 
 impl Task {

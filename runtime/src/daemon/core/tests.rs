@@ -290,7 +290,7 @@ fn drift_is_noticed_asks_for_labels_and_is_adapted_to_once_they_came() {
     assert_eq!(world.fits, fits + 1);
     assert!(!world.view().tasks[0].drifted, "the new head knows it");
     // The fit was told where features lie now: what is learnt by touch later is not.
-    let there = world.elsewhere.take().unwrap();
+    let there = world.elsewhere.take().unwrap().feature;
     assert!((there[2] - world::feature(0, 0, 0.0).as_slice()[2]).abs() > 0.1, "{there:?}");
     let _begun = world.ask(teach("open", Hold::Begin));
     world.run(SECOND);

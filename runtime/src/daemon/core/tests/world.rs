@@ -12,6 +12,7 @@ use acclimate_trainer::drift::Reference;
 use jiff::Timestamp;
 use ndarray::Array2;
 
+use crate::adaptation::Elsewhere;
 use crate::config::{SourceKind, Trigger};
 use crate::daemon::command::{AddedKind, Command, CommandError, Hold, Look, Reply};
 use crate::daemon::core::task::WAITING;
@@ -261,7 +262,7 @@ pub(super) struct World {
     fitting: HashSet<Ticket>,
     pub(super) fits: usize,
     /// What the newest fit was told of what is sensed since it changed.
-    pub(super) elsewhere: Option<Vec<f32>>,
+    pub(super) elsewhere: Option<Elsewhere>,
     pub(super) probes: usize,
     pub(super) evictions: usize,
     pub(super) observations: usize,

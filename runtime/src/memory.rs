@@ -3,6 +3,9 @@
 //! The C library's allocator keeps what is freed for later: an arena for each few threads, and, once one large block was freed, blocks up
 //! to that size among the small ones for good. A backbone is read, cut and handed to an engine in blocks of its own size, and a
 //! fit uses as much as its samples: a daemon that runs for years beside little else gives that back.
+//!
+//! JUSTIFICATION for unsafe code: `mallopt` has no safe form in any crate, and an allocator of another make (jemalloc, mimalloc) would
+//! serve Rust alone, not the engine, whose memory it is for the most part.
 
 /// Arenas; threads that allocate at once wait for one another beyond that.
 #[cfg(target_env = "gnu")]

@@ -129,7 +129,9 @@ impl Draw {
             let labelled = home.sources.iter().zip(&home.labels).filter(|&(_, &label)| home.classes[label] == class);
             labelled.map(|(source, _)| source).filter(in_both).collect()
         });
-        of_class.iter_mut().for_each(|sources| sources.shuffle(&mut random));
+        for sources in &mut of_class {
+            sources.shuffle(&mut random);
+        }
         let pick = |features: &Features, from: usize, to: Option<usize>, class: usize| -> anyhow::Result<Picked> {
             let sources = &of_class[class][from..to.unwrap_or(of_class[class].len())];
             let row = |source: &&String| features.sources.iter().position(|one| one == *source);

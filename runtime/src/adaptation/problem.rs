@@ -454,7 +454,7 @@ impl<'a> Problem<'a> {
             reasons: verdict
                 .reasons
                 .iter()
-                .map(|reason| reason.token())
+                .map(acclimate_trainer::Reason::token)
                 .chain(without.map(|(token, _)| token))
                 .map(str::to_owned)
                 .collect(),

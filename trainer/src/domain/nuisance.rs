@@ -48,7 +48,9 @@ impl Nuisance {
             }
             let left = norm(&rest);
             if left.is_finite() && left > NEGLIGIBLE * length {
-                rest.iter_mut().for_each(|x| *x /= left);
+                for x in &mut rest {
+                    *x /= left;
+                }
                 kept.push(rest);
             }
         }

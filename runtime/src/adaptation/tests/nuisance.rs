@@ -26,7 +26,7 @@ fn what_moved_is_left_out_audited_inherited_and_forgotten() {
     assert_eq!(in_service(&tasks).provenance.nuisance, None);
 
     (100..105).for_each(|number| add_brighter(&mut tasks, number));
-    let elsewhere = Some(mean((200..240).map(brighter), [1.0, 0.0, 0.0]));
+    let elsewhere = Some(mean((200..240).map(brighter), [0.3, 0.4, 0.3]));
     let record = adapt(&mut tasks, "belt", &Options { elsewhere, ..options(&Kind::ALL) }).unwrap().record;
     assert_eq!((&record.verdict[..], record.nuisance), ("activated", Some(1)), "{record:#?}");
     assert!(record.reasons.contains(&"nuisance_left_out".to_owned()));

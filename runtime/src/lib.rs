@@ -21,6 +21,7 @@
 //! | [`source`], [`sink`], [`daemon`] | what is sensed, who is told; the daemon, as its doors see it |
 //! | [`door`] | the API and metrics over HTTP |
 //! | [`mqtt`] | the same over a broker |
+//! | [`outbox`] | the file of what is owed to others |
 //! | [`page`] | the files of the page on which a person teaches the device |
 //! | [`comparison`] | other backbones on a task's own samples |
 //! | [`pull`] | the file of a model, from its address or a folder |
@@ -55,6 +56,7 @@ pub mod memory;
 pub mod models_folder;
 pub mod mqtt;
 pub mod npz;
+pub mod outbox;
 pub mod page;
 pub mod place;
 pub mod pull;

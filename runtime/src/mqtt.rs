@@ -63,8 +63,8 @@ use self::waker::Waker;
 use crate::config::{Broker, Config, PREFIX, Profile};
 use crate::daemon::Running;
 use crate::daemon::stage::Stage;
+use crate::outbox::OutboxError;
 
-pub use self::outbox::OutboxError;
 pub use self::tls::SecretError;
 
 /// The longest silence, where the configuration does not say.

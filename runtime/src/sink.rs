@@ -16,12 +16,12 @@ use std::thread::JoinHandle;
 
 use crate::config::{self, SinkKind};
 use crate::daemon::notice::Notice;
+use crate::outbox::OutboxError;
 use crate::source::Stop;
 
 pub use self::fares::Fares;
 use self::fares::{Counts, Trouble};
 use self::outbox::Outbox;
-pub use self::outbox::OutboxError;
 
 /// Notices that wait for one sink at most.
 const WAITING: usize = 64;

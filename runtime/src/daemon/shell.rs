@@ -37,7 +37,8 @@ use crate::adaptation::Options;
 use crate::causes;
 use crate::config::{self, Config, SourceKind, Trigger};
 use crate::embedding::Opener;
-use crate::sink::{OutboxError, Sinks};
+use crate::outbox::OutboxError;
+use crate::sink::Sinks;
 use crate::source::{Outlet, Stop};
 use crate::store::{Access, Added, StoreError, Tasks};
 

@@ -1,28 +1,49 @@
-//! What the broker is owed and has not acknowledged, and which commands were carried out: one small SQLite file beside the
-//! store. Knows no connection.
+//! What the broker is owed and has not acknowledged, and which commands were carried out: one file beside the store. Knows no
+//! connection.
 //!
 //! Invariants: what `put` returned from is there after a power cut; what was put first comes out first; nothing leaves but by
 //! `remove`, or as the oldest of the lightest of too much, which is counted. A command that was begun is answered, if only by
 //! that the daemon ended meanwhile.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::message::{Message, Weight};
+use crate::outbox::{File, Kind, OutboxError};
 
-const FILE: &str = "mqtt.db";
-/// "acmq", in the database's header.
-const APPLICATION_ID: u32 = 0x6163_6d71;
-const VERSION: u32 = 1;
+const KIND: Kind = Kind {
+    file: "mqtt.db",
+    what: "outbox of MQTT",
+    application_id: 0x6163_6d71, // "acmq"
+    version: 1,
+    first: "PRAGMA auto_vacuum = INCREMENTAL;",
+    tables: "CREATE TABLE IF NOT EXISTS owed (
+                 number INTEGER PRIMARY KEY,
+                 weight INTEGER NOT NULL,
+                 topic TEXT NOT NULL,
+                 payload BLOB NOT NULL,
+                 media TEXT,
+                 correlation BLOB,
+                 uid TEXT
+             ) STRICT;
+             CREATE INDEX IF NOT EXISTS owed_by_weight ON owed (weight, number);
+             CREATE TABLE IF NOT EXISTS commands (
+                 number INTEGER PRIMARY KEY AUTOINCREMENT,
+                 key TEXT NOT NULL UNIQUE,
+                 topic TEXT NOT NULL,
+                 correlation BLOB,
+                 media TEXT,
+                 payload BLOB
+             ) STRICT;",
+};
 /// Commands that are remembered.
 const REMEMBERED: u32 = 1000;
 /// What a row takes beside its payload.
 const ROW: i64 = 200;
 
 pub(super) struct Outbox {
-    connection: Connection,
-    path: PathBuf,
+    file: File,
     most: i64,
     bytes: i64,
     rows: u64,
@@ -46,110 +67,32 @@ pub(super) enum Before {
     Answered(Message),
 }
 
-/// Why the outbox is of no use.
-#[derive(Debug, thiserror::Error)]
-pub enum OutboxError {
-    /// SQLite or the disk failed.
-    #[error("could not {step} {}", path.display())]
-    Database {
-        /// What was attempted.
-        step: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: rusqlite::Error,
-    },
-    /// It is another's file, or a later version's.
-    #[error("{} is no outbox of MQTT of this version (application {application:#x}, version {version}): move it away", path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// `application_id` of its header.
-        application: u32,
-        /// `user_version` of its header.
-        version: u32,
-    },
-    /// The data directory failed.
-    #[error("could not make {} durable", path.display())]
-    Sync {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
 impl Outbox {
     /// Opens the outbox of a data directory, or makes it; of so many bytes at most.
     pub(super) fn open(dir: &Path, most: u64) -> Result<Self, OutboxError> {
-        let path = dir.join(FILE);
-        let failed = |step| {
-            let path = path.clone();
-            move |source| OutboxError::Database { step, path, source }
-        };
-        let sync = |source| OutboxError::Sync { path: dir.to_owned(), source };
-        crate::durable::make_folder(dir).map_err(sync)?;
-        let connection = Connection::open(&path).map_err(failed("open"))?;
-        connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(failed("open"))?;
-        let header = |name: &str| {
-            connection.query_one(&format!("PRAGMA {name}"), [], |row| row.get::<_, u32>(0)).map_err(failed("read"))
-        };
-        let (application, version) = (header("application_id")?, header("user_version")?);
-        if !matches!((application, version), (0, 0) | (APPLICATION_ID, VERSION)) {
-            return Err(OutboxError::Foreign { path, application, version });
-        }
-        connection
-            .execute_batch(&format!(
-                "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-                 PRAGMA journal_size_limit = 1048576;
-                 BEGIN IMMEDIATE;
-                 CREATE TABLE IF NOT EXISTS owed (
-                     number INTEGER PRIMARY KEY,
-                     weight INTEGER NOT NULL,
-                     topic TEXT NOT NULL,
-                     payload BLOB NOT NULL,
-                     media TEXT,
-                     correlation BLOB,
-                     uid TEXT
-                 ) STRICT;
-                 CREATE INDEX IF NOT EXISTS owed_by_weight ON owed (weight, number);
-                 CREATE TABLE IF NOT EXISTS commands (
-                     number INTEGER PRIMARY KEY AUTOINCREMENT,
-                     key TEXT NOT NULL UNIQUE,
-                     topic TEXT NOT NULL,
-                     correlation BLOB,
-                     media TEXT,
-                     payload BLOB
-                 ) STRICT;
-                 PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};
-                 COMMIT;"
-            ))
-            .map_err(failed("lay out"))?;
+        let file = File::open(dir, &KIND)?;
         let sum = format!("SELECT count(*), coalesce(sum(length(payload) + {ROW}), 0) FROM owed");
-        let (rows, bytes) =
-            connection.query_one(&sum, [], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?))).map_err(failed("read"))?;
-        // Without this the file's name may not survive a power cut, whatever is in the file.
-        crate::durable::sync_names(dir).map_err(sync)?;
-        Ok(Self { connection, path, most: most as i64, bytes, rows: rows as u64 })
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?));
+        let (rows, bytes) = file.connection.query_one(&sum, [], row).map_err(file.failed("read"))?;
+        Ok(Self { file, most: most as i64, bytes, rows: rows as u64 })
     }
 
     /// The number after the last.
     pub(super) fn next_number(&self) -> Result<u64, OutboxError> {
         let last: i64 = self
+            .file
             .connection
             .query_one("SELECT coalesce(max(number), 0) FROM owed", [], |row| row.get(0))
-            .map_err(self.failed("read"))?;
+            .map_err(self.file.failed("read"))?;
         Ok(last as u64 + 1)
     }
 
     /// Keeps these; gives how many had to go: the oldest of the lightest.
     pub(super) fn put(&mut self, owed: &[Owed]) -> Result<u64, OutboxError> {
-        let (most, failed) = (self.most, self.failed("write to"));
+        let (most, failed) = (self.most, self.file.failed("write to"));
         let (mut bytes, mut rows) = (self.bytes, self.rows);
         let mut put = || -> Result<u64, rusqlite::Error> {
-            let transaction = self.connection.transaction()?;
+            let transaction = self.file.connection.transaction()?;
             for Owed { number, weight, message } in owed {
                 if *weight == Weight::Head {
                     let (gone, freed) = drop_older(&transaction, &message.topic, *number)?;
@@ -197,7 +140,7 @@ impl Outbox {
             return Ok(Vec::new());
         }
         let read = || -> Result<Vec<Owed>, rusqlite::Error> {
-            let mut statement = self.connection.prepare_cached(
+            let mut statement = self.file.connection.prepare_cached(
                 "SELECT number, weight, topic, payload, media, correlation, uid FROM owed
                  WHERE number > ?1 ORDER BY number LIMIT ?2",
             )?;
@@ -220,16 +163,16 @@ impl Outbox {
             })?;
             rows.collect()
         };
-        read().map_err(self.failed("read"))
+        read().map_err(self.file.failed("read"))
     }
 
     /// Takes note that these arrived. Not synced: after a power cut they may be told again.
     pub(super) fn remove(&mut self, numbers: &[u64]) -> Result<(), OutboxError> {
-        let failed = self.failed("write to");
+        let failed = self.file.failed("write to");
         let mut freed = (0_u64, 0_i64);
         let mut remove = || -> Result<(), rusqlite::Error> {
-            self.connection.pragma_update(None, "synchronous", "NORMAL")?;
-            let transaction = self.connection.transaction()?;
+            self.file.connection.pragma_update(None, "synchronous", "NORMAL")?;
+            let transaction = self.file.connection.transaction()?;
             for number in numbers {
                 let sql = "DELETE FROM owed WHERE number = ?1 RETURNING length(payload)";
                 let length: Option<i64> =
@@ -241,13 +184,13 @@ impl Outbox {
             transaction.commit()
         };
         let removed = remove();
-        self.connection.pragma_update(None, "synchronous", "FULL").map_err(self.failed("write to"))?;
+        self.file.connection.pragma_update(None, "synchronous", "FULL").map_err(self.file.failed("write to"))?;
         removed.map_err(failed)?;
         self.rows = self.rows.saturating_sub(freed.0);
         self.bytes -= freed.1;
         if self.rows == 0 && freed.0 > 0 {
             // The room that an outage took is given back.
-            self.connection.execute_batch("PRAGMA incremental_vacuum").map_err(self.failed("shrink"))?;
+            self.file.connection.execute_batch("PRAGMA incremental_vacuum").map_err(self.file.failed("shrink"))?;
         }
         Ok(())
     }
@@ -264,9 +207,9 @@ impl Outbox {
 
     /// Begins a command under a key: nothing where it is new, else what became of it.
     pub(super) fn begin(&mut self, key: &str, reply: &Message) -> Result<Option<Before>, OutboxError> {
-        let failed = self.failed("write to");
+        let failed = self.file.failed("write to");
         let mut begin = || -> Result<Option<Before>, rusqlite::Error> {
-            let transaction = self.connection.transaction()?;
+            let transaction = self.file.connection.transaction()?;
             let before = transaction
                 .query_row("SELECT topic, correlation, media, payload FROM commands WHERE key = ?1", [key], |row| {
                     let payload: Option<Vec<u8>> = row.get(3)?;
@@ -298,40 +241,38 @@ impl Outbox {
 
     /// A command was answered so.
     pub(super) fn answered(&mut self, key: &str, reply: &Message) -> Result<(), OutboxError> {
-        self.connection
+        self.file
+            .connection
             .execute("UPDATE commands SET payload = ?2 WHERE key = ?1", params![key, reply.payload])
             .map(drop)
-            .map_err(self.failed("write to"))
+            .map_err(self.file.failed("write to"))
     }
 
     /// Commands that were begun and not answered when the last daemon ended: key, and where the answer goes.
     pub(super) fn unanswered(&self) -> Result<Vec<(String, Message)>, OutboxError> {
         let read = || -> Result<Vec<(String, Message)>, rusqlite::Error> {
-            let mut statement =
-                self.connection.prepare("SELECT key, topic, correlation, media FROM commands WHERE payload IS NULL")?;
+            let mut statement = self
+                .file
+                .connection
+                .prepare("SELECT key, topic, correlation, media FROM commands WHERE payload IS NULL")?;
             let rows = statement.query_map([], |row| {
                 let (topic, correlation, media) = (row.get(1)?, row.get(2)?, row.get(3)?);
                 Ok((row.get(0)?, Message { topic, media, correlation, ..Message::default() }))
             })?;
             rows.collect()
         };
-        read().map_err(self.failed("read"))
-    }
-
-    fn failed(&self, step: &'static str) -> impl FnOnce(rusqlite::Error) -> OutboxError + use<> {
-        let path = self.path.clone();
-        move |source| OutboxError::Database { step, path, source }
+        read().map_err(self.file.failed("read"))
     }
 }
 
-/// Drops some of the oldest of what weighs least; how many, and what that frees.
-/// What was owed to a topic that keeps the newest alone.
+/// Drops what was owed to a topic that keeps the newest alone; how many, and what that frees.
 fn drop_older(transaction: &Transaction<'_>, topic: &str, before: u64) -> Result<(u64, i64), rusqlite::Error> {
     let sql = "DELETE FROM owed WHERE weight = ?1 AND topic = ?2 AND number < ?3 RETURNING length(payload)";
     let mut statement = transaction.prepare_cached(sql)?;
     sum(statement.query(params![Weight::Head as i64, topic, before as i64])?)
 }
 
+/// Drops some of the oldest of what weighs least; how many, and what that frees.
 fn drop_lightest(transaction: &Transaction<'_>) -> Result<(u64, i64), rusqlite::Error> {
     let mut statement = transaction.prepare_cached(
         "DELETE FROM owed WHERE number IN (

@@ -27,7 +27,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(outbox: Outbox) -> Result<Self, super::outbox::OutboxError> {
+    pub(super) fn new(outbox: Outbox) -> Result<Self, crate::outbox::OutboxError> {
         let next = outbox.next_number()?;
         let (memory, waits) = (VecDeque::new(), None);
         Ok(Self { outbox, memory, waits, next, connected: false, dropped: 0, trouble: None })

@@ -1,26 +1,35 @@
-//! What webhooks are owed: a durable queue for each, in one small SQLite file beside the store. Knows nothing of HTTP.
+//! What webhooks are owed: a durable queue for each, in one file beside the store. Knows nothing of HTTP.
 //!
-//! Not in the store: that has one writer, which should wait for no queue, and none of its backups, scrubs and digests are
-//! about this. Invariants: what `put` returned from is there after a power cut; what was put first comes out first; nothing
+//! Invariants: what `put` returned from is there after a power cut; what was put first comes out first; nothing
 //! leaves but by `remove`, or as the oldest of too many, which is counted.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, params};
+
+use crate::outbox::{File, Kind, OutboxError};
 
 /// Payloads that are kept for one hook at most; the oldest go first.
 pub(super) const KEPT: u32 = 1000;
 
-const FILE: &str = "outbox.db";
-/// "acco", in the database's header.
-const APPLICATION_ID: u32 = 0x6163_636f;
-const VERSION: u32 = 1;
+const KIND: Kind = Kind {
+    file: "outbox.db",
+    what: "outbox",
+    application_id: 0x6163_636f, // "acco"
+    version: 1,
+    first: "",
+    tables: "CREATE TABLE IF NOT EXISTS owed (
+                 number INTEGER PRIMARY KEY AUTOINCREMENT,
+                 hook TEXT NOT NULL,
+                 payload TEXT NOT NULL
+             ) STRICT;
+             CREATE INDEX IF NOT EXISTS owed_by_hook ON owed (hook, number);",
+};
 
 /// The queues of all hooks.
 pub(super) struct Outbox {
-    connection: Mutex<Connection>,
-    path: PathBuf,
+    file: Mutex<File>,
 }
 
 /// The oldest payload that a hook is owed.
@@ -29,41 +38,6 @@ pub(super) struct Owed {
     /// Grows from one to the next, and is never used twice.
     pub(super) number: i64,
     pub(super) payload: String,
-}
-
-/// Why the outbox is of no use.
-#[derive(Debug, thiserror::Error)]
-pub enum OutboxError {
-    /// SQLite or the disk failed.
-    #[error("could not {step} {}", path.display())]
-    Database {
-        /// What was attempted.
-        step: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: rusqlite::Error,
-    },
-    /// It is another's file, or a later version's.
-    #[error("{} is no outbox of this version (application {application:#x}, version {version}): move it away", path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// `application_id` of its header.
-        application: u32,
-        /// `user_version` of its header.
-        version: u32,
-    },
-    /// The data directory failed.
-    #[error("could not make {} durable", path.display())]
-    Sync {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
 }
 
 impl Outbox {
@@ -80,46 +54,15 @@ impl Outbox {
 
     /// Opens the outbox of a data directory, or makes it.
     pub(super) fn open(dir: &Path) -> Result<Self, OutboxError> {
-        let path = dir.join(FILE);
-        let failed = |step| {
-            let path = path.clone();
-            move |source| OutboxError::Database { step, path, source }
-        };
-        crate::durable::make_folder(dir).map_err(|source| OutboxError::Sync { path: dir.to_owned(), source })?;
-        let connection = Connection::open(&path).map_err(failed("open"))?;
-        connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(failed("open"))?;
-        let header = |name: &str| {
-            connection.query_one(&format!("PRAGMA {name}"), [], |row| row.get::<_, u32>(0)).map_err(failed("read"))
-        };
-        let (application, version) = (header("application_id")?, header("user_version")?);
-        if !matches!((application, version), (0, 0) | (APPLICATION_ID, VERSION)) {
-            return Err(OutboxError::Foreign { path, application, version });
-        }
-        connection
-            .execute_batch(&format!(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 1048576;
-                 BEGIN IMMEDIATE;
-                 CREATE TABLE IF NOT EXISTS owed (
-                     number INTEGER PRIMARY KEY AUTOINCREMENT,
-                     hook TEXT NOT NULL,
-                     payload TEXT NOT NULL
-                 ) STRICT;
-                 CREATE INDEX IF NOT EXISTS owed_by_hook ON owed (hook, number);
-                 PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};
-                 COMMIT;"
-            ))
-            .map_err(failed("lay out"))?;
-        // Without this the file's name may not survive a power cut, whatever is in the file.
-        crate::durable::sync_names(dir).map_err(|source| OutboxError::Sync { path: dir.to_owned(), source })?;
-        Ok(Self { connection: Mutex::new(connection), path })
+        Ok(Self { file: Mutex::new(File::open(dir, &KIND)?) })
     }
 
     /// Keeps a payload for a hook; gives how many of the oldest had to go.
     pub(super) fn put(&self, hook: &str, payload: &str) -> Result<usize, OutboxError> {
-        let failed = self.failed("write to");
-        let mut connection = self.lock();
-        let put = || -> Result<usize, rusqlite::Error> {
-            let transaction = connection.transaction()?;
+        let mut file = self.lock();
+        let failed = file.failed("write to");
+        let mut put = || -> Result<usize, rusqlite::Error> {
+            let transaction = file.connection.transaction()?;
             transaction.execute("INSERT INTO owed (hook, payload) VALUES (?1, ?2)", params![hook, payload])?;
             let dropped = transaction.execute(
                 "DELETE FROM owed WHERE hook = ?1 AND number <= (
@@ -129,37 +72,34 @@ impl Outbox {
             transaction.commit()?;
             Ok(dropped)
         };
-        let mut put = put;
         put().map_err(failed)
     }
 
     /// What a hook is owed first.
     pub(super) fn oldest(&self, hook: &str) -> Result<Option<Owed>, OutboxError> {
         let owed = |row: &rusqlite::Row<'_>| Ok(Owed { number: row.get(0)?, payload: row.get(1)? });
-        self.lock()
+        let file = self.lock();
+        file.connection
             .query_row("SELECT number, payload FROM owed WHERE hook = ?1 ORDER BY number LIMIT 1", [hook], owed)
             .optional()
-            .map_err(self.failed("read"))
+            .map_err(file.failed("read"))
     }
 
     /// Takes note that it was delivered.
     pub(super) fn remove(&self, number: i64) -> Result<(), OutboxError> {
-        self.lock().execute("DELETE FROM owed WHERE number = ?1", [number]).map(drop).map_err(self.failed("write to"))
+        let (file, sql) = (self.lock(), "DELETE FROM owed WHERE number = ?1");
+        file.connection.execute(sql, [number]).map(drop).map_err(file.failed("write to"))
     }
 
     fn drop_all_but(&self, hooks: &[String]) -> Result<usize, OutboxError> {
         let marks = vec!["?"; hooks.len()].join(",");
         let sql = format!("DELETE FROM owed WHERE hook NOT IN ({marks})");
-        self.lock().execute(&sql, rusqlite::params_from_iter(hooks)).map_err(self.failed("write to"))
+        let file = self.lock();
+        file.connection.execute(&sql, rusqlite::params_from_iter(hooks)).map_err(file.failed("write to"))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn failed(&self, step: &'static str) -> impl FnOnce(rusqlite::Error) -> OutboxError + use<> {
-        let path = self.path.clone();
-        move |source| OutboxError::Database { step, path, source }
+    fn lock(&self) -> MutexGuard<'_, File> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -199,7 +139,7 @@ mod tests {
     fn of_too_many_the_oldest_go_and_are_counted() {
         let dir = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(dir.path()).unwrap();
-        outbox.lock().execute_batch("PRAGMA synchronous = OFF").unwrap();
+        outbox.lock().connection.execute_batch("PRAGMA synchronous = OFF").unwrap();
         let dropped: usize = (0..KEPT + 3).map(|n| outbox.put("a", &n.to_string()).unwrap()).sum();
         assert_eq!(dropped, 3);
         let left = payloads(&outbox, "a");
@@ -209,7 +149,10 @@ mod tests {
     #[test]
     fn a_file_of_somebody_else_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();
-        Connection::open(dir.path().join(FILE)).unwrap().execute_batch("PRAGMA user_version = 9").unwrap();
+        rusqlite::Connection::open(dir.path().join(KIND.file))
+            .unwrap()
+            .execute_batch("PRAGMA user_version = 9")
+            .unwrap();
         let error = Outbox::open(dir.path()).err().unwrap().to_string();
         assert!(error.contains("version 9"), "{error}");
     }

@@ -158,12 +158,22 @@ pub fn fit_within(
     options: &FitOptions,
     may_start: &mut dyn FnMut(Kind, f64) -> bool,
 ) -> Result<Fitted, FitError> {
+    fit_on_and_tell_by(samples, samples, options, may_start)
+}
+
+/// As [`fit_within`]; what is unknown is told on `raw`, the same samples with the features that heads will be given.
+pub(crate) fn fit_on_and_tell_by(
+    samples: &Samples<'_>,
+    raw: &Samples<'_>,
+    options: &FitOptions,
+    may_start: &mut dyn FnMut(Kind, f64) -> bool,
+) -> Result<Fitted, FitError> {
     if options.kinds.is_empty() {
         return Err(FitError::NoKinds);
     }
     check(options.lambda, options.gamma)?;
     let fitter = Fitter::new(samples, options);
-    let novelty = Novelty::with_groups(samples, &fitter.leave_out, FALSE_UNKNOWN_RATE, options.threads);
+    let novelty = Novelty::with_groups(raw, &fitter.leave_out, FALSE_UNKNOWN_RATE, options.threads);
     let wanted = |kind: &Kind| match samples.classes() {
         1 => *kind == Kind::Prototype,
         _ => options.kinds.contains(kind) && fitter.can_fit(*kind),

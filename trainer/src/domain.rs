@@ -92,7 +92,7 @@ pub fn carried(
 
 /// Whether labels that came after an adjustment speak against it: on them the adjusted head's probabilities `[n, classes]` have
 /// a log-loss that is worse than that of the head before by more than [`MARGIN`], or at one-sided p < [`SIGNIFICANCE`],
-/// paired and by group. It is the rule that keeps a candidate out of service.
+/// paired and by group: the rule that keeps a candidate out of service.
 pub fn contradicted(
     before: ArrayView2<'_, f64>,
     adjusted: ArrayView2<'_, f64>,
@@ -102,7 +102,13 @@ pub fn contradicted(
     let pairs = before.outer_iter().zip(adjusted.outer_iter()).zip(labels);
     let worse: Vec<f64> =
         pairs.map(|((before, adjusted), &label)| log_loss(adjusted, label) - log_loss(before, label)).collect();
-    let difference = GroupedMean::new(&worse, groups);
+    is_worse(&worse, groups)
+}
+
+/// The rule that keeps a candidate out of service: differences of log-loss `[n]`, by group, whose mean is above [`MARGIN`], or above zero
+/// at one-sided p < [`SIGNIFICANCE`].
+fn is_worse(differences: &[f64], groups: &[usize]) -> bool {
+    let difference = GroupedMean::new(differences, groups);
     difference.mean > MARGIN || difference.p_above_zero.is_some_and(|p| p < SIGNIFICANCE)
 }
 

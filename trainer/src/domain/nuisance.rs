@@ -9,11 +9,9 @@
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
-use crate::interval::GroupedMean;
-use crate::{
-    Candidate, FALSE_UNKNOWN_RATE, FitError, FitOptions, Fitted, Form, Kind, Linear, MARGIN, Novelty, SIGNIFICANCE,
-    Samples, fit_within,
-};
+use super::is_worse;
+use crate::candidate::fit_on_and_tell_by;
+use crate::{Candidate, FitError, FitOptions, Fitted, Form, Kind, Linear, Samples};
 
 /// Directions that are kept, the newest first. A site that keeps changing has labels of all its lights before long.
 pub const MOST: usize = 4;
@@ -81,28 +79,23 @@ impl Nuisance {
     /// When the features are of another dim.
     pub fn remove(&self, features: ArrayView2<'_, f32>) -> Array2<f32> {
         let mut left = features.to_owned();
-        left.axis_iter_mut(Axis(0)).for_each(|mut row| {
-            let out: Vec<f32> = self.without(row.view());
-            row.assign(&ArrayView1::from(&out));
-        });
-        left
-    }
-
-    fn without(&self, row: ArrayView1<'_, f32>) -> Vec<f32> {
-        let mut rest: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
-        for direction in self.directions.rows() {
-            let along: f64 = direction.iter().zip(&rest).map(|(&d, x)| f64::from(d) * x).sum();
-            rest.iter_mut().zip(direction).for_each(|(x, &d)| *x -= along * f64::from(d));
+        for mut row in left.rows_mut() {
+            let mut rest: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
+            for direction in self.directions.rows() {
+                let along: f64 = direction.iter().zip(&rest).map(|(&d, x)| f64::from(d) * x).sum();
+                rest.iter_mut().zip(direction).for_each(|(x, &d)| *x -= along * f64::from(d));
+            }
+            row.iter_mut().zip(rest).for_each(|(x, rest)| *x = rest as f32);
         }
-        rest.into_iter().map(|x| x as f32).collect()
+        left
     }
 }
 
-/// As [`fit_within`], without the directions: of the kinds asked for those that are linear in features of norm 1, for only their
+/// As [`fit_within`](crate::fit_within), without the directions: of the kinds asked for those that are linear in features of norm 1, for only their
 /// heads read raw features as they do projected ones. What is unknown is told on raw features, as ever. No kind, nothing fitted.
 ///
 /// # Errors
-/// As [`fit_within`].
+/// As [`fit_within`](crate::fit_within).
 ///
 /// # Panics
 /// When the directions are of another dim than the samples.
@@ -129,13 +122,11 @@ pub fn fit_without(
     let Ok(projected) = projected else {
         return Ok(Fitted { candidates: Vec::new(), skipped: options.kinds });
     };
-    let mut fitted = fit_within(&projected, &options, may_start)?;
-    let novelty = Novelty::fit(samples, FALSE_UNKNOWN_RATE);
+    let mut fitted = fit_on_and_tell_by(&projected, samples, &options, may_start)?;
     for candidate in &mut fitted.candidates {
         if let Form::Linear(Linear { weights, .. }) = &mut candidate.head.form {
             *weights = nuisance.remove(weights.view());
         }
-        candidate.head.novelty = candidate.head.novelty.as_ref().map(|_| novelty.clone());
     }
     Ok(fitted)
 }
@@ -163,19 +154,14 @@ pub fn unmoved(features: ArrayView2<'_, f32>, labels: &[usize], taken_for: &[f64
     (whole > 0.0).then(|| sum / whole)
 }
 
-/// Whether a head without directions loses by that, on samples left out, more than chance or the margin have it: the rule that keeps a
-/// candidate out of service ([`MARGIN`], [`SIGNIFICANCE`]). What looked like a change of light may have been one class alone before the
+/// Whether a head without directions loses by that, on samples left out, by the rule that keeps a candidate out of service. What looked like a change of light may have been one class alone before the
 /// camera; to do without that costs where the classes are known, so only samples of before, `learnt` `[n]`, are asked. A few labels
 /// of the new light would speak for whichever head takes the light for their class.
 pub fn costs(plain: &Candidate, without: &Candidate, learnt: &[bool]) -> bool {
     let losses = without.fold_losses.iter().zip(&plain.fold_losses).zip(&plain.groups).zip(learnt);
     let (worse, groups): (Vec<f64>, Vec<usize>) =
         losses.filter(|(_, learnt)| **learnt).map(|(((a, b), &group), _)| (a - b, group)).unzip();
-    if worse.is_empty() {
-        return false;
-    }
-    let difference = GroupedMean::new(&worse, &groups);
-    difference.mean > MARGIN || difference.p_above_zero.is_some_and(|p| p < SIGNIFICANCE)
+    !worse.is_empty() && is_worse(&worse, &groups)
 }
 
 fn norm(x: &[f64]) -> f64 {

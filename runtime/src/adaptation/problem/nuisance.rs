@@ -19,15 +19,9 @@ impl Problem<'_> {
         let head = service.head.as_ref().filter(|head| head.file.backbone_id == self.snapshot.backbone_id)?;
         let there = elsewhere.filter(|there| there.feature.len() == self.features.ncols());
         let moved = there.and_then(|there| {
-            let there_if_not = self.unmoved(service, &there.taken_for)?;
-            Some(
-                there
-                    .feature
-                    .iter()
-                    .zip(&there_if_not)
-                    .map(|(&x, y)| (f64::from(x) - y) as f32)
-                    .collect::<Array1<f32>>(),
-            )
+            let home = self.unmoved(service, &there.taken_for)?;
+            let there = there.feature.iter().map(|&x| f64::from(x)).collect::<Array1<f64>>();
+            Some((there - home).mapv(|x| x as f32))
         });
         let before = head.file.provenance.nuisance.as_ref();
         match moved {

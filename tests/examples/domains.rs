@@ -18,7 +18,7 @@ use acclimate_trainer::domain::{self, Source};
 use acclimate_trainer::drift::Reference;
 use acclimate_trainer::{Candidate, FitOptions, Head, Kind, fit};
 use anyhow::Context as _;
-use ndarray::{Array2, ArrayView1, Axis, concatenate};
+use ndarray::{Array2, ArrayView1, Axis};
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -167,14 +167,7 @@ impl Case {
 
     /// The first `per_class` of each class of the target's half that is not counted, now with their labels.
     fn labelled(&self, per_class: usize) -> Picked {
-        let rows = self.first(per_class);
-        let some = |of: &[usize]| rows.iter().map(|&row| of[row]).collect();
-        Picked {
-            x: self.unlabelled.x.select(Axis(0), &rows),
-            norms: rows.iter().map(|&row| self.unlabelled.norms[row]).collect(),
-            labels: some(&self.unlabelled.labels),
-            groups: some(&self.unlabelled.groups),
-        }
+        self.unlabelled.rows(&self.first(per_class))
     }
 }
 
@@ -240,12 +233,7 @@ impl Tables {
         for size in SIZES.into_iter().filter(|_| few) {
             let labelled = case.labelled(size);
             let Ok(target) = labelled.samples(case.classes) else { continue };
-            let both = Picked {
-                x: concatenate![Axis(0), case.source.x, labelled.x],
-                norms: [&case.source.norms[..], &labelled.norms].concat(),
-                labels: [&case.source.labels[..], &labelled.labels].concat(),
-                groups: [&case.source.groups[..], &labelled.groups].concat(),
-            };
+            let both = case.source.and(&labelled);
             let row = [
                 before,
                 accuracy(&learn(&both, case.classes)?.head, &case.test),

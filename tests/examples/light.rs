@@ -141,7 +141,7 @@ impl Draw {
             Ok(picked)
         };
         let both = |features: &Features, from: usize, to: Option<usize>| -> anyhow::Result<Picked> {
-            Ok(join(pick(features, from, to, 0)?, &pick(features, from, to, 1)?))
+            Ok(pick(features, from, to, 0)?.and(&pick(features, from, to, 1)?))
         };
         let mut samples = both(home, 0, Some(LEARNT))?;
         samples.groups = (0..2 * LEARNT)
@@ -150,11 +150,11 @@ impl Draw {
         let (from, to) = (LEARNT, Some(LEARNT + SEEN));
         let mut labelled: Vec<usize> = (0..if one_class { SEEN } else { 2 * SEEN }).collect();
         labelled.shuffle(&mut random);
-        let mut five = take(&both(there, from, to)?, &labelled[..FIVE]);
+        let mut five = both(there, from, to)?.rows(&labelled[..FIVE]);
         five.groups = (0..FIVE).map(|row| 1000 + row).collect();
         Ok(Self {
             old: 2 * LEARNT,
-            samples: join(samples, &five),
+            samples: samples.and(&five),
             seen: [pick(there, from, to, 0)?, pick(there, from, to, 1)?],
             test: both(there, LEARNT + SEEN, None)?,
             test_at_home: both(home, LEARNT + SEEN, None)?,
@@ -168,7 +168,7 @@ impl Draw {
             let at = select(&candidates);
             candidates.into_iter().nth(at).context("a head was fitted")
         };
-        let old = take(&self.samples, &(0..self.old).collect::<Vec<_>>());
+        let old = self.samples.rows(&(0..self.old).collect::<Vec<_>>());
         let before = chosen(fit(&old.samples(2)?, &options)?)?;
         let samples = self.samples.samples(2)?;
         let plain = chosen(fit(&samples, &options)?)?;
@@ -226,24 +226,5 @@ impl Draw {
             trust_labels: false,
         })?;
         Ok(verdict.outcome == Outcome::Activated)
-    }
-}
-
-fn join(a: Picked, b: &Picked) -> Picked {
-    Picked {
-        x: concatenate![Axis(0), a.x, b.x],
-        norms: [a.norms, b.norms.clone()].concat(),
-        labels: [a.labels, b.labels.clone()].concat(),
-        groups: [a.groups, b.groups.clone()].concat(),
-    }
-}
-
-fn take(from: &Picked, rows: &[usize]) -> Picked {
-    let of = |numbers: &[usize]| rows.iter().map(|&row| numbers[row]).collect::<Vec<_>>();
-    Picked {
-        x: from.x.select(Axis(0), rows),
-        norms: rows.iter().map(|&row| from.norms[row]).collect(),
-        labels: of(&from.labels),
-        groups: of(&from.groups),
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use acclimate_trainer::{Quantisation, Samples, SamplesError};
 use anyhow::{Context as _, ensure};
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Axis, concatenate};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -211,6 +211,29 @@ pub struct Picked {
 }
 
 impl Picked {
+    /// Some of the rows.
+    #[must_use]
+    pub fn rows(&self, rows: &[usize]) -> Self {
+        let of = |numbers: &[usize]| rows.iter().map(|&row| numbers[row]).collect();
+        Self {
+            x: self.x.select(Axis(0), rows),
+            norms: rows.iter().map(|&row| self.norms[row]).collect(),
+            labels: of(&self.labels),
+            groups: of(&self.groups),
+        }
+    }
+
+    /// With the rows of another behind its own.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self {
+            x: concatenate![Axis(0), self.x, other.x],
+            norms: [&self.norms[..], &other.norms].concat(),
+            labels: [&self.labels[..], &other.labels].concat(),
+            groups: [&self.groups[..], &other.groups].concat(),
+        }
+    }
+
     /// As the trainer takes them.
     ///
     /// # Errors

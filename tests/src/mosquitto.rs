@@ -1,6 +1,7 @@
 //! A broker of one's own: Debian's Mosquitto on a free port of this machine, and its programs to publish and to listen with.
 //! Knows what their manual pages say.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -133,8 +134,22 @@ impl Broker {
     /// When the broker does not take it.
     #[track_caller]
     pub fn publish(&self, topic: &str, payload: &str, more: &[&str]) {
+        self.say(topic, ["-m".as_ref(), payload.as_ref()], more);
+    }
+
+    /// Publishes what a file holds.
+    ///
+    /// # Panics
+    /// When the broker does not take it.
+    #[track_caller]
+    pub fn publish_file(&self, topic: &str, file: &Path, more: &[&str]) {
+        self.say(topic, ["-f".as_ref(), file.as_os_str()], more);
+    }
+
+    #[track_caller]
+    fn say(&self, topic: &str, what: [&OsStr; 2], more: &[&str]) {
         let mut command = Command::new("mosquitto_pub");
-        command.args(self.arguments()).args(["-q", "1", "-t", topic, "-m", payload]).args(more);
+        command.args(self.arguments()).args(["-q", "1", "-t", topic]).args(what).args(more);
         let output: Output = command.stdin(Stdio::null()).output().expect("there is mosquitto_pub");
         assert!(output.status.success(), "{topic}: {}", String::from_utf8_lossy(&output.stderr));
     }
@@ -198,6 +213,17 @@ impl Listener {
         let said = self.running.said();
         let whole = said.rsplit_once('\n').map_or("", |(whole, _)| whole);
         whole.lines().filter_map(|line| line.split_once(' ')).map(|(topic, said)| (topic.into(), said.into())).collect()
+    }
+
+    /// Waits until a device listens, from the message of this number on: what it says of itself is with the broker from then on.
+    /// The number of the message that says so.
+    ///
+    /// # Panics
+    /// When it is not heard within a minute.
+    #[track_caller]
+    pub fn until_online(&self, from: usize, device: &str) -> usize {
+        let status = format!("acclimate/{device}/status");
+        self.wait_for(from, |topic, payload| topic == status && payload == "online").0
     }
 
     /// Waits until something is heard, from the message of this number on; its number and its payload.

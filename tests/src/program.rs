@@ -229,8 +229,8 @@ pub fn resident(id: u32) -> u64 {
     status_bytes(id, "VmRSS:").expect("a running process")
 }
 
-/// The kernel's high-water mark of a process; 0 once it has ended.
-fn resident_peak(id: u32) -> u64 {
+/// The kernel's high-water mark of a process, in bytes; 0 once it has ended.
+pub fn resident_peak(id: u32) -> u64 {
     status_bytes(id, "VmHWM:").unwrap_or(0)
 }
 

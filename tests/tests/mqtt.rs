@@ -74,18 +74,13 @@ pub(crate) fn topic(rest: &str) -> String {
     format!("{ROOT}/{rest}")
 }
 
-/// Until the device listens: what it says of itself is with the broker from then on.
-fn wait_until_online(listener: &Listener, from: usize) -> usize {
-    listener.wait_for(from, |heard, payload| heard == topic("status") && payload == "online").0
-}
-
 /// The README's commands, in their order: three labels by what is seen, an adaptation, and back.
 fn drive(setup: Setup) {
     let broker = Broker::start(setup);
     let mut gate = Gate::new();
     let listener = broker.listen(&[&topic("#")], &[]);
     let daemon = Daemon::start(&gate.device, &gate.config(&broker.section()));
-    wait_until_online(&listener, 0);
+    listener.until_online(0, "press-7");
     let block = readme::block("Over MQTT", "sh");
     let commands: Vec<&str> = block.lines().filter(|line| line.starts_with("mosquitto_pub")).collect();
     let (mut verdict, mut heard) = (Value::Null, 0);
@@ -151,7 +146,7 @@ fn commands_that_are_wrong_retained_or_repeated_are_answered_ignored_and_done_on
     broker.publish(&topic("cmd/rollback"), r#"{"transaction":"old"}"#, &["-r"]);
     let listener = broker.listen(&[&topic("#"), "answers/#"], &[]);
     let mut daemon = Daemon::start(&gate.device, &gate.config(&broker.section()));
-    wait_until_online(&listener, 0);
+    listener.until_online(0, "press-7");
     let answers = |listener: &Listener, on: &str| {
         let of = |(topic, payload): (String, String)| (topic == on).then(|| serde_json::from_str(&payload).unwrap());
         listener.heard().into_iter().filter_map(of).collect::<Vec<Value>>()
@@ -164,23 +159,9 @@ fn commands_that_are_wrong_retained_or_repeated_are_answered_ignored_and_done_on
     broker.publish(&topic("cmd/label"), "{\"sample\":", &[]);
     let (_, answer) = listener.wait_for_json(0, &topic("rsp/label"));
     assert!(answer["error"]["message"].as_str().unwrap().contains("\"sample\":\"last\""), "{answer}");
-    let large = gate.device.file("large", &vec![b' '; 100_000]).display().to_string();
-    let file = [
-        "-f",
-        large.as_str(),
-        "-D",
-        "publish",
-        "correlation-data",
-        "c7",
-        "-D",
-        "publish",
-        "response-topic",
-        "answers/7",
-    ];
-    let mut command = Command::new("mosquitto_pub");
-    let status =
-        command.args(broker.arguments()).args(["-q", "1", "-t", &topic("cmd/adapt")]).args(file).status().unwrap();
-    assert!(status.success());
+    let large = gate.device.file("large", &vec![b' '; 100_000]);
+    let more = ["-D", "publish", "correlation-data", "c7", "-D", "publish", "response-topic", "answers/7"];
+    broker.publish_file(&topic("cmd/adapt"), &large, &more);
     let (_, answer) = listener.wait_for_json(0, "answers/7");
     assert!(answer["error"]["message"].as_str().unwrap().contains("100000 bytes"), "{answer}");
 
@@ -210,7 +191,7 @@ fn commands_that_are_wrong_retained_or_repeated_are_answered_ignored_and_done_on
     let seen = listener.heard().len();
     let before = labelled(&listener);
     let mut daemon = Daemon::start(&gate.device, &gate.config(&broker.section()));
-    wait_until_online(&listener, seen);
+    listener.until_online(seen, "press-7");
     broker.publish(&topic("cmd/label"), label, &[]);
     listener.wait_for(seen, |heard, payload| heard == topic("rsp/label") && payload.contains("\"transaction\":7"));
     assert!(labelled(&listener) > before);
@@ -218,30 +199,9 @@ fn commands_that_are_wrong_retained_or_repeated_are_answered_ignored_and_done_on
     broker.publish(&topic("cmd/label"), label, &["-D", "publish", "response-topic", "answers/again"]);
     let (_, answer) = listener.wait_for_json(seen, "answers/again");
     assert_eq!((&answer["status"], &answer["transaction"]), (&json!("ok"), &json!(7)), "{answer}");
-    let picture = gate.device.file("shown.png", &picture::draw(1, 7)).display().to_string();
-    let of = [
-        "-f",
-        picture.as_str(),
-        "-D",
-        "publish",
-        "content-type",
-        "image/png",
-        "-D",
-        "publish",
-        "user-property",
-        "task",
-        "gate",
-    ];
-    let mut command = Command::new("mosquitto_pub");
-    assert!(
-        command
-            .args(broker.arguments())
-            .args(["-q", "1", "-t", &topic("cmd/classify")])
-            .args(of)
-            .status()
-            .unwrap()
-            .success()
-    );
+    let picture = gate.device.file("shown.png", &picture::draw(1, 7));
+    let more = ["-D", "publish", "content-type", "image/png", "-D", "publish", "user-property", "task", "gate"];
+    broker.publish_file(&topic("cmd/classify"), &picture, &more);
     let (_, answer) = listener.wait_for_json(seen, &topic("rsp/classify"));
     assert_eq!(answer["data"]["prediction"]["class"], json!("closed"), "{answer}");
     broker.publish(&topic("cmd/picture"), "{}", &[]);
@@ -289,12 +249,10 @@ fn pictures_that_others_publish_are_looked_at() {
     let config = gate.device.file("published.toml", format!("{text}{source}").as_bytes());
     let listener = broker.listen(&[&topic("#")], &[]);
     let daemon = Daemon::start(&gate.device, &config);
-    wait_until_online(&listener, 0);
+    listener.until_online(0, "press-7");
     for class in [1, 0] {
-        let picture = gate.device.file("published.png", &picture::draw(class, 70_000)).display().to_string();
-        let mut command = Command::new("mosquitto_pub");
-        let arguments = ["-q", "1", "-t", "cameras/gatehouse/jpg", "-f", &picture];
-        assert!(command.args(broker.arguments()).args(arguments).status().unwrap().success());
+        let picture = gate.device.file("published.png", &picture::draw(class, 70_000));
+        broker.publish_file("cameras/gatehouse/jpg", &picture, &[]);
         let expected = json!(["open", "closed"][class]);
         listener.wait_for(0, |heard, payload| {
             let said: Value = serde_json::from_str(payload).unwrap_or_default();
@@ -313,7 +271,7 @@ fn a_broker_that_comes_back_without_what_it_kept_is_told_everything_again_and_li
     let mut gate = Gate::new();
     let listener = broker.listen(&[&topic("#")], &[]);
     let mut daemon = Daemon::start(&gate.device, &gate.config(&broker.section()));
-    wait_until_online(&listener, 0);
+    listener.until_online(0, "press-7");
     gate.show(0);
     listener.wait_for(0, |heard, payload| heard == topic("gate/state") && payload.contains("\"open\""));
     broker.kill();
@@ -323,7 +281,7 @@ fn a_broker_that_comes_back_without_what_it_kept_is_told_everything_again_and_li
     daemon.wait_until(|view| view["sources"][0]["frames"] == json!(2));
     broker.again();
     let listener = broker.listen(&[&topic("#")], &[]);
-    let from = wait_until_online(&listener, 0);
+    let from = listener.until_online(0, "press-7");
     listener.wait_for(from, |heard, payload| heard == topic("gate/state") && payload.contains("\"closed\""));
     listener
         .wait_for(0, |heard, payload| heard == topic("gate/prediction") && payload.contains("\"class\":\"closed\""));
@@ -341,11 +299,7 @@ fn a_broker_that_is_not_trusted_and_one_that_does_not_trust_us_are_not_spoken_to
     if !mosquitto::found() {
         return;
     }
-    let (broker, other) = (
-        Broker::start(Setup { closed: true, persistent: false, packet: None }),
-        Setup { closed: true, persistent: false, packet: None },
-    );
-    let other = Broker::start(other);
+    let [broker, other] = [(); 2].map(|()| Broker::start(Setup { closed: true, ..Setup::default() }));
     let gate = Gate::new();
     let (ours, theirs) = (broker.path("ca.pem").display().to_string(), other.path("ca.pem").display().to_string());
     let text = broker.section().replace(&ours, &theirs);
@@ -377,7 +331,7 @@ fn a_command_for_a_group_of_a_fleet_is_this_devices_too_and_waits_for_its_share_
     let listener = broker.listen(&[&topic("#")], &[]);
     let section = format!("{}fleet = \"plant-3\"\ngroups = [\"hall-2\"]\n", broker.section());
     let daemon = Daemon::start(&gate.device, &gate.config(&section));
-    wait_until_online(&listener, 0);
+    listener.until_online(0, "press-7");
     for of in ["acclimate/fleet/plant-3", "acclimate/fleet/plant-3/group/hall-2"] {
         let payload = json!({ "transaction": of, "spread": "500ms" }).to_string();
         broker.publish(&format!("{of}/cmd/health"), &payload, &[]);

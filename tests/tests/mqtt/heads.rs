@@ -47,8 +47,7 @@ fn take(broker: &Broker, device: &str) -> Kept {
         (0..hex.trim().len()).step_by(2).map(byte).collect::<Vec<u8>>()
     };
     let listener = listen(broker);
-    let status = format!("acclimate/{device}/status");
-    listener.wait_for(0, |topic, payload| topic == status && payload == "online");
+    listener.until_online(0, device);
     broker.publish(&format!("acclimate/{device}/cmd/publish"), r#"{"task":"parts"}"#, &[]);
     let (_, answer) = listener.wait_for_json(0, &format!("acclimate/{device}/rsp/publish"));
     let said = (&answer["status"], &answer["data"]["topic"], &answer["data"]["published"]["device"]);
@@ -65,10 +64,7 @@ fn take(broker: &Broker, device: &str) -> Kept {
 fn put(broker: &Broker, topic: &str, bytes: &[u8]) {
     let file = broker.path("payload");
     std::fs::write(&file, bytes).unwrap();
-    let mut command = Command::new("mosquitto_pub");
-    command.args(broker.arguments()).args(["-q", "1", "-r", "-t", topic, "-f"]).arg(&file);
-    let output = command.stdin(Stdio::null()).output().expect("there is mosquitto_pub");
-    assert!(output.status.success(), "{topic}: {}", String::from_utf8_lossy(&output.stderr));
+    broker.publish_file(topic, &file, &["-r"]);
 }
 
 #[test]
@@ -85,8 +81,7 @@ fn taught_on_one_device_a_head_is_live_on_another_and_contrary_labels_take_it_ba
     let mut there = Daemon::start(&gate, &config(&gate, "gate-1", &broker, "heads_from = [\"press-7\"]\n"));
     let here = Daemon::start(&press, &config(&press, "press-7", &broker, "publish_heads = true\n"));
     for device in ["gate-1", "press-7"] {
-        let status = format!("acclimate/{device}/status");
-        listener.wait_for(0, |topic, payload| topic == status && payload == "online");
+        listener.until_online(0, device);
     }
     assert!(generation(&there.status()).is_null());
 
@@ -144,7 +139,7 @@ fn what_others_put_on_the_broker_is_refused_with_its_reason_and_parts_may_come_l
     let listener = listen(&broker);
     let from = config(&gate, "gate-1", &broker, "heads_from = [\"press-7\"]\n");
     let mut daemon = Daemon::start(&gate, &from);
-    listener.wait_for(0, |topic, payload| topic == "acclimate/gate-1/status" && payload == "online");
+    listener.until_online(0, "gate-1");
     let base = "acclimate/press-7/parts/head";
     let refused = |reason: &str, from: usize| {
         let is = |topic: &str, payload: &str| topic == "acclimate/gate-1/event/rejected" && payload.contains(reason);
@@ -284,8 +279,7 @@ fn heads_of_256_kb_and_4_mb_go_through_packets_of_128_kib() {
         let mut there = Daemon::start(&gate, &config(&gate, &to, &broker, &format!("heads_from = [\"{from}\"]\n")));
         let here = Daemon::start(&press, &config(&press, &from, &broker, ""));
         for device in [&from, &to] {
-            let status = format!("acclimate/{device}/status");
-            listener.wait_for(0, |topic, payload| topic == status && payload == "online");
+            listener.until_online(0, device);
         }
         broker.publish(&format!("acclimate/{from}/cmd/publish"), "{}", &[]);
         let (_, answer) = listener.wait_for_json(0, &format!("acclimate/{from}/rsp/publish"));

@@ -10,6 +10,7 @@ use std::time::Duration;
 use acclimate_tests::daemon::Daemon;
 use acclimate_tests::http;
 use acclimate_tests::mosquitto::{self, Broker, Setup};
+use acclimate_tests::program::resident;
 use acclimate_tests::skip::soak;
 use serde_json::Value;
 
@@ -32,12 +33,6 @@ fn metric(address: SocketAddr, name: &str) -> f64 {
     let (_, text) = http::ask(address, &format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\n"), "");
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
-}
-
-fn resident(id: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
 fn size(path: &Path) -> u64 {

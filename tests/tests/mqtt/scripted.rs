@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use acclimate_tests::broker::{Broker, Do, Event, Said};
 use acclimate_tests::daemon::Daemon;
+use acclimate_tests::program::{resident, resident_peak};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rumqttc::v5::mqttbytes::QoS;
@@ -273,12 +274,8 @@ fn whatever_is_published_to_a_topic_that_it_listens_to_is_answered_and_it_stays(
         *topics.entry(said.topic.as_str()).or_default() += 1;
     }
     assert!(refused >= VERBS.len() * EACH * 9 / 10, "{refused} of {topics:?}");
-    let peak = std::fs::read_to_string(format!("/proc/{}/status", daemon.id())).unwrap();
-    let of = |name: &str| -> u64 {
-        let line = peak.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
-    };
-    println!("fuzzed: {} KiB resident, {} KiB at most", of("VmRSS:"), of("VmHWM:"));
+    let (now, most) = (resident(daemon.id()), resident_peak(daemon.id()));
+    println!("fuzzed: {} KiB resident, {} KiB at most", now >> 10, most >> 10);
     let finished = daemon.end().expect(0);
     assert!(!finished.stderr.contains("panicked"), "{}", finished.stderr);
 }

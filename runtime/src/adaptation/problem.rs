@@ -251,31 +251,38 @@ impl<'a> Problem<'a> {
                 }
             }
         }
-        // The yardstick where there is no head in service.
-        let mut prototype = Array2::zeros((rows.len(), classes));
-        if let Some(all) = self.yardstick(options)? {
-            prototype.assign(&all.select(Axis(0), &rows));
-        }
         let served = service.map(|service| {
             let fitted_on: Vec<bool> = rows.iter().map(|&row| service.fitted_on[row]).collect();
             (service.probabilities.select(Axis(0), &rows), fitted_on, &service.classes)
         });
         let (labels, groups) = (pick(&self.labels), pick(&self.groups));
-        Ok(judge(&JudgeInput {
-            candidate: candidate.view(),
-            labels: &labels,
-            groups: &groups,
-            classes,
-            ungrouped: false,
-            new: &vec![true; rows.len()],
-            prototype: prototype.view(),
-            in_service: served.as_ref().map(|(probabilities, fitted_on, classes)| InService {
-                probabilities: probabilities.view(),
-                fitted_on,
+        let new = vec![true; rows.len()];
+        let judged = |prototype: Array2<f64>| {
+            judge(&JudgeInput {
+                candidate: candidate.view(),
+                labels: &labels,
+                groups: &groups,
                 classes,
-            }),
-            trust_labels: false,
-        })?)
+                ungrouped: false,
+                new: &new,
+                prototype: prototype.view(),
+                in_service: served.as_ref().map(|(probabilities, fitted_on, classes)| InService {
+                    probabilities: probabilities.view(),
+                    fitted_on,
+                    classes,
+                }),
+                trust_labels: false,
+            })
+        };
+        let verdict = judged(Array2::zeros((rows.len(), classes)))?;
+        // The yardstick is a fit, and is not asked where there is a head in service to compare with.
+        if verdict.comparison.is_some() || verdict.outcome == Outcome::NotEnoughSamples {
+            return Ok(verdict);
+        }
+        match self.yardstick(options)? {
+            Some(all) => Ok(judged(all.select(Axis(0), &rows))?),
+            None => Ok(verdict),
+        }
     }
 
     /// Leave-out probabilities `[n, names]` of the yardstick of a first head, where it can be fitted.

@@ -319,15 +319,15 @@ impl Keep {
 /// How a task stands; the head in service is read only where it is another one than is served.
 pub(super) fn facts(tasks: &Tasks, task: &Arc<str>, served: &Served) -> Result<Facts, StoreError> {
     let record = tasks.task(task)?;
-    let head = match (record.in_service, served.of(task)) {
-        // Of another device's head, labels may have proved it since.
-        (Some(generation), Some(head))
-            if head.generation == generation && !(head.installed.is_some() && head.unproved()) =>
-        {
-            Some(head)
-        }
-        (Some(generation), _) => Some(Arc::new(tasks.head(task, generation)?)),
-        (None, _) => None,
+    let head = match record.in_service {
+        Some(generation) => match served.of(task).filter(|head| head.generation == generation) {
+            // Of another device's head, labels may have proved it since.
+            Some(head) if head.installed.is_none() || head.unproved() == tasks.is_unproved(task, generation)? => {
+                Some(head)
+            }
+            _ => Some(Arc::new(tasks.head(task, generation)?)),
+        },
+        None => None,
     };
     served.put(task, head.clone());
     Ok(Facts {

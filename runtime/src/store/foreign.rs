@@ -104,6 +104,18 @@ impl Tasks {
         self.read(|conn| known(conn, task_id(conn, task)?, digest))
     }
 
+    /// Whether no labels of this device have proved another device's head yet.
+    ///
+    /// # Errors
+    /// There is no such task or generation.
+    pub fn is_unproved(&self, task: &str, generation: Generation) -> Result<bool, StoreError> {
+        self.read(|conn| {
+            let sql = "SELECT unproved FROM installed WHERE head = ?1";
+            let unproved = conn.query_row(sql, [head_id(conn, task, generation)?], |row| row.get(0)).optional();
+            Ok(unproved.map_err(StoreError::db("read whether the head is proved"))?.unwrap_or(false))
+        })
+    }
+
     /// Whether a head was fitted here on something since forgotten.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! What a fit sees of a task: every labelled sample at one moment, and the statistics behind it. Read in one
 //! transaction; knows nothing about fitting.
 
+use std::sync::OnceLock;
+
 use acclimate_backbone::Thumbnail;
 use acclimate_trainer::{Quantisation, Statistics};
 use ndarray::{Array2, ArrayView1};
@@ -45,6 +47,8 @@ pub struct Snapshot {
     /// How often something had been forgotten; a head fitted on a snapshot from before is not taken.
     pub(super) forgets: i64,
     pub(super) seqs: Vec<i64>,
+    /// Once somebody asked: O(n·dim²).
+    digest: OnceLock<Digest>,
 }
 
 /// The label of sample `s` when claim `?3` was the last one.
@@ -82,8 +86,10 @@ impl Snapshot {
 
     /// Digest of the sums: equal for equal labelled samples, whatever happened before.
     pub fn digest(&self) -> Digest {
-        let names: Vec<&str> = self.classes.iter().map(String::as_str).collect();
-        Digest(self.statistics().digest(&names).expect("a task's classes have one name each"))
+        *self.digest.get_or_init(|| {
+            let names: Vec<&str> = self.classes.iter().map(String::as_str).collect();
+            Digest(self.statistics().digest(&names).expect("a task's classes have one name each"))
+        })
     }
 }
 
@@ -189,6 +195,7 @@ fn take_of(conn: &Connection, (id, record): (i64, Task), at: Option<Watermark>) 
         watermark: Watermark(watermark),
         forgets,
         seqs: Vec::with_capacity(record.labelled),
+        digest: OnceLock::new(),
     };
     let mut codes: Vec<u8> = Vec::with_capacity(record.labelled * record.dim);
     let mut query = conn

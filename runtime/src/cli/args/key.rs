@@ -13,7 +13,7 @@ pub enum Key {
     },
     /// Print this device's public key, for `key trust` on other devices
     Show,
-    /// Use heads that another device's key has signed, if they prove themselves here
+    /// Use heads that another device's key has signed, unless this device's own samples speak against them
     Trust {
         /// What to call it: a-z, 0-9 and -, the id of its device for example
         name: String,

@@ -8,10 +8,15 @@ use jiff::Timestamp;
 /// Nobody makes heads before this: the clock was never set.
 const NEVER_SET: i64 = 1_700_000_000;
 
-/// Whether the clock follows others; none where nothing here knows.
+/// What systemd's own client leaves where the clock follows others; none where it does not, or another client sees to that.
+pub fn marked() -> Option<bool> {
+    Path::new("/run/systemd/timesync/synchronized").exists().then_some(true)
+}
+
+/// Whether the clock follows others; none where nothing here knows. Asks a program where [`marked`] says nothing.
 pub fn synchronised() -> Option<bool> {
-    if Path::new("/run/systemd/timesync/synchronized").exists() {
-        return Some(true);
+    if let Some(marked) = marked() {
+        return Some(marked);
     }
     let mut ask = Command::new("timedatectl");
     ask.args(["show", "--property=NTPSynchronized", "--value"]).stdin(Stdio::null());

@@ -30,7 +30,7 @@ use self::section::{Reading, Section};
 pub use self::general::{Adapt, Backbone, Device, EngineName, Http, LISTEN};
 pub use self::interval::{Interval, NoInterval};
 pub use self::mistake::Mistake;
-pub use self::mqtt::{Broker, FLEET, Mqtt, PREFIX, Predictions, Profile};
+pub use self::mqtt::{Broker, FLEET, KEEP_ALIVE, MAX_PACKET, Mqtt, OUTBOX_MIB, PREFIX, Predictions, Profile};
 pub use self::paths::Surroundings;
 pub use self::section::Setting;
 pub use self::sink::{Sink, SinkKind};

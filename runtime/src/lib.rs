@@ -55,6 +55,7 @@ pub mod loading;
 pub mod memory;
 pub mod models_folder;
 pub mod mqtt;
+mod name;
 pub mod npz;
 pub mod outbox;
 pub mod page;

@@ -40,6 +40,8 @@ pub mod visit;
 mod waker;
 mod wire;
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::sync_channel;
@@ -60,23 +62,17 @@ use self::session::{Session, Setup};
 use self::thread::{Input, Names, Post, Thread};
 use self::topics::Topics;
 use self::waker::Waker;
-use crate::config::{Broker, Config, PREFIX, Profile};
+use crate::config::{self, Broker, Config, PREFIX, Profile};
 use crate::daemon::Running;
 use crate::daemon::stage::Stage;
 use crate::outbox::OutboxError;
 
 pub use self::tls::SecretError;
 
-/// The longest silence, where the configuration does not say.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// The largest packet.
-const MAX_PACKET: u32 = 256 << 10;
 /// What `AWS IoT` takes.
 const AWS_PACKET: u32 = 128 << 10;
 /// Of the 100 messages a second that it takes.
 const AWS_RATE: usize = 80;
-/// What waits for the broker at most.
-const OUTBOX_MIB: u64 = 64;
 /// What waits for the thread.
 const WAITING: usize = 1024;
 /// What stands around an answer in its packet.
@@ -127,11 +123,16 @@ impl Own {
             client_id: mqtt.client_id.as_deref().unwrap_or("{device}").replace("{device}", &device),
             login: mqtt.user.clone().map(|user| (user, password.unwrap_or_default())),
             will: Some(status(&topics, "offline")),
-            keep_alive: mqtt.keep_alive.map_or(KEEP_ALIVE, |every| every.0),
-            max_packet: mqtt.max_packet.unwrap_or(MAX_PACKET).min(if aws { AWS_PACKET } else { u32::MAX }),
+            keep_alive: mqtt.keep_alive.map_or(config::KEEP_ALIVE, |every| every.0),
+            max_packet: mqtt.max_packet.unwrap_or(config::MAX_PACKET).min(if aws { AWS_PACKET } else { u32::MAX }),
         };
         Ok(Some(Self { broker, tls, hello, topics, device, aws }))
     }
+}
+
+/// A number that is another at every call: the system seeds it.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// Whether the device is there, as the broker keeps it.
@@ -152,10 +153,6 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
     }
     let max_packet = hello.max_packet;
     let origin = Instant::now();
-    let seed = {
-        use std::hash::{BuildHasher as _, Hasher as _};
-        std::collections::hash_map::RandomState::new().build_hasher().finish()
-    };
     let pictures: Vec<(String, String)> =
         config.source.iter().filter_map(|source| Some((source.topic.clone()?, source.name.clone()))).collect();
     let mut filters = topics.filters();
@@ -173,9 +170,9 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         rate: aws.then_some(AWS_RATE),
         online: status(&topics, "online"),
         stopped: status(&topics, "stopped"),
-        seed,
+        seed: random(),
     };
-    let outbox = mqtt.outbox_mib.unwrap_or(OUTBOX_MIB) << 20;
+    let outbox = mqtt.outbox_mib.unwrap_or(config::OUTBOX_MIB) << 20;
     let queue = Queue::new(Outbox::open(data_dir, outbox)?)?;
     let waker = Waker::new()?;
     let (inputs, waiting) = sync_channel(WAITING);

@@ -23,7 +23,7 @@ pub fn run(context: &Context, command: &Mqtt) -> anyhow::Result<Outcome> {
         Mqtt::Test => {
             let record = visit::test(&context.config)?;
             context.print(&record, || words(&record))?;
-            Ok(if enough(&record) { Outcome::Done } else { Outcome::Partly })
+            Ok(if record.is_enough() { Outcome::Done } else { Outcome::Partly })
         }
         Mqtt::Watch { all } => {
             let mut failed = None;
@@ -34,11 +34,6 @@ pub fn run(context: &Context, command: &Mqtt) -> anyhow::Result<Outcome> {
             failed.map_or(Ok(Outcome::Done), Err)
         }
     }
-}
-
-/// Whether a device can be driven so.
-fn enough(record: &MqttTestRecord) -> bool {
-    record.refused.is_none() && record.acknowledges && record.subscriptions.iter().all(|topic| topic.refused.is_none())
 }
 
 fn words(record: &MqttTestRecord) -> String {
@@ -86,11 +81,11 @@ mod tests {
             refused: None,
             acknowledged_ms: Some(1.25),
         };
-        assert!(enough(&record));
+        assert!(record.is_enough());
         let expected = "mqtt://broker as b-test: connected in 12 ms\nmessages of 1000 bytes at most, 20 on their way at a \
                         time\nlisten to a/b/cmd/+: yes\npublish to a/b/event/test: yes\na message is acknowledged in 1.2 ms";
         assert_eq!(words(&record), expected);
         record.subscriptions = vec![topic(Some("not authorized"))];
-        assert!(!enough(&record) && words(&record).contains("listen to a/b/cmd/+: no: not authorized"));
+        assert!(!record.is_enough() && words(&record).contains("listen to a/b/cmd/+: no: not authorized"));
     }
 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 
 use super::interval::Interval;
-use super::section::{Section, is_name, text};
+use super::mqtt::FLEET;
+use super::section::{Section, text};
+use crate::name::is_name;
 
 /// Where the page is found, unless said otherwise.
 pub const LISTEN: &str = "127.0.0.1:7070";
@@ -98,7 +100,7 @@ pub(super) fn backbone(mut section: Section<'_>) -> Backbone {
 
 pub(super) fn device(mut section: Section<'_>) -> Device {
     let id = section.read("id", "a name: 1 to 64 of a-z, 0-9 and -, not \"fleet\"", |value| {
-        text(value).filter(|id| is_name(id) && *id != "fleet").map(str::to_owned)
+        text(value).filter(|id| is_name(id) && *id != FLEET).map(str::to_owned)
     });
     section.default("id", super::host_id());
     section.finish(&[]);

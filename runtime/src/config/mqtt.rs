@@ -1,14 +1,22 @@
 //! `[mqtt]`: the broker, who this device is to it, and what is told over it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 
 use super::interval::Interval;
-use super::section::{Section, is_name, text};
+use super::section::{Section, text};
+use crate::name::is_name;
 
 /// Where topics begin, unless said otherwise.
 pub const PREFIX: &str = "acclimate";
+/// The longest silence, unless said otherwise.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// The largest packet, bytes, unless said otherwise.
+pub const MAX_PACKET: u32 = 256 << 10;
+/// What waits for the broker at most, MiB, unless said otherwise.
+pub const OUTBOX_MIB: u64 = 64;
 /// What no device is called: topics of fleets begin with it, and `heads_from` names a fleet's coordinator so.
 pub const FLEET: &str = "fleet";
 
@@ -169,9 +177,7 @@ pub(super) fn read(mut section: Section<'_>) -> Mqtt {
         section.refuse("home_assistant", message, "another `profile`, or home_assistant = false");
     }
     let outbox_mib = section.whole("outbox_mib", 1, 1 << 20);
-    let fleet = section.read("fleet", "a name: 1 to 64 of a-z, 0-9 and -", |value| {
-        text(value).filter(|name| is_name(name)).map(str::to_owned)
-    });
+    let fleet = section.name_of("fleet", "a name: 1 to 64 of a-z, 0-9 and -");
     let groups = section.texts("groups", "a list of names, such as [\"hall-2\"]").unwrap_or_default();
     if let Some(group) = groups.iter().find(|group| !is_name(group)) {
         section.refuse("groups", format!("{group:?} is no name"), "1 to 64 of a-z, 0-9 and - each");
@@ -194,14 +200,13 @@ pub(super) fn read(mut section: Section<'_>) -> Mqtt {
     if heads_from.len() > 32 {
         section.refuse("heads_from", format!("{} devices in `heads_from`", heads_from.len()), "32 at most");
     }
-    for (key, value) in
-        [("prefix", PREFIX), ("client_id", "{device}"), ("keep_alive", "30s"), ("predictions", "changes")]
-    {
+    for (key, value) in [("prefix", PREFIX), ("client_id", "{device}"), ("predictions", "changes")] {
         section.default(key, value);
     }
-    section.default("max_packet", 256 << 10);
+    section.default("keep_alive", format!("{}s", KEEP_ALIVE.as_secs()));
+    section.default("max_packet", MAX_PACKET);
     section.default("home_assistant", false);
-    section.default("outbox_mib", 64);
+    section.default("outbox_mib", OUTBOX_MIB);
     for key in ["url", "user", "password_file", "ca", "cert", "key", "profile", "fleet"] {
         section.default(key, serde_json::Value::Null);
     }

@@ -3,6 +3,7 @@
 use super::document::{Document, Entry, Kind, Place, Value};
 use super::interval::Interval;
 use super::mistake::{Mistake, nearest};
+use crate::name::is_name;
 
 /// What reading leaves behind besides values.
 #[derive(Default)]
@@ -158,11 +159,14 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// A name, `[a-z0-9-]{1,64}`.
+    pub(super) fn name_of(&mut self, key: &'static str, expected: &str) -> Option<String> {
+        self.read(key, expected, |value| text(value).filter(|name| is_name(name)).map(str::to_owned))
+    }
+
     /// A name, `[a-z0-9-]{1,64}`, which also names the section from now on.
     pub(super) fn name(&mut self, key: &'static str) -> Option<String> {
-        let name = self.read(key, "a name: 1 to 64 of a-z, 0-9 and -", |value| {
-            text(value).filter(|name| is_name(name)).map(str::to_owned)
-        })?;
+        let name = self.name_of(key, "a name: 1 to 64 of a-z, 0-9 and -")?;
         let section = self.path.split('.').next().unwrap_or_default().to_owned();
         let path = format!("{section}.{name}");
         for setting in &mut self.reading.settings {
@@ -252,11 +256,6 @@ impl<'a> Section<'a> {
             });
         }
     }
-}
-
-/// Whether it may be the name of a source or task.
-pub(super) fn is_name(name: &str) -> bool {
-    (1..=64).contains(&name.len()) && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 /// Text, also that of a variable.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 
 use super::interval::Interval;
-use super::section::{Section, is_name};
+use super::section::Section;
 use crate::daemon::notice::Event;
 
 /// `[[sink]]`.
@@ -59,14 +59,8 @@ const KINDS: [(&str, SinkKind); 3] =
     [("command", SinkKind::Command), ("gpio", SinkKind::Gpio), ("webhook", SinkKind::Webhook)];
 
 /// Events that are about a task.
-const EVENTS: [(&str, Event); 6] = [
-    ("adapted", Event::Adapted),
-    ("changed", Event::Changed),
-    ("drifted", Event::Drifted),
-    ("label_wanted", Event::LabelWanted),
-    ("problem", Event::Problem),
-    ("rejected", Event::Rejected),
-];
+const EVENTS: [Event; 6] =
+    [Event::Adapted, Event::Changed, Event::Drifted, Event::LabelWanted, Event::Problem, Event::Rejected];
 
 /// Keys that some kinds know, with which.
 const ELSEWHERE: [(&str, &str); 8] = [
@@ -81,9 +75,7 @@ const ELSEWHERE: [(&str, &str); 8] = [
 ];
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Sink> {
-    let task = section.read("task", "the name of a task", |value| {
-        super::section::text(value).filter(|name| is_name(name)).map(str::to_owned)
-    });
+    let task = section.name_of("task", "the name of a task");
     let task = section.needs("task", task, "the name of the task whose answers it is told");
     let kind = section.choice("kind", &KINDS);
     let kind = section.needs("kind", kind, "\"command\", \"gpio\" or \"webhook\"");
@@ -102,12 +94,11 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Sink> {
     let is = |kinds: &[SinkKind]| kind.is_none_or(|kind| kinds.contains(&kind));
     if is(&[SinkKind::Command, SinkKind::Webhook]) {
         sink.within = section.interval("within");
-        let names: Vec<String> = EVENTS.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        let names: Vec<String> = EVENTS.iter().map(|event| format!("\"{}\"", event.word())).collect();
         let expected = format!("a list of some of {}", names.join(", "));
         let events = section.read("events", &expected, |value| {
             let super::document::Kind::List(list) = &value.kind else { return None };
-            let event =
-                |one| EVENTS.iter().find(|(name, _)| super::section::text(one) == Some(name)).map(|(_, event)| *event);
+            let event = |one| EVENTS.into_iter().find(|event| super::section::text(one) == Some(event.word()));
             list.iter().map(event).collect::<Option<Vec<Event>>>().filter(|events| !events.is_empty())
         });
         sink.events = events.unwrap_or(sink.events);

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use super::document::{Kind, Value};
 use super::interval::Interval;
 use super::section::{Section, number};
+use crate::name::is_name;
 
 /// `[[source]]`.
 #[derive(Clone, Debug, JsonSchema)]
@@ -89,7 +90,7 @@ impl Source {
     /// # Errors
     /// Says what is wrong with it.
     pub fn added(name: &str, kind: SourceKind, device: Option<&str>) -> Result<Self, String> {
-        if !super::section::is_name(name) {
+        if !is_name(name) {
             return Err(format!("`{name}` is no name for a source: expected 1 to 64 of a-z, 0-9 and -"));
         }
         let device = match (kind, device) {
@@ -151,6 +152,11 @@ impl SourceKind {
     /// As the configuration calls it.
     pub fn word(self) -> &'static str {
         KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
+    }
+
+    /// Whether it gives a picture when it is asked; to the others pictures are brought.
+    pub fn is_asked(self) -> bool {
+        matches!(self, Self::Camera | Self::Command | Self::Replay)
     }
 
     /// What the configuration calls so.

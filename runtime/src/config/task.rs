@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 
 use super::document::{Kind, Value};
-use super::section::{Section, is_name};
+use super::section::Section;
 use super::source::fraction;
 
 /// Names that topics have for themselves.
@@ -86,9 +86,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<(Task, Vec<super::documen
     let regions = section.tables("from", "a list of regions, such as [{ source = \"yard\", crop = [0.5, 0, 0.5, 1] }]");
     for (index, (place, entries)) in regions.into_iter().enumerate() {
         let mut region = section.inner("a region of [[task]]", &format!("from[{index}]"), place, entries);
-        let source = region.read("source", "the name of a source", |value| {
-            super::section::text(value).filter(|name| is_name(name)).map(str::to_owned)
-        });
+        let source = region.name_of("source", "the name of a source");
         let source = region.needs("source", source, "the name of a source");
         let source_place = region.place("source").unwrap_or(place);
         let expected = "[x, y, width, height] in fractions of the frame: 0 to 1, inside it";

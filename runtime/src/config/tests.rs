@@ -6,6 +6,7 @@ use std::fs;
 
 use super::*;
 use crate::daemon::notice::Event;
+use crate::name::is_name;
 
 /// The default file with every commented key in force.
 fn uncommented() -> String {
@@ -47,7 +48,7 @@ fn every_key_is_optional() {
     let config = Config::parse("[backbone]\nengine = \"tract\"\n[adapt]\nbudget_ms = 500").unwrap();
     assert_eq!(config.adapt.budget_ms, Some(500));
     assert_eq!(config.backbone.engine, EngineName::Tract);
-    assert!(section::is_name(&config.device_id()), "{}", config.device_id());
+    assert!(is_name(&config.device_id()), "{}", config.device_id());
     assert_eq!(Config::parse("").unwrap().http.listen, None);
 }
 
@@ -346,8 +347,8 @@ fn a_device_has_a_name_that_cloned_cards_do_not_share() {
     assert_eq!(id_of("Press_7.local", ""), "press-7-local");
     let (one, other) = (id_of("pi", "0123"), id_of("pi", "4567"));
     assert_ne!(one, other);
-    assert!(section::is_name(&one) && one.starts_with("pi-") && one.len() == 7, "{one}");
-    assert!(section::is_name(&id_of(&"x".repeat(200), "0123")));
+    assert!(is_name(&one) && one.starts_with("pi-") && one.len() == 7, "{one}");
+    assert!(is_name(&id_of(&"x".repeat(200), "0123")));
     assert_eq!(id_of("", ""), "device");
 }
 

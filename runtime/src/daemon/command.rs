@@ -268,6 +268,19 @@ pub enum CommandError {
     Unavailable(String),
 }
 
+impl CommandError {
+    /// A stable name without spaces.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Conflict(_) => "conflict",
+            Self::Failed(_) => "failed",
+            Self::Invalid(_) => "invalid",
+            Self::NotFound(_) => "not_found",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+}
+
 impl From<StoreError> for CommandError {
     /// Of who reads; whoever writes tells apart what is wrong with the disk.
     fn from(error: StoreError) -> Self {

@@ -50,6 +50,21 @@ pub enum Event {
     SourceLost,
 }
 
+impl Event {
+    /// As it is written in the configuration, in topics and in JSON.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Adapted => "adapted",
+            Self::Changed => "changed",
+            Self::Drifted => "drifted",
+            Self::LabelWanted => "label_wanted",
+            Self::Problem => "problem",
+            Self::Rejected => "rejected",
+            Self::SourceLost => "source_lost",
+        }
+    }
+}
+
 /// What the head in service says of one frame.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Prediction {

@@ -224,14 +224,7 @@ impl Connection {
 
 impl Answered {
     fn error(error: &CommandError) -> Self {
-        let code = match error {
-            CommandError::Conflict(_) => "conflict",
-            CommandError::Failed(_) => "failed",
-            CommandError::Invalid(_) => "invalid",
-            CommandError::NotFound(_) => "not_found",
-            CommandError::Unavailable(_) => "unavailable",
-        };
-        Self::Error { code, message: error.to_string() }
+        Self::Error { code: error.code(), message: error.to_string() }
     }
 }
 

@@ -100,6 +100,16 @@ pub struct TaskView {
     pub next: Vec<String>,
 }
 
+impl TaskView {
+    /// The sources that it looks at, each once, in order.
+    pub(crate) fn sources(&self) -> Vec<&str> {
+        let mut sources: Vec<&str> = self.looks.iter().map(|look| look.look.source.as_str()).collect();
+        sources.sort_unstable();
+        sources.dedup();
+        sources
+    }
+}
+
 /// A class of a task.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct ClassView {

@@ -56,9 +56,7 @@ pub(super) fn message(topics: &Topics, view: &View) -> Message {
 
 fn of_task(topics: &Topics, task: &TaskView) -> Vec<(String, Value)> {
     let mut components = Vec::new();
-    let mut sources: Vec<&str> = task.looks.iter().map(|look| look.look.source.as_str()).collect();
-    sources.sort_unstable();
-    sources.dedup();
+    let sources = task.sources();
     let name = &task.name;
     let several = sources.len() > 1;
     let places: Vec<Option<&str>> = if several { sources.into_iter().map(Some).collect() } else { vec![None] };

@@ -296,8 +296,7 @@ impl Heads {
 
     /// Whether a refusal was not told before: the broker announces the same head with every connection.
     fn is_news(&mut self, record: &InstallRecord, base: Option<&str>) -> bool {
-        let known = |reason: &String| matches!(reason.as_str(), "in_service" | "seen");
-        if record.reasons.first().is_some_and(known) {
+        if record.is_known() {
             return false;
         }
         let Some(base) = base else { return true };

@@ -1,11 +1,11 @@
-//! What a session needs of a connection: six things, so that tests have a broker without sockets. And the one with sockets.
+//! The way to a broker: one connection after the other, over TCP, and TLS where it is configured. Decides nothing: what a connection
+//! does is `connection`'s, what is said over it `session`'s.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::ClientConfig;
 
@@ -15,23 +15,7 @@ use super::waker::Waker;
 use super::wire::{self, Wire};
 use crate::config::Broker;
 
-/// A connection to a broker, one after the other.
-pub(super) trait Link {
-    /// Begins a connection; that it is there, or is not, is heard.
-    fn open(&mut self);
-    /// Says that we go, and goes.
-    fn close(&mut self);
-    /// Says something; what becomes of it is heard under the tag.
-    fn publish(&mut self, tag: u64, message: &Message) -> Result<(), TooLarge>;
-    /// Listens; how that went is heard.
-    fn subscribe(&mut self, filters: &[String]);
-    /// The message of a packet need not come again.
-    fn acknowledge(&mut self, packet: u16);
-    /// Waits so long at most, or until somebody wakes it; what was heard, if anything. After an error there is no connection.
-    fn hear(&mut self, wait: Duration) -> Option<Result<Heard, Lost>>;
-}
-
-/// A link over TCP, and TLS where it is configured.
+/// The way to a broker.
 pub(super) struct Socket {
     broker: Broker,
     tls: Option<Arc<ClientConfig>>,
@@ -120,10 +104,9 @@ impl Socket {
             State::None | State::Dialling(_) => None,
         }
     }
-}
 
-impl Link for Socket {
-    fn open(&mut self) {
+    /// Begins a connection; that it is there, or is not, is heard.
+    pub(super) fn open(&mut self) {
         let (sender, found) = channel();
         let (broker, tls, waker) = (self.broker.clone(), self.tls.clone(), self.waker.clone());
         let started = thread::Builder::new().name("mqtt-connect".to_owned()).spawn(move || {
@@ -137,7 +120,8 @@ impl Link for Socket {
         self.state = State::Dialling(found);
     }
 
-    fn close(&mut self) {
+    /// Says that we go, and goes.
+    pub(super) fn close(&mut self) {
         let now = self.now();
         if let State::Open(open) = &mut self.state {
             open.1.close(now);
@@ -147,7 +131,8 @@ impl Link for Socket {
         self.state = State::None;
     }
 
-    fn publish(&mut self, tag: u64, message: &Message) -> Result<(), TooLarge> {
+    /// Says something; what becomes of it is heard under the tag.
+    pub(super) fn publish(&mut self, tag: u64, message: &Message) -> Result<(), TooLarge> {
         let now = self.now();
         match &mut self.state {
             State::Open(open) => open.1.publish(tag, message, now),
@@ -155,21 +140,24 @@ impl Link for Socket {
         }
     }
 
-    fn subscribe(&mut self, filters: &[String]) {
+    /// Listens; how that went is heard.
+    pub(super) fn subscribe(&mut self, filters: &[String]) {
         let now = self.now();
         if let State::Open(open) = &mut self.state {
             open.1.subscribe(filters, now);
         }
     }
 
-    fn acknowledge(&mut self, packet: u16) {
+    /// The message of a packet need not come again.
+    pub(super) fn acknowledge(&mut self, packet: u16) {
         let now = self.now();
         if let State::Open(open) = &mut self.state {
             open.1.acknowledge(packet, now);
         }
     }
 
-    fn hear(&mut self, wait: Duration) -> Option<Result<Heard, Lost>> {
+    /// Waits so long at most, or until somebody wakes it; what was heard, if anything. After an error there is no connection.
+    pub(super) fn hear(&mut self, wait: Duration) -> Option<Result<Heard, Lost>> {
         if let Some(heard) = self.heard() {
             return Some(heard);
         }
@@ -183,8 +171,7 @@ impl Link for Socket {
         let timeout = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() };
         let mut waits = vec![PollFd::new(&self.waker, PollFlags::IN)];
         if let Some(open) = wire {
-            let nothing: &BytesMut = &open.1.outgoing;
-            let out = if open.0.wants_to_send(nothing) { PollFlags::OUT } else { PollFlags::empty() };
+            let out = if open.0.wants_to_send(&open.1.outgoing) { PollFlags::OUT } else { PollFlags::empty() };
             waits.push(PollFd::new(&open.0, PollFlags::IN | out));
         }
         // A signal ends the wait early, which does no harm.

@@ -15,9 +15,11 @@ use super::message::Message;
 use super::order::{Order, What};
 use super::reply::Data;
 use crate::causes;
+use crate::config::SourceKind;
 use crate::daemon::command::{Command, CommandError};
 use crate::daemon::handle::Handle;
 use crate::door::health::readiness;
+use crate::loading::picture_media;
 use crate::source::{Content, Frame};
 
 /// Commands that are carried out at a time.
@@ -107,21 +109,21 @@ fn picture(handle: &Handle, source: Option<String>, most: usize) -> Result<Data,
             )));
         }
     };
-    let asks = |kind: &str| matches!(kind, "camera" | "command" | "replay");
-    if view.sources.iter().any(|known| known.name == source && asks(&known.kind)) {
+    let is_asked = |kind: &str| SourceKind::of_word(kind).is_some_and(SourceKind::is_asked);
+    if view.sources.iter().any(|known| known.name == source && is_asked(&known.kind)) {
         handle.ask_and_wait(Command::Sense { source: source.clone() }, WHO)?;
     }
     let frame = handle.newest.of(&source);
     let frame = frame.ok_or_else(|| CommandError::NotFound(format!("source `{source}` has given no frame yet")))?;
     // In JSON three bytes take four, and what stands around it takes some.
-    let (media, bytes) = fitting(&frame, most / 4 * 3 - 512).map_err(CommandError::Failed)?;
+    let (media, bytes) = fitting(&frame, (most / 4 * 3).saturating_sub(512)).map_err(CommandError::Failed)?;
     Ok(Data::Picture { source, taken: frame.taken.to_string(), media, bytes })
 }
 
 /// The picture in so many bytes: as it is if it fits, else smaller.
 fn fitting(frame: &Frame, most: usize) -> Result<(&'static str, Vec<u8>), String> {
     let picture = match &frame.content {
-        Content::File(bytes) if bytes.len() <= most && bytes.starts_with(&[0xff, 0xd8]) => {
+        Content::File(bytes) if bytes.len() <= most && picture_media(bytes) == "image/jpeg" => {
             return Ok(("image/jpeg", bytes.clone()));
         }
         Content::File(bytes) => Picture::decode(bytes).map_err(|error| causes(&error))?,

@@ -12,6 +12,7 @@ use crate::cbor;
 use crate::config::Interval;
 use crate::daemon::command::{Command, CommandError};
 use crate::daemon::view::View;
+use crate::store;
 
 /// A command, pictures apart, has so many bytes at most.
 const LARGEST: usize = 64 << 10;
@@ -70,7 +71,9 @@ pub(super) fn read(
     match parsed {
         Ok((what, spread)) => {
             let name = reply.transaction.as_ref().map(name_of);
-            let name = name.or_else(|| received.correlation.as_deref().map(|data| format!("={}", hex(data))));
+            // Of any length, remembered at no great one.
+            let name =
+                name.or_else(|| received.correlation.as_deref().map(|data| format!("={}", store::Digest::of(data))));
             let key = name.map(|name| format!("{verb} {name}"));
             let wait = waits(&view.device, received, spread);
             Ok(Order { what, key, reply, wait })
@@ -232,12 +235,6 @@ fn property<'a>(received: &'a Received, name: &str) -> Option<&'a str> {
 
 fn name_of(transaction: &Value) -> String {
     transaction.as_str().map_or_else(|| transaction.to_string(), |text| format!("\"{text}"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    // Names of any length, remembered at no great one.
-    let digest = Sha256::digest(bytes);
-    digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 fn invalid(words: String) -> CommandError {

@@ -340,7 +340,7 @@ mod tests {
         assert!((84..=100).contains(&left.len()), "{}", left.len());
         let dropped: u64 = (0..100).map(|_| put(&mut outbox, Weight::Event)).sum();
         assert!(dropped >= 100 && outbox.bytes() <= 100_000);
-        assert!(numbers(&outbox).iter().all(|&number| number <= 50 || number > 150) || dropped > 100);
+        assert!(numbers(&outbox).iter().all(|&number| number <= 50 || number > 150));
     }
 
     #[test]

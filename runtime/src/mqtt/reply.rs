@@ -88,7 +88,7 @@ impl Reply {
                     document["data"]["base64"] = STANDARD.encode(bytes).into();
                 }
             }
-            Err(error) => document["error"] = json!({ "code": code(error), "message": error.to_string() }),
+            Err(error) => document["error"] = json!({ "code": error.code(), "message": error.to_string() }),
         }
         let payload = match Cbor::serialized(&document) {
             Ok(mut value) if self.cbor => {
@@ -124,16 +124,6 @@ fn put_bytes(document: &mut Cbor, bytes: &[u8]) {
     let data = entries.iter_mut().find(|(key, _)| key.as_text() == Some("data"));
     if let Some((_, Cbor::Map(data))) = data {
         data.push((Cbor::Text("bytes".to_owned()), Cbor::Bytes(bytes.to_vec())));
-    }
-}
-
-fn code(error: &CommandError) -> &'static str {
-    match error {
-        CommandError::Conflict(_) => "conflict",
-        CommandError::Failed(_) => "failed",
-        CommandError::Invalid(_) => "invalid",
-        CommandError::NotFound(_) => "not_found",
-        CommandError::Unavailable(_) => "unavailable",
     }
 }
 

@@ -29,7 +29,7 @@ const GOOD: Duration = Duration::from_secs(10);
 /// From SUBSCRIBE to SUBACK.
 const LISTEN_WITHIN: Duration = Duration::from_secs(15);
 /// Filters in one SUBSCRIBE, as `AWS IoT` has it.
-const FILTERS: usize = 8;
+pub(super) const FILTERS: usize = 8;
 /// Messages on their way at a time.
 const WINDOW: usize = 16;
 /// A broker that hangs up so soon after a message may do so because of it.
@@ -240,6 +240,7 @@ impl Session {
 
     fn connected(&mut self, welcome: Welcome, now: Duration) {
         self.welcome = Some(welcome);
+        self.flying.clear();
         self.say_again();
         if !welcome.acknowledges {
             let why =
@@ -255,7 +256,6 @@ impl Session {
 
     /// From the beginning, except for what the broker hangs up at.
     fn say_again(&mut self) {
-        self.flying.clear();
         self.ahead.clear();
         (self.after, self.caught_up) = (0, false);
         self.parked.clone_from(&self.poison);
@@ -465,11 +465,7 @@ impl Session {
     fn speak(&mut self, owed: &mut dyn Owes, now: Duration) {
         if self.parked_until.is_some_and(|until| now >= until) {
             // What flies now is not said twice: it is skipped below.
-            self.ahead.clear();
-            (self.after, self.caught_up) = (0, false);
-            self.parked.clone_from(&self.poison);
-            self.parked_until = None;
-            self.say_values_again();
+            self.say_again();
         }
         let most = if self.careful > 0 { 1 } else { WINDOW };
         let window = most.min(self.welcome.map_or(1, |welcome| welcome.window.into()));

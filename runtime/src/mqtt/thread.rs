@@ -1,4 +1,4 @@
-//! The thread of MQTT: does what the session wants, on whatever link it is given. Decides nothing but what a message is about.
+//! The thread of MQTT: does what the session wants. Decides nothing but what a message is about.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::connection::Heard;
 use super::discovery;
 use super::heads::{self, Heads};
-use super::link::Link;
+use super::link::Socket;
 use super::message::{Message, Received, Weight};
 use super::operator::Operator;
 use super::order::{self, Order};
@@ -23,6 +23,7 @@ use super::told;
 use super::topics::Topics;
 use super::waker::Waker;
 use crate::causes;
+use crate::clock;
 use crate::config::Predictions;
 use crate::daemon::beside::{Fares, Neighbour, Told};
 use crate::daemon::command::CommandError;
@@ -102,10 +103,10 @@ impl Owes for Queue {
 }
 
 /// The thread's state.
-pub(super) struct Thread<L> {
+pub(super) struct Thread {
     pub(super) post: Arc<Post>,
     pub(super) inputs: Receiver<Input>,
-    pub(super) link: L,
+    pub(super) link: Socket,
     pub(super) session: Session,
     pub(super) queue: Queue,
     pub(super) topics: Topics,
@@ -137,9 +138,7 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new() -> Self {
-        use std::hash::{BuildHasher as _, Hasher as _};
-        // Seeded by the system, for each one anew.
-        Self { start: std::collections::hash_map::RandomState::new().build_hasher().finish(), count: 0 }
+        Self { start: super::random(), count: 0 }
     }
 
     fn next(&mut self) -> String {
@@ -148,7 +147,7 @@ impl Names {
     }
 }
 
-impl<L: Link> Thread<L> {
+impl Thread {
     /// Until it is told to end and has said goodbye.
     pub(super) fn run(mut self) {
         self.post.stage.works();
@@ -251,13 +250,12 @@ impl<L: Link> Thread<L> {
 
     /// The newest values; what is no longer there is taken back.
     fn values(&mut self, view: &View) {
-        let synchronised = std::path::Path::new("/run/systemd/timesync/synchronized").exists().then_some(true);
         let mut values = told::states(&self.topics, view);
         let states: Vec<&str> = values.iter().map(|value| value.topic.as_str()).collect();
         let gone = |topic: &&str| topic.ends_with("/state") && !states.contains(topic);
         let gone: Vec<String> = self.session.topics().filter(gone).map(str::to_owned).collect();
         values.extend(gone.into_iter().map(|topic| Message { topic, retain: true, ..Message::default() }));
-        values.push(told::info(&self.topics, view, synchronised));
+        values.push(told::info(&self.topics, view, clock::marked()));
         values.extend(self.home_assistant.then(|| discovery::message(&self.topics, view)));
         for value in values {
             self.session.value(value);
@@ -419,21 +417,17 @@ impl<L: Link> Thread<L> {
         let mut lacks = self.session.troubles();
         lacks.extend(self.heads.troubles());
         lacks.extend(self.queue.trouble.iter().map(|why| format!("what the MQTT broker is owed is not kept: {why}")));
-        let gauge = |name, help, value| (name, help, value);
         let gauges = vec![
-            gauge(
-                "mqtt_connected",
-                "1 while the broker takes what it is told",
-                f64::from(u8::from(self.session.is_up())),
-            ),
-            gauge("mqtt_owed_messages", "Messages that the broker has not acknowledged", self.queue.len() as f64),
-            gauge("mqtt_owed_bytes", "What they take on the disk", self.queue.bytes() as f64),
-            gauge("mqtt_parked_messages", "Messages that the broker refused, kept", self.session.parked() as f64),
+            ("mqtt_connected", "1 while the broker takes what it is told", f64::from(u8::from(self.session.is_up()))),
+            ("mqtt_owed_messages", "Messages that the broker has not acknowledged", self.queue.len() as f64),
+            ("mqtt_owed_bytes", "What they take on the disk", self.queue.bytes() as f64),
+            ("mqtt_parked_messages", "Messages that the broker refused, kept", self.session.parked() as f64),
         ];
         let shed = vec![
             ("mqtt_message", self.queue.dropped),
             ("mqtt_picture", self.shed),
             ("mqtt_retained_command", self.ignored),
+            ("mqtt_head_part", self.heads.damaged),
         ];
         *self.post.fares.lock().unwrap_or_else(PoisonError::into_inner) = Fares { lacks, shed, gauges };
     }

@@ -25,7 +25,7 @@ pub enum SecretError {
         source: std::io::Error,
     },
     /// It does not hold what it should.
-    #[error("`{key}` of [mqtt], {}, holds no {expected} in PEM: {found}", path.display())]
+    #[error("`{key}` of [mqtt], {}, holds no {expected}: {found}", path.display())]
     Pem {
         /// The key of the configuration.
         key: &'static str,
@@ -96,8 +96,12 @@ pub(super) fn config(mqtt: &Mqtt) -> Result<Arc<ClientConfig>, SecretError> {
     let mut config = match (&mqtt.cert, &mqtt.key) {
         (Some(cert), Some(key)) => {
             let chain = certificates("cert", cert)?;
-            let wrong =
-                |found: String| SecretError::Pem { key: "key", path: key.clone(), expected: "private key", found };
+            let wrong = |found: String| SecretError::Pem {
+                key: "key",
+                path: key.clone(),
+                expected: "private key in PEM",
+                found,
+            };
             let secret = PrivateKeyDer::from_pem_slice(&read("key", key)?).map_err(|error| wrong(error.to_string()))?;
             builder.with_client_auth_cert(chain, secret).map_err(unfit("`cert` and `key`"))?
         }
@@ -108,7 +112,7 @@ pub(super) fn config(mqtt: &Mqtt) -> Result<Arc<ClientConfig>, SecretError> {
 }
 
 fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, SecretError> {
-    let wrong = |found: String| SecretError::Pem { key, path: path.to_owned(), expected: "certificate", found };
+    let wrong = |found: String| SecretError::Pem { key, path: path.to_owned(), expected: "certificate in PEM", found };
     let bytes = read(key, path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let found = found.map_err(|error| wrong(error.to_string()))?;

@@ -121,10 +121,7 @@ pub(super) fn states(topics: &Topics, view: &View) -> Vec<Message> {
 }
 
 fn states_of(topics: &Topics, task: &TaskView) -> Vec<Message> {
-    let mut sources: Vec<&str> = task.looks.iter().map(|look| look.look.source.as_str()).collect();
-    sources.sort_unstable();
-    sources.dedup();
-    let several = sources.len() > 1;
+    let several = task.sources().len() > 1;
     let message = |(number, look): (usize, &LookView)| {
         let state = look.stable.as_ref()?;
         let source = look.look.source.as_str();
@@ -158,7 +155,7 @@ pub(super) fn notice(topics: &Topics, uid: String, device: &str, notice: &Notice
     if let (Event::Changed, Some(task), Some(state)) = (notice.event, &notice.task, &notice.state) {
         return predicted(topics, uid, &notice.time, task, notice.source.as_deref(), None, state);
     }
-    let topic = topics.own(&format!("event/{}", kind(notice.event)));
+    let topic = topics.own(&format!("event/{}", notice.event.word()));
     let message = Message::json(topic, &Announced { uid: &uid, device, notice });
     Message { uid: Some(uid), ..message }
 }
@@ -172,7 +169,7 @@ pub(super) fn rejected(topics: &Topics, uid: String, device: &str, record: &Inst
         event: Event::Rejected,
         task: &record.task,
         reason: record.reasons.first().map(String::as_str),
-        message: format!("task `{}`: {}", record.task, record.words().replace('\n', "; ")),
+        message: record.sentence(),
     };
     let message = Message::json(topics.own("event/rejected"), &rejected);
     Message { uid: Some(uid), ..message }
@@ -192,18 +189,6 @@ fn predicted(
     let predicted = Predicted { uid: &uid, time, task, source, crop, class, confidence, unknown, scores, generation };
     let message = Message::json(topics.own(&format!("{task}/prediction")), &predicted);
     Message { uid: Some(uid), ..message }
-}
-
-fn kind(event: Event) -> &'static str {
-    match event {
-        Event::Adapted => "adapted",
-        Event::Changed => "changed",
-        Event::Drifted => "drifted",
-        Event::LabelWanted => "label_wanted",
-        Event::Problem => "problem",
-        Event::Rejected => "rejected",
-        Event::SourceLost => "source_lost",
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The names of topics: what this device says where, and what it listens to. Knows no message.
 
+use crate::config::FLEET;
+
 /// What topics of a device begin with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Topics {
@@ -58,7 +60,7 @@ impl Topics {
     pub(super) fn filters(&self) -> Vec<String> {
         let mut filters = vec![self.own("cmd/+")];
         if let Some(fleet) = &self.fleet {
-            let fleet = format!("{}/fleet/{fleet}", self.prefix);
+            let fleet = format!("{}/{FLEET}/{fleet}", self.prefix);
             filters.push(format!("{fleet}/cmd/+"));
             filters.extend(self.groups.iter().map(|group| format!("{fleet}/group/{group}/cmd/+")));
         }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::connection::{Heard, Lost, TooLarge, Welcome};
 use super::heads::Places;
-use super::link::{Link as _, Socket};
+use super::link::Socket;
 use super::message::{Message, Received};
+use super::session::FILTERS;
 use super::waker::Waker;
 use super::{MqttError, Own};
 use crate::config::Config;
@@ -114,7 +115,7 @@ impl Visit {
     /// For each filter whether it is listened to, or why not.
     fn listen(&mut self, filters: &[String]) -> Result<Vec<Option<&'static str>>, VisitError> {
         let mut answers = Vec::new();
-        for few in filters.chunks(8) {
+        for few in filters.chunks(FILTERS) {
             self.link.subscribe(few);
             answers.extend(self.wait("listen at", |heard| match heard {
                 Heard::Subscribed(codes) => Some(codes),

@@ -67,6 +67,16 @@ pub struct SignedExportRecord {
 }
 
 impl InstallRecord {
+    /// Whether nothing was said that was not known: a head is announced again whenever somebody connects.
+    pub(crate) fn is_known(&self) -> bool {
+        self.reasons.first().is_some_and(|reason| matches!(reason.as_str(), "in_service" | "seen"))
+    }
+
+    /// In one line, as everybody is told.
+    pub(crate) fn sentence(&self) -> String {
+        format!("task `{}`: {}", self.task, self.words().replace('\n', "; "))
+    }
+
     /// In words.
     pub fn words(&self) -> String {
         let whose = self.issue.as_ref().map_or_else(

@@ -19,7 +19,7 @@ pub struct MqttTestRecord {
     pub retains: bool,
     /// Whether it acknowledges messages.
     pub acknowledges: bool,
-    /// Where commands come from.
+    /// Where commands come from, and other devices' heads.
     pub subscriptions: Vec<MqttSubscriptionRecord>,
     /// The topic that was published to.
     pub published_to: String,
@@ -27,6 +27,20 @@ pub struct MqttTestRecord {
     pub refused: Option<String>,
     /// The median time to its acknowledgement.
     pub acknowledged_ms: Option<f64>,
+}
+
+impl MqttTestRecord {
+    /// The topics that the broker does not allow, each with why.
+    pub fn refusals(&self) -> impl Iterator<Item = (&str, &str)> {
+        let listened = self.subscriptions.iter().map(|one| (&one.topic, &one.refused));
+        let all = listened.chain([(&self.published_to, &self.refused)]);
+        all.filter_map(|(topic, refused)| Some((topic.as_str(), refused.as_deref()?)))
+    }
+
+    /// Whether a device can be driven so.
+    pub fn is_enough(&self) -> bool {
+        self.acknowledges && self.refusals().next().is_none()
+    }
 }
 
 /// A topic that a device listens to.

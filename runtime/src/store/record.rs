@@ -13,6 +13,7 @@ use super::id::{Digest, Generation, SampleId, Watermark};
 use super::marks::Marks;
 use crate::group::GroupBy;
 use crate::head_file::HeadFile;
+use crate::name::is_name;
 
 /// Who holds the store, as text in the lock file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -555,8 +556,6 @@ pub(super) fn check_class(name: &str) -> Result<&str, StoreError> {
 
 /// A task name as it will be stored and stand in topics.
 pub(super) fn check_task(name: &str) -> Result<&str, StoreError> {
-    let fits = (1..=64).contains(&name.len())
-        && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-        && !matches!(name, "status" | "info" | "cmd" | "rsp" | "event");
+    let fits = is_name(name) && !matches!(name, "status" | "info" | "cmd" | "rsp" | "event");
     fits.then_some(name).ok_or_else(|| StoreError::TaskName { name: name.to_owned() })
 }

@@ -8,7 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
-use sha2::{Digest as _, Sha256};
+
+use crate::store::Digest;
 
 /// What stands before the 32 bytes of a key in PKCS #8, and in a `SubjectPublicKeyInfo`.
 const PRIVATE: [u8; 16] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
@@ -22,7 +23,7 @@ pub struct KeyId(pub [u8; 32]);
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Digest(self.0).fmt(f)
     }
 }
 
@@ -86,7 +87,7 @@ impl DeviceKey {
 impl PublicKey {
     /// Its digest, by which signatures name it.
     pub fn id(&self) -> KeyId {
-        KeyId(Sha256::digest(self.0).into())
+        KeyId(Digest::of(&self.0).0)
     }
 
     /// Whether this key has signed the message so.

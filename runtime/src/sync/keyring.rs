@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::key::{DeviceKey, KeyId, NoPublicKey, PublicKey};
 use crate::durable;
+use crate::name::is_name;
 
 /// Keys that can be trusted at a time.
 const MOST: usize = 1024;
@@ -235,8 +236,7 @@ impl Keyring {
 
 /// A name that can stand in a file's name and in a topic.
 fn check(name: &str) -> Result<(), KeyError> {
-    let fits = (1..=64).contains(&name.len()) && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-    if fits { Ok(()) } else { Err(KeyError::Name { name: name.to_owned() }) }
+    if is_name(name) { Ok(()) } else { Err(KeyError::Name { name: name.to_owned() }) }
 }
 
 /// The text of a key's file, if there is one.

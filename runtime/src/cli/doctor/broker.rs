@@ -10,21 +10,16 @@ use super::Found;
 pub(super) fn broker(config: &Config) -> Found {
     match visit::test(config) {
         Ok(record) => {
-            let refused = record.subscriptions.iter().filter_map(|topic| Some((&topic.topic, topic.refused.as_ref()?)));
-            let refused: Vec<String> = refused
-                .chain(record.refused.as_ref().map(|why| (&record.published_to, why)))
-                .map(|(topic, why)| format!("{topic} ({why})"))
-                .collect();
             let milliseconds = record.acknowledged_ms.unwrap_or_default();
             let found = format!("{} answers, a message within {milliseconds:.1} ms", record.broker);
-            if refused.is_empty() && record.acknowledges {
+            if record.is_enough() {
                 return Found::Fine(found);
             }
-            let advice = if record.acknowledges {
-                "allow this device's user or certificate these topics (docs/mqtt.md)"
-            } else {
-                "the broker acknowledges no messages: have it allow QoS 1"
-            };
+            if !record.acknowledges {
+                return Found::Broken(found, "the broker acknowledges no messages: have it allow QoS 1".to_owned());
+            }
+            let refused: Vec<String> = record.refusals().map(|(topic, why)| format!("{topic} ({why})")).collect();
+            let advice = "allow this device's user or certificate these topics (docs/mqtt.md)";
             Found::Broken(format!("{found}; not allowed: {}", refused.join(", ")), advice.to_owned())
         }
         Err(VisitError::Nowhere) => Found::Fine("none is configured".to_owned()),

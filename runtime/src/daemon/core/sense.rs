@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Core, Effect, Now, Request, Source};
-use crate::config::{SourceKind, Trigger};
+use crate::config::Trigger;
 use crate::daemon::command::{CommandError, Reply, Said};
 use crate::source::Health;
 
@@ -35,7 +35,7 @@ impl Core {
     /// Somebody asks a source for a frame.
     pub(super) fn ask_for_frame(&mut self, request: Request, source: &str, now: Now) -> Result<(), CommandError> {
         let (name, found) = self.known_source(source)?;
-        if !matches!(found.kind, SourceKind::Camera | SourceKind::Command | SourceKind::Replay) {
+        if !found.kind.is_asked() {
             return Err(CommandError::Conflict(format!(
                 "source `{source}` cannot be asked: its pictures are brought to it"
             )));

@@ -274,16 +274,10 @@ impl Core {
     fn installed(&mut self, name: &Arc<str>, done: Result<Done, Trouble>, now: Now) -> Result<Reply, CommandError> {
         let _generation = self.free(name);
         let Ok(Done::Installed(installed)) = done else { return Err(unexpected(done)) };
-        let reason = installed.reasons.first();
-        let event = match (installed.verdict.as_str(), reason.map(String::as_str)) {
-            ("activated", _) => Some(notice::Event::Adapted),
-            // It is announced again whenever somebody connects.
-            (_, Some("in_service" | "seen")) => None,
-            _ => Some(notice::Event::Rejected),
-        };
-        if let Some(event) = event {
-            let message = format!("task `{name}`: {}", installed.words().replace('\n', "; "));
-            self.announce_because(event, name, message, reason.cloned(), now);
+        let activated = installed.verdict == "activated";
+        if activated || !installed.is_known() {
+            let event = if activated { notice::Event::Adapted } else { notice::Event::Rejected };
+            self.announce_because(event, name, installed.sentence(), installed.reasons.first().cloned(), now);
         }
         Ok(Reply::Installed { installed })
     }

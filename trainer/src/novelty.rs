@@ -225,8 +225,7 @@ impl Fitted {
             }
             codes.row_mut(i).assign(&ndarray::aview1(&coded));
         }
-        let distances =
-            Distances { products: products(numbers.transpose(), TERMS, threads), step: quantisation.step() };
+        let distances = Distances::new(products(numbers.transpose(), TERMS, threads), quantisation.step());
         let gamma = WIDTH / distances.median();
         let mut kernel = Mat::<f64>::zeros(n, n);
         for j in 0..n {
@@ -307,15 +306,22 @@ fn stored_rows(samples: &Samples<'_>, leave_out: &LeaveOut) -> Vec<usize> {
 struct Distances {
     /// Of codes, `[n, n]`: integers, and exact.
     products: Mat<f64>,
+    /// Their diagonal, side by side.
+    squares: Vec<f64>,
     /// What a code means.
     step: f64,
 }
 
 impl Distances {
+    fn new(products: Mat<f64>, step: f64) -> Self {
+        let squares = (0..products.ncols()).map(|i| products[(i, i)]).collect();
+        Self { products, squares, step }
+    }
+
     /// `‖x_i - x_j‖²`.
     fn squared(&self, i: usize, j: usize) -> f64 {
-        let Self { products, step } = self;
-        step * step * (products[(i, i)] + products[(j, j)] - 2.0 * products[(i, j)])
+        let Self { products, squares, step } = self;
+        step * step * (squares[i] + squares[j] - 2.0 * products[(i, j)])
     }
 
     /// The median of the distances between different samples; 1 where there is none above rounding.

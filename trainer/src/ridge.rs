@@ -41,21 +41,30 @@ pub(crate) fn solve<T: Precision>(
     let unit = centred.unit * centred.unit;
     // Where every class has a single sample no score is left to rank penalties by; this one is what few samples favour.
     let lambda = lambda.or_else(|| (unseen.len() == samples.rows()).then_some(centred.mean_value));
-    let mut near = None;
+    let (mut near, mut best) = (None, None);
     let lambda = lambda.map_or_else(
         || {
             let reach = scout(samples, centred, &batches).unwrap_or(Reach::Downhill(START));
             choose(centred, &batches, reach, |lambda, ranked| {
-                let (mut scores, _) = problem.at(lambda / unit, ROUGH)?.left_out(ranked, false)?;
+                let fit = problem.at(lambda / unit, ROUGH)?;
+                let (mut scores, _) = fit.left_out(ranked, false)?;
                 mark(&mut scores, &unseen);
                 let rows: Vec<usize> = ranked.iter().flat_map(|batch| batch.groups.concat()).collect();
                 let labels: Vec<usize> = rows.iter().map(|&row| samples.labels()[row]).collect();
-                Ok(calibration::loss(scores.select(Axis(0), &rows).view(), &labels, &mut near))
+                let loss = calibration::loss(scores.select(Axis(0), &rows).view(), &labels, &mut near);
+                if best.as_ref().is_none_or(|(_, least, _)| loss < *least) {
+                    best = Some((lambda, loss, fit.penalised));
+                }
+                Ok(loss)
             })
         },
         Ok,
     )?;
-    let fit = problem.at(lambda / unit, FINE)?;
+    // What was factored to look at the penalty is not factored again.
+    let fit = match best {
+        Some((at, _, penalised)) if at.to_bits() == lambda.to_bits() => problem.solved(penalised, FINE)?,
+        _ => problem.at(lambda / unit, FINE)?,
+    };
     let (mut scores, mut by_fold) = fit.left_out(&batches, true)?;
     mark(&mut scores, &unseen);
     mark(&mut by_fold, &unseen);
@@ -187,7 +196,11 @@ impl<'a, T: Precision> Problem<'a, T> {
 
     /// The same for who leaves out only samples `from` one on, where the system is one of samples.
     pub(crate) fn at_from(&self, lambda: f64, tolerance: f64, from: usize) -> Result<Fit<'_, 'a, T>, IllConditioned> {
-        let penalised = Penalised::new(self.system, lambda, from)?;
+        self.solved(Penalised::new(self.system, lambda, from)?, tolerance)
+    }
+
+    /// The same of what was factored already.
+    fn solved(&self, penalised: Penalised<'a, T>, tolerance: f64) -> Result<Fit<'_, 'a, T>, IllConditioned> {
         let right: MatRef<'_, f64> = self.moments.as_ref().unwrap_or(&self.targets).as_ref();
         let coefficients = penalised.solve(right, tolerance)?;
         Ok(Fit { problem: self, penalised, coefficients })

@@ -247,18 +247,23 @@ impl Core {
     }
 
     pub(super) fn task(&self, name: &str) -> Result<(Arc<str>, &Task), CommandError> {
-        let found = self.tasks.get_key_value(name).ok_or_else(|| no_task(name))?;
+        let found = self.tasks.get_key_value(name).ok_or_else(|| self.no_task(name))?;
         Ok((Arc::clone(found.0), found.1))
     }
 
     fn task_mut(&mut self, name: &str) -> Result<(Arc<str>, &mut Task), CommandError> {
-        let task = self.tasks.get_mut(name).ok_or_else(|| no_task(name))?;
+        let none = self.no_task(name);
+        let task = self.tasks.get_mut(name).ok_or(none)?;
         Ok((Arc::clone(task.name()), task))
     }
-}
 
-fn no_task(name: &str) -> CommandError {
-    CommandError::NotFound(format!("there is no task `{name}`"))
+    fn no_task(&self, name: &str) -> CommandError {
+        let known: Vec<&str> = self.tasks.keys().map(|name| &**name).collect();
+        CommandError::NotFound(match known[..] {
+            [] => format!("there is no task `{name}`, nor any other: make one with `acclimate init {name}`"),
+            _ => format!("there is no task `{name}`; there are: {}", known.join(", ")),
+        })
+    }
 }
 
 pub(super) fn whole(source: &str) -> Look {

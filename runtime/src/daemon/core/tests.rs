@@ -319,7 +319,7 @@ fn what_makes_no_sense_is_refused_in_words() {
         world.answer(request).unwrap_err()
     };
     let none = refused(&mut world, Command::Adapt { task: "door".to_owned(), trust_labels: false });
-    assert_eq!(none, CommandError::NotFound("there is no task `door`".to_owned()));
+    assert_eq!(none, CommandError::NotFound("there is no task `door`; there are: gate".to_owned()));
     let end = refused(&mut world, teach("open", Hold::End));
     assert!(matches!(end, CommandError::Conflict(why) if why.contains("is not being held")));
     let nameless = refused(&mut world, teach(" ", Hold::Begin));

@@ -177,10 +177,7 @@ pub fn fit_on(tasks: &Tasks, task: &str, backbone: Option<&[u8; 32]>, options: &
     let shipped = tasks.shipped(task, &backbone_id)?;
     let problem = Problem::new(&snapshot, options.group_by);
     let service = match tasks.in_service(task)? {
-        Some(head) => {
-            let kept = tasks.leave_out(task, head.generation)?;
-            Some(Service::new(&problem, served.as_ref().unwrap_or(&snapshot), &kept, head))
-        }
+        Some(head) => Some(Service::stored(tasks, &problem, served.as_ref().unwrap_or(&snapshot), head)?),
         None => None,
     };
     // Labels that speak against an adjustment to another site take it back, whatever becomes of the candidate.

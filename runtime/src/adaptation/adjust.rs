@@ -188,8 +188,7 @@ pub(super) fn contradicted(
 ) -> Result<Option<Service>, AdaptError> {
     let Some(head) = service.head() else { return Ok(None) };
     let Some(before) = fitted(tasks, &snapshot.task, head)? else { return Ok(None) };
-    let scores = tasks.leave_out(&snapshot.task, before.generation)?;
-    let before = Service::new(problem, snapshot, &scores, before);
+    let before = Service::stored(tasks, problem, snapshot, before)?;
     Ok(problem.speaks_against(&before, service).then_some(before))
 }
 

@@ -47,16 +47,12 @@ pub fn judge_foreign(
     let problem = Problem::new(&snapshot, options.group_by);
     let foreign = match known {
         // Fitted here once: what it scored then is still here.
-        Some(generation) => {
-            let kept = tasks.leave_out(task, generation)?;
-            Service::new(&problem, &snapshot, &kept, tasks.head(task, generation)?)
-        }
+        Some(generation) => Service::stored(tasks, &problem, &snapshot, tasks.head(task, generation)?)?,
         None => Service::of_another(&problem, &snapshot, file, marks),
     };
     let service = match tasks.in_service(task)? {
         Some(head) if head.file.backbone_id == snapshot.backbone_id => {
-            let kept = tasks.leave_out(task, head.generation)?;
-            Some(Service::new(&problem, &snapshot, &kept, head))
+            Some(Service::stored(tasks, &problem, &snapshot, head)?)
         }
         _ => None,
     };
@@ -103,8 +99,7 @@ pub(super) fn fate(
     // One of another backbone has no features of these samples: chance is what the foreign one must beat then.
     let judged_by = match &before {
         Some(before) if before.file.backbone_id == snapshot.backbone_id => {
-            let kept = tasks.leave_out(&snapshot.task, before.generation)?;
-            Some(Box::new(Service::new(problem, snapshot, &kept, before.clone())))
+            Some(Box::new(Service::stored(tasks, problem, snapshot, before.clone())?))
         }
         _ => None,
     };

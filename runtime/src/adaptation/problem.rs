@@ -16,7 +16,7 @@ use super::{AdaptError, Options, Rule};
 use crate::group::{GroupBy, groups};
 use crate::head_file::{Fixed, HeadFile};
 use crate::record::{AdaptationRecord, CandidateRecord, EvaluationRecord, LearningCurveRecord, Seconds};
-use crate::store::{Generation, LeaveOut, Marks, SampleId, Snapshot, StoredHead};
+use crate::store::{Generation, LeaveOut, Marks, SampleId, Snapshot, StoreError, StoredHead, Tasks};
 
 /// What is said of a candidate that does without directions, as a token and in words.
 const NUISANCE: (&str, &str) =
@@ -467,7 +467,18 @@ impl Service {
         self.head().map(|head| head.generation)
     }
 
-    /// Scores the head in service: a kept leave-out score stands for every sample it was fitted on. `snapshot` has the
+    /// Scores a head of the store with the leave-out scores that are kept there, as [`Service::new`] does.
+    pub(super) fn stored(
+        tasks: &Tasks,
+        problem: &Problem<'_>,
+        snapshot: &Snapshot,
+        head: StoredHead,
+    ) -> Result<Self, StoreError> {
+        let kept = tasks.leave_out(&snapshot.task, head.generation)?;
+        Ok(Self::new(problem, snapshot, &kept, head))
+    }
+
+    /// Scores a head: a kept leave-out score stands for every sample it was fitted on. `snapshot` has the
     /// problem's samples with the features that the head reads. Of another device's head, what it was fitted on has no score.
     pub(super) fn new(problem: &Problem<'_>, snapshot: &Snapshot, kept: &[LeaveOut], head: StoredHead) -> Self {
         let kept: HashMap<SampleId, &LeaveOut> = kept.iter().map(|score| (score.sample, score)).collect();

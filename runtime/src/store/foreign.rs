@@ -8,9 +8,10 @@ use super::StoreError;
 use super::heads::{self, head_id};
 use super::id::{Digest, Generation, SampleId};
 use super::marks::Marks;
-use super::record::{Change, Installed, NewInstall, Origin, Seen, micros, timestamp};
+use super::record::{Change, Installed, NewInstall, Origin, Seen, Task, micros, timestamp};
 use super::service::{current, put_in_service};
 use super::tasks::{Tasks, class_id, load_task, task_id};
+use crate::head_file::HeadFile;
 
 impl Tasks {
     /// Takes in a head that another device has signed, with the verdict on it: the head, whose it is, that it was seen, and, if it
@@ -21,15 +22,7 @@ impl Tasks {
     pub fn install(&mut self, task: &str, new: &NewInstall<'_>, now: Timestamp) -> Result<Generation, StoreError> {
         self.write("take the head in", |conn| {
             let (id, task) = load_task(conn, task)?;
-            let bytes = new.file.encode().map_err(StoreError::HeadFile)?;
-            let digest = Digest::of(&bytes);
-            if withdrawn(conn, id, &digest)? {
-                return Err(StoreError::Forgotten { task: task.name, digest });
-            }
-            let generation = match known(conn, id, &digest)? {
-                Some(generation) => generation,
-                None => heads::insert(conn, id, &task, new.file, Origin::Installed, None, now)?.1,
-            };
+            let (generation, digest) = take_in(conn, id, &task, new.file, Origin::Installed, now)?;
             let Installed { signer, name, device, sequence, issued, samples, unproved } = new.of;
             conn.execute(
                 "INSERT INTO installed (head, signer, name, device, number, issued, samples, unproved)
@@ -145,7 +138,28 @@ fn see(conn: &Connection, task: i64, signer: &[u8; 32], seen: &Seen) -> Result<(
     Ok(())
 }
 
-pub(super) fn known(conn: &Connection, task: i64, digest: &Digest) -> Result<Option<Generation>, StoreError> {
+/// Stores a head that was not fitted here just now. One that is here already keeps its number; one that was fitted here on
+/// something since forgotten is refused.
+pub(super) fn take_in(
+    conn: &Connection,
+    id: i64,
+    task: &Task,
+    file: &HeadFile,
+    origin: Origin,
+    now: Timestamp,
+) -> Result<(Generation, Digest), StoreError> {
+    let digest = Digest::of(&file.encode().map_err(StoreError::HeadFile)?);
+    if withdrawn(conn, id, &digest)? {
+        return Err(StoreError::Forgotten { task: task.name.clone(), digest });
+    }
+    let generation = match known(conn, id, &digest)? {
+        Some(generation) => generation,
+        None => heads::insert(conn, id, task, file, origin, None, now)?.1,
+    };
+    Ok((generation, digest))
+}
+
+fn known(conn: &Connection, task: i64, digest: &Digest) -> Result<Option<Generation>, StoreError> {
     conn.query_row(
         "SELECT generation FROM heads WHERE task = ?1 AND digest = ?2 ORDER BY generation LIMIT 1",
         params![task, digest.0],
@@ -155,7 +169,7 @@ pub(super) fn known(conn: &Connection, task: i64, digest: &Digest) -> Result<Opt
     .map_err(StoreError::db("look for the head"))
 }
 
-pub(super) fn withdrawn(conn: &Connection, task: i64, digest: &Digest) -> Result<bool, StoreError> {
+fn withdrawn(conn: &Connection, task: i64, digest: &Digest) -> Result<bool, StoreError> {
     conn.query_one(
         "SELECT EXISTS (SELECT 1 FROM withdrawn WHERE task = ?1 AND digest = ?2)",
         params![task, digest.0],

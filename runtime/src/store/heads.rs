@@ -74,15 +74,7 @@ impl Tasks {
         let file = HeadFile::decode(bytes).map_err(StoreError::HeadFile)?;
         self.write("store the head", |conn| {
             let (id, task) = load_task(conn, task)?;
-            let bytes = file.encode().map_err(StoreError::HeadFile)?;
-            let digest = Digest::of(&bytes);
-            if foreign::withdrawn(conn, id, &digest)? {
-                return Err(StoreError::Forgotten { task: task.name, digest });
-            }
-            if let Some(generation) = foreign::known(conn, id, &digest)? {
-                return Ok(generation);
-            }
-            insert(conn, id, &task, &file, Origin::Imported, None, now).map(|(_, generation)| generation)
+            foreign::take_in(conn, id, &task, &file, Origin::Imported, now).map(|(generation, _)| generation)
         })
     }
 

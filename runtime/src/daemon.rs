@@ -26,7 +26,7 @@ mod fit;
 pub mod handle;
 mod heat;
 mod inbox;
-mod inference;
+pub(crate) mod inference;
 pub mod mapping;
 pub mod notice;
 mod reload;

@@ -57,6 +57,12 @@ use crate::source::Stop;
 /// Where the door opens unless the configuration says otherwise.
 pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7070);
 
+/// What this device is called in the local network.
+pub fn local_name() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
+    format!("{}.local", host.split('.').next().unwrap_or_default())
+}
+
 /// How the door opens.
 #[derive(Clone, Debug)]
 pub struct Options {

@@ -13,7 +13,8 @@
 //! | `connection` | one connection as the protocol has it: bytes in, bytes out |
 //! | `link`, `wire`, `tls`, `waker` | sockets |
 //! | `queue`, `outbox` | what the broker is owed, and which commands were carried out |
-//! | `topics`, `message`, `told`, `discovery` | what is said where, and to Home Assistant |
+//! | `topics`, `places`, `message`, `told`, `discovery` | what is said where, and to Home Assistant |
+//! | `picture`, `pictures` | pictures, small enough for the broker; those of stable answers |
 //! | `heads` | heads for other devices, and of them |
 //! | `order`, `reply`, `operator` | what is asked, how it is answered, who does it |
 //! | [`visit`] | the same broker, from the command line |
@@ -29,6 +30,9 @@ mod message;
 mod operator;
 mod order;
 mod outbox;
+mod picture;
+mod pictures;
+mod places;
 mod queue;
 mod reply;
 mod session;
@@ -52,11 +56,13 @@ use std::time::{Duration, Instant};
 use rustls::ClientConfig;
 
 use self::connection::Hello;
+use self::discovery::{Discovery, Wanted};
 use self::heads::{Heads, Places};
 use self::link::Socket;
 use self::message::Message;
 use self::operator::{Answered, Operator};
 use self::outbox::Outbox;
+use self::pictures::Pictures;
 use self::queue::Queue;
 use self::session::{Session, Setup};
 use self::thread::{Input, Names, Post, Thread};
@@ -65,6 +71,7 @@ use self::waker::Waker;
 use crate::config::{self, Broker, Config, PREFIX, Profile};
 use crate::daemon::Running;
 use crate::daemon::stage::Stage;
+use crate::door;
 use crate::outbox::OutboxError;
 
 pub use self::tls::SecretError;
@@ -196,7 +203,7 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         })
     };
     let answered: Arc<Answered> = {
-        let waker = waker.clone();
+        let (inputs, waker) = (inputs.clone(), waker.clone());
         Arc::new(move |key, message| {
             // Once the thread has ended, the next start answers.
             let _ended = inputs.send(Input::Answered(key, message));
@@ -204,6 +211,14 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         })
     };
     let most = max_packet.saturating_sub(AROUND) as usize;
+    let pictured: Arc<pictures::Made> = {
+        let waker = waker.clone();
+        Arc::new(move |message| {
+            // Once the thread has ended, nobody looks at pictures any more.
+            let _ended = inputs.send(Input::Pictured(message));
+            waker.wake();
+        })
+    };
     let signing = heads::Setup {
         prefix: mqtt.prefix.clone().unwrap_or_else(|| PREFIX.to_owned()),
         device: device.clone(),
@@ -221,12 +236,13 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         device,
         operator: Operator::start(handle, most, &answered)?,
         heads,
-        pictures,
+        sources: pictures,
+        pictures: mqtt.pictures.then(|| Pictures::start(&handle.newest, most, pictured)).transpose()?,
         posted: Arc::clone(&handle.posted),
         most,
         origin,
         names: Names::new(),
-        home_assistant: mqtt.home_assistant,
+        discovery: mqtt.home_assistant.then(|| discovery(config)),
         view,
         spread: Vec::new(),
         ignored: 0,
@@ -249,6 +265,23 @@ impl Mqtt {
             tracing::error!("the thread of MQTT had ended with a panic; this is a bug in acclimate");
         }
     }
+}
+
+/// What Home Assistant is told beside what the daemon is like.
+fn discovery(config: &Config) -> Discovery {
+    let wanted = |task: &config::Task| {
+        let (device_class, on) = (task.device_class.clone(), task.on_class.clone());
+        (task.name.clone(), Wanted { device_class, on })
+    };
+    let listen = config.http.listen.unwrap_or(door::LISTEN);
+    let page = (!listen.ip().is_loopback()).then(|| {
+        if listen.ip().is_unspecified() {
+            format!("http://{}:{}/", door::local_name(), listen.port())
+        } else {
+            format!("http://{listen}/")
+        }
+    });
+    Discovery::new(config.task.iter().map(wanted).collect(), config.mqtt.pictures, page)
 }
 
 /// Whether an address does not leave this machine.

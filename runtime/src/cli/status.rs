@@ -60,6 +60,12 @@ fn task_words(task: &TaskView) -> String {
     let classes: Vec<String> = task.classes.iter().map(|class| format!("{} {}", class.name, class.samples)).collect();
     let classes = if classes.is_empty() { "none".to_owned() } else { classes.join(", ") };
     let _ = write!(words, "\n  classes: {classes}; {} wait for a label", task.unlabelled);
+    if !task.adapts {
+        words += "\n  adapts only when it is asked to";
+    }
+    if task.threshold > 0.0 {
+        let _ = write!(words, "\n  unknown below {:.1} %", 100.0 * task.threshold);
+    }
     if task.drifted {
         words += "\n  what it sees is no longer what it learnt: label five of the newest";
     }

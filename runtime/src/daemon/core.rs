@@ -298,7 +298,12 @@ impl Core {
 
     /// When a task adapts by itself, if nothing but time is missing.
     fn may_adapt(&self, task: &Task) -> Option<Duration> {
-        let free = !self.ending && self.heat.is_none() && self.store.is_none() && !task.busy && task.waiting.is_empty();
+        let free = task.facts.adapts
+            && !self.ending
+            && self.heat.is_none()
+            && self.store.is_none()
+            && !task.busy
+            && task.waiting.is_empty();
         let wanted = self.setup.policy.wants(&task.standing)?;
         (free && task.hold.is_none() && task.released.is_empty()).then_some(wanted)
     }
@@ -411,6 +416,7 @@ impl Core {
             backbone_id: task.facts.backbone_id,
             looks: task.regions.iter().map(|region| region.look.clone()).collect(),
             held: task.hold.as_ref().map(|hold| Arc::clone(&hold.source)),
+            threshold: task.facts.threshold,
         };
         let watching: Vec<Watch> = self.tasks.values().map(watch).collect();
         if watching != self.watching {

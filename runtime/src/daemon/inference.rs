@@ -14,8 +14,7 @@ use std::time::{Duration, Instant};
 use acclimate_backbone::{Backbone, Picture, Prepared, Thumbnail};
 use acclimate_trainer::{Feature, Quantisation};
 
-pub(crate) use self::region::{Lens, encoded};
-pub(super) use self::region::{cropped, picture};
+pub(crate) use self::region::{Lens, cropped, encoded, picture};
 use super::command::Look;
 use super::core::{Answer, Done, Event, Infer, Observation, Offer, Taken, Ticket, Trouble, TroubleKind, Watch};
 use super::handle::Newest;
@@ -214,7 +213,10 @@ impl Inference {
         let held = watch.held.as_ref().is_some_and(|held| *held == frame.source);
         let whole_file = look.crop.is_none() && matches!(frame.content, Content::File(_));
         let feature = if head.is_some() || held && whole_file { Some(opened.feature(picture)?) } else { None };
-        let answer = head.as_ref().zip(feature.as_ref()).map(|(head, feature)| answer(head, &frame.source, feature));
+        let answer = head
+            .as_ref()
+            .zip(feature.as_ref())
+            .map(|(head, feature)| answer(head, &frame.source, feature, watch.threshold));
         let milliseconds = came.elapsed().as_secs_f64() * 1000.0;
         if answer.is_some() {
             answered(&self.latency, &watch.task, &frame.source, milliseconds);
@@ -251,6 +253,7 @@ impl Inference {
         let failed = |words: String| Trouble { kind: TroubleKind::Failed, words };
         let watch = self.watching.iter().find(|watch| watch.task == *task);
         let backbone_id = watch.map(|watch| watch.backbone_id);
+        let threshold = watch.map_or(0.0, |watch| watch.threshold);
         let opened = backbone_id.and_then(|id| self.backbones.get_mut(&id)).ok_or_else(|| Trouble {
             kind: TroubleKind::Conflict,
             words: format!("the backbone of task `{task}` is not running"),
@@ -283,7 +286,7 @@ impl Inference {
                 let unreadable = |words| Trouble { kind: TroubleKind::Invalid, words };
                 let picture = picture(&Content::File(bytes)).map_err(|error| unreadable(causes(&error)))?;
                 let feature = opened.feature(&picture).map_err(failed)?;
-                let answer = answer(&head, "", &feature).map_err(failed)?;
+                let answer = answer(&head, "", &feature, threshold).map_err(failed)?;
                 Ok(Done::Classified(Box::new(answer.prediction)))
             }
             Infer::Classify => {
@@ -294,7 +297,7 @@ impl Inference {
                 let region = look.crop.map_or(Ok(whole.clone()), |crop| cropped(&whole, crop));
                 let region = region.map_err(|error| failed(causes(&error)))?;
                 let feature = opened.feature(&region).map_err(failed)?;
-                let answer = answer(&head, &frame.source, &feature).map_err(failed)?;
+                let answer = answer(&head, &frame.source, &feature, threshold).map_err(failed)?;
                 Ok(Done::Classified(Box::new(answer.prediction)))
             }
             Infer::Embed(offer) => {
@@ -341,8 +344,9 @@ impl Opened {
     }
 }
 
-fn answer(head: &StoredHead, source: &str, feature: &Feature) -> Result<Answer, String> {
-    let prediction = PredictionRecord::new(source.to_owned(), head, feature, None).map_err(|error| causes(&error))?;
+fn answer(head: &StoredHead, source: &str, feature: &Feature, threshold: f64) -> Result<Answer, String> {
+    let prediction = PredictionRecord::new(source.to_owned(), head, feature, threshold, None);
+    let prediction = prediction.map_err(|error| causes(&error))?;
     let class = head.file.classes.iter().position(|class| *class == prediction.class).unwrap_or_default();
     Ok(Answer { prediction, class })
 }

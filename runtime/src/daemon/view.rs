@@ -55,6 +55,7 @@ pub struct SourceView {
 
 /// A task.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, named in a document")]
 pub struct TaskView {
     /// Its name.
     pub name: String,
@@ -85,6 +86,12 @@ pub struct TaskView {
     pub new_labels: usize,
     /// An adaptation is running.
     pub adapting: bool,
+    /// It adapts by itself, when the configuration's policy says so.
+    #[serde(default = "yes")]
+    pub adapts: bool,
+    /// The confidence below which every answer is `unknown`, whatever the head's own thresholds; 0 for none.
+    #[serde(default)]
+    pub threshold: f64,
     /// The class that is being held.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub teaching: Option<Teaching>,
@@ -98,6 +105,11 @@ pub struct TaskView {
     pub verdict: Option<String>,
     /// What to do next, in words.
     pub next: Vec<String>,
+}
+
+/// As it was before it could be chosen.
+fn yes() -> bool {
+    true
 }
 
 impl TaskView {

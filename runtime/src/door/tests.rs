@@ -90,6 +90,8 @@ pub(crate) fn view() -> View {
             unlabelled: 3,
             new_labels: 3,
             adapting: false,
+            adapts: true,
+            threshold: 0.0,
             teaching: None,
             undo: Some("14 frames of shut".to_owned()),
             drifted: false,

@@ -24,7 +24,7 @@ const LONGEST_NAME: usize = 200;
 const LONGEST_SPREAD: Duration = Duration::from_hours(24);
 
 /// Verbs, and what their payload looks like.
-const VERBS: [(&str, &str); 10] = [
+const VERBS: [(&str, &str); 11] = [
     ("activate", r#"{"task":"gate","generation":3}"#),
     ("adapt", r#"{"task":"gate"}, and "trust_labels":true where the new labels are right"#),
     ("classify", r#"{"task":"gate"}, or a picture (content type image/jpeg) with the user property `task`"#),
@@ -34,6 +34,7 @@ const VERBS: [(&str, &str); 10] = [
     ("picture", r#"{"source":"yard"}"#),
     ("publish", r#"{"task":"gate"}"#),
     ("rollback", r#"{"task":"gate"}"#),
+    ("set", r#"{"task":"gate","adaptation":false}, or "threshold":0.6, or both"#),
     ("teach", r#"{"task":"gate","class":"open","hold":"begin"}, later "hold":"end""#),
 ];
 

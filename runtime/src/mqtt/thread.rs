@@ -9,13 +9,14 @@ use rumqttc::v5::mqttbytes::matches;
 use serde_json::json;
 
 use super::connection::Heard;
-use super::discovery;
+use super::discovery::{self, Discovery};
 use super::heads::{self, Heads};
 use super::link::Socket;
 use super::message::{Message, Received, Weight};
 use super::operator::Operator;
 use super::order::{self, Order};
 use super::outbox::{Before, Owed};
+use super::pictures::Pictures;
 use super::queue::Queue;
 use super::reply::{Reply, interrupted};
 use super::session::{Do, Owes, Session};
@@ -46,6 +47,8 @@ pub(super) enum Input {
     End,
     /// A head was signed or judged.
     Heads(heads::Done),
+    /// A picture of a stable answer was made small.
+    Pictured(Message),
     Predicted(Box<Prediction>),
 }
 
@@ -114,14 +117,16 @@ pub(super) struct Thread {
     pub(super) operator: Operator,
     pub(super) heads: Heads,
     /// Topics to which pictures are published, and the sources that take them.
-    pub(super) pictures: Vec<(String, String)>,
+    pub(super) sources: Vec<(String, String)>,
+    /// Pictures of stable answers, where they are wanted.
+    pub(super) pictures: Option<Pictures>,
     pub(super) posted: Posted,
     /// Bytes of an answer at most.
     pub(super) most: usize,
     pub(super) origin: Instant,
     pub(super) names: Names,
-    /// Whether Home Assistant is told.
-    pub(super) home_assistant: bool,
+    /// What Home Assistant is told, where it is.
+    pub(super) discovery: Option<Discovery>,
     pub(super) view: Arc<View>,
     pub(super) spread: Vec<(Duration, Order)>,
     /// Retained commands that were ignored.
@@ -235,6 +240,7 @@ impl Thread {
                     let doing = self.heads.done(done, now);
                     self.see_to(doing, now);
                 }
+                Input::Pictured(message) => self.session.value(message),
                 Input::Predicted(prediction) => {
                     let message = told::prediction(&self.topics, self.names.next(), &prediction);
                     self.owe(Weight::Prediction, message, now);
@@ -252,13 +258,21 @@ impl Thread {
     fn values(&mut self, view: &View) {
         let mut values = told::states(&self.topics, view);
         let states: Vec<&str> = values.iter().map(|value| value.topic.as_str()).collect();
-        let gone = |topic: &&str| topic.ends_with("/state") && !states.contains(topic);
+        // With an answer goes its picture.
+        let gone = |topic: &&str| {
+            let of = topic.strip_suffix("/picture").map(|place| format!("{place}/state"));
+            let state = of.as_deref().or_else(|| topic.ends_with("/state").then_some(topic));
+            state.is_some_and(|state| !states.contains(&state))
+        };
         let gone: Vec<String> = self.session.topics().filter(gone).map(str::to_owned).collect();
         values.extend(gone.into_iter().map(|topic| Message { topic, retain: true, ..Message::default() }));
         values.push(told::info(&self.topics, view, clock::marked()));
-        values.extend(self.home_assistant.then(|| discovery::message(&self.topics, view)));
+        values.extend(self.discovery.as_mut().map(|discovery| discovery.message(&self.topics, view)));
         for value in values {
             self.session.value(value);
+        }
+        if let Some(pictures) = &mut self.pictures {
+            pictures.see(&self.topics, view);
         }
     }
 
@@ -340,7 +354,7 @@ impl Thread {
             }
             return;
         }
-        for (_, source) in self.pictures.iter().filter(|(filter, _)| matches(&received.topic, filter)) {
+        for (_, source) in self.sources.iter().filter(|(filter, _)| matches(&received.topic, filter)) {
             if let Err(error) = (self.posted)(source, Content::File(received.payload.clone())) {
                 tracing::debug!("a picture of {} is not taken: {error}", received.topic);
                 self.shed += 1;

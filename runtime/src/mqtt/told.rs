@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::message::Message;
+use super::places::places;
 use super::session::NOT_CONNECTED;
 use super::topics::Topics;
 use crate::daemon::notice::{Event, Notice, Prediction, State};
@@ -34,6 +35,10 @@ struct TaskInfo<'a> {
     unlabelled: usize,
     generation: Option<u32>,
     accuracy: Option<[f64; 3]>,
+    /// Whether it adapts by itself.
+    adapts: bool,
+    /// The confidence below which every answer is `unknown`; 0 for none.
+    threshold: f64,
 }
 
 /// `<root>/<task>/state`.
@@ -100,6 +105,8 @@ pub(super) fn info(topics: &Topics, view: &View, clock_synchronised: Option<bool
             unlabelled: task.unlabelled,
             generation: task.generation,
             accuracy: task.accuracy,
+            adapts: task.adapts,
+            threshold: task.threshold,
         }
     }
     let info = Info {
@@ -121,14 +128,9 @@ pub(super) fn states(topics: &Topics, view: &View) -> Vec<Message> {
 }
 
 fn states_of(topics: &Topics, task: &TaskView) -> Vec<Message> {
-    let several = task.sources().len() > 1;
-    let message = |(number, look): (usize, &LookView)| {
+    let message = |(look, place): (&LookView, Option<String>)| {
         let state = look.stable.as_ref()?;
-        let source = look.look.source.as_str();
-        // Regions of one source are numbered from the second on.
-        let before = task.looks[..number].iter().filter(|look| look.look.source == source).count();
-        let named = if before > 0 { format!("{source}-{}", before + 1) } else { source.to_owned() };
-        let topic = topics.state(&task.name, (several || before > 0).then_some(&named));
+        let topic = topics.state(&task.name, place.as_deref());
         let State { class, confidence, unknown, scores: _, generation, since } = state;
         let stable = Stable {
             class,
@@ -141,7 +143,7 @@ fn states_of(topics: &Topics, task: &TaskView) -> Vec<Message> {
         };
         Some(Message::json(topic, &stable).retained())
     };
-    task.looks.iter().enumerate().filter_map(message).collect()
+    task.looks.iter().zip(places(task)).filter_map(message).collect()
 }
 
 /// One answer of many.

@@ -23,6 +23,8 @@ export function live(root, page) {
         task.generation === undefined ? "no head yet: teach it two classes" : `generation ${task.generation}${task.from ? ` from ${task.from}` : ""}`,
         task.unproved ? "not yet proved here" : null,
         task.extractor ? `${task.backbone} on ${task.extractor}` : `${task.backbone}: not run yet`,
+        task.adapts ? null : "does not adapt by itself",
+        task.threshold > 0 ? `unknown below ${percent(task.threshold)}` : null,
         task.looks.length === 0 ? "looks at nothing yet: choose a source below" : null,
       ];
       say(meta, parts.filter(Boolean).join(" · "));

@@ -128,6 +128,10 @@ pub(crate) struct Facts {
     /// What was chosen on the page or by a command.
     pub(crate) looks: Vec<Look>,
     pub(crate) payload_bytes: u64,
+    /// Whether it adapts by itself.
+    pub(crate) adapts: bool,
+    /// The confidence below which every answer is `unknown`; 0 for none.
+    pub(crate) threshold: f64,
 }
 
 /// The head in service.
@@ -245,6 +249,8 @@ pub(crate) struct Watch {
     pub(crate) looks: Vec<Look>,
     /// The source whose frames are wanted as samples: a class is held.
     pub(crate) held: Option<Arc<str>>,
+    /// The confidence below which its answers are `unknown`.
+    pub(crate) threshold: f64,
 }
 
 /// What the inference thread does between frames.
@@ -304,6 +310,8 @@ pub(crate) enum Job {
     RemoveSource(Arc<str>),
     /// Goes back to the head before.
     Rollback { who: String },
+    /// Chooses how the task adapts and answers; what is none stays.
+    Set { adapts: Option<bool>, threshold: Option<f64> },
     /// Forgets samples, gives others their label of before, puts the head of before in service.
     Undo { forget: Vec<SampleId>, labels: Vec<(SampleId, Option<String>)>, generation: Option<u32>, who: String },
 }

@@ -40,7 +40,7 @@ impl Lens {
 }
 
 /// Decodes what was sensed.
-pub(in crate::daemon) fn picture(content: &Content) -> Result<Picture, PictureError> {
+pub(crate) fn picture(content: &Content) -> Result<Picture, PictureError> {
     match content {
         Content::File(bytes) => Picture::decode(bytes),
         Content::Rgb { width, height, pixels } => Picture::from_rgb(*width, *height, pixels.clone()),
@@ -86,7 +86,7 @@ fn black_out(rgb: &mut [u8], width: u32, height: u32, polygon: &[[f64; 2]]) {
 }
 
 /// The region `[x, y, width, height]`, in fractions, of a picture: whole pixels, at least one.
-pub(in crate::daemon) fn cropped(picture: &Picture, crop: [f64; 4]) -> Result<Picture, PictureError> {
+pub(crate) fn cropped(picture: &Picture, crop: [f64; 4]) -> Result<Picture, PictureError> {
     let [x, y, w, h] = crop;
     let span = |start: f64, length: f64, side: u32| {
         let from = ((start * f64::from(side)).round().max(0.0) as u32).min(side - 1);

@@ -46,6 +46,8 @@ fn a_command_is_the_daemons_own_with_the_task_where_there_is_only_one() {
     };
     assert_eq!(command("label", &json!({ "sample": "1f", "label": "open" })), label("1f", Some("open")));
     assert_eq!(command("label", &json!({ "samples": ["last"], "label": null })), label("last", None));
+    let set = Command::Set { task: "gate".to_owned(), adaptation: Some(false), threshold: None };
+    assert_eq!(command("set", &json!({ "task": "gate", "adaptation": false })), set);
     assert_eq!(understood("adapt", &received(b"")).unwrap().what, What::Command(adapt));
     assert_eq!(understood("health", &received(b"{}")).unwrap().what, What::Health);
     assert_eq!(understood("publish", &received(b"{}")).unwrap().what, What::Publish("gate".to_owned()));

@@ -73,6 +73,7 @@ pub(super) struct Stored {
 
 /// One task's store.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the simulation")]
 pub(super) struct Store {
     pub(super) samples: Vec<Stored>,
     classes: Vec<String>,
@@ -89,6 +90,8 @@ pub(super) struct Store {
     pub(super) takes_back: Option<u32>,
     /// Whether there is something that drift is compared with.
     pub(super) reference: bool,
+    adapts: bool,
+    pub(super) threshold: f64,
 }
 
 impl Store {
@@ -142,6 +145,8 @@ impl Store {
             }),
             looks: Vec::new(),
             payload_bytes: self.bytes() as u64,
+            adapts: self.adapts,
+            threshold: self.threshold,
         }
     }
 
@@ -206,6 +211,11 @@ impl Store {
             Job::Rollback { .. } => {
                 let before = self.generation.filter(|&generation| generation > 1).ok_or_else(gone)?;
                 self.generation = Some(before - 1);
+                Done::Plain
+            }
+            Job::Set { adapts, threshold } => {
+                self.adapts = adapts.unwrap_or(self.adapts);
+                self.threshold = threshold.unwrap_or(self.threshold);
                 Done::Plain
             }
             Job::Undo { forget, labels, generation, .. } => {
@@ -299,6 +309,8 @@ impl World {
             enough: true,
             takes_back: None,
             reference: false,
+            adapts: true,
+            threshold: 0.0,
         };
         let mut world = Self {
             core: Core::new(setup, at(now)),
@@ -531,8 +543,8 @@ impl World {
                 input: "yard".to_owned(),
                 class: self.class.to_owned(),
                 confidence: 0.97,
-                unknown: false,
-                unsure: false,
+                unknown: watch.threshold > 0.97,
+                unsure: watch.threshold > 0.97,
                 set: None,
                 scores: [(self.class.to_owned(), 0.97)].into(),
                 generation,

@@ -5,6 +5,7 @@
 mod aarch64;
 mod accuracy;
 mod add_model;
+mod add_on;
 mod adjust;
 mod api;
 mod attention;

@@ -32,6 +32,7 @@
 
 pub mod adaptation;
 pub mod attention;
+mod backoff;
 pub mod cbor;
 mod child;
 pub mod class_map;

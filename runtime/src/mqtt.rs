@@ -16,14 +16,18 @@
 //! | `topics`, `places`, `message`, `told`, `discovery` | what is said where, and to Home Assistant |
 //! | `picture`, `pictures` | pictures, small enough for the broker; those of stable answers |
 //! | `heads` | heads for other devices, and of them |
+//! | `about` | what a message is about |
 //! | `order`, `reply`, `operator` | what is asked, how it is answered, who does it |
 //! | [`visit`] | the same broker, from the command line |
 //! | `thread` | does what the session wants |
 //!
 //! Read `session` first.
 
+mod about;
 mod connection;
 mod discovery;
+#[cfg(test)]
+mod fuzz;
 mod heads;
 mod link;
 mod message;
@@ -55,6 +59,7 @@ use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 
+use self::about::Listening;
 use self::connection::Hello;
 use self::discovery::{Discovery, Wanted};
 use self::heads::{Heads, Places};
@@ -219,12 +224,7 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
             waker.wake();
         })
     };
-    let signing = heads::Setup {
-        prefix: mqtt.prefix.clone().unwrap_or_else(|| PREFIX.to_owned()),
-        device: device.clone(),
-        packet: max_packet,
-        outbox,
-    };
+    let signing = heads::Setup { topics: topics.clone(), device: device.clone(), packet: max_packet, outbox };
     let (heads, doing) = Heads::start(signing, places, mqtt.publish_heads, handle, done, origin.elapsed())?;
     let mut thread = Thread {
         post: Arc::clone(&post),
@@ -232,11 +232,9 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         link: Socket::new(broker, tls, hello, waker, origin),
         session: Session::new(setup, origin.elapsed()),
         queue,
-        topics,
-        device,
+        listening: Listening { topics, device, sources: pictures },
         operator: Operator::start(handle, most, &answered)?,
         heads,
-        sources: pictures,
         pictures: mqtt.pictures.then(|| Pictures::start(&handle.newest, most, pictured)).transpose()?,
         posted: Arc::clone(&handle.posted),
         most,

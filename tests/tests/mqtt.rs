@@ -1,7 +1,9 @@
 //! A device that is driven from a broker alone, with Mosquitto's own programs: the README's commands, with and without
 //! certificates. What a daemon promises of brokers that misbehave or are gone stands in the modules.
 
+mod fuzz;
 mod heads;
+mod home_assistant;
 mod outage;
 mod scripted;
 

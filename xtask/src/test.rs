@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 
 use crate::{
-    dist, onnxruntime,
+    dist, home_assistant, onnxruntime,
     session::{Outcome, Session},
     tidy, tools,
     workspace::{Workspace, have_target, run},
@@ -33,6 +33,7 @@ const STEPS: &[(&str, &str, Run)] = &[
     ("python", "scikit-learn and onnxruntime, which some tests compare with", python),
     ("chromium", "Debian's Chromium and its driver, for the page", chromium),
     ("mosquitto", "Debian's Mosquitto and its programs, for MQTT", mosquitto),
+    ("home-assistant", "Home Assistant, which is to find a device by MQTT", home_assistant),
     ("aarch64", "the binary for 64-bit ARM, to be run under qemu-user", aarch64),
     ("tests", "cargo test, the whole workspace", tests),
 ];
@@ -193,6 +194,17 @@ fn mosquitto(_: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a row of STEPS")]
+fn home_assistant(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
+    match home_assistant::python(workspace) {
+        Ok(python) => {
+            eprintln!("{}", python.display());
+            Ok(Outcome::Done)
+        }
+        Err(why) => Ok(Outcome::Skipped { what: "home-assistant".into(), why: format!("{why:#}") }),
+    }
+}
+
 /// The target that the tests run under emulation.
 const AARCH64: &str = "aarch64-unknown-linux-gnu";
 
@@ -234,6 +246,12 @@ fn tests(workspace: &Workspace, session: &mut Session) -> anyhow::Result<Outcome
     announce_aarch64(workspace, &mut command);
     tools::announce(tools::python(workspace), &mut command);
     tools::announce_fuzzer(workspace, &mut command);
+    match home_assistant::python(workspace) {
+        Ok(python) => {
+            command.env("ACCLIMATE_HOME_ASSISTANT", python);
+        }
+        Err(error) => eprintln!("skipped: home-assistant: {error:#}"),
+    }
     let result = run(&mut command).and_then(|()| run(&mut workspace.cargo(["test", "--quiet", "--package", "xtask"])));
     let skipped = fs::read_to_string(&skips).with_context(|| format!("reading {}", skips.display()))?;
     for line in skipped.lines() {

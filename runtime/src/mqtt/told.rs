@@ -80,17 +80,18 @@ struct Announced<'a> {
     notice: &'a Notice,
 }
 
-/// The same, of what the daemon was never asked.
+/// The same, of what the daemon was never asked: it has no number among the daemon's notices.
 #[derive(Debug, Serialize)]
-struct Rejected<'a> {
+struct Own<'a> {
     uid: &'a str,
     device: &'a str,
     time: String,
     event: Event,
-    task: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
-    message: String,
+    message: &'a str,
 }
 
 /// The version, tasks and classes; the broker keeps it.
@@ -164,16 +165,25 @@ pub(super) fn notice(topics: &Topics, uid: String, device: &str, notice: &Notice
 
 /// That another device's head was refused before the daemon had it.
 pub(super) fn rejected(topics: &Topics, uid: String, device: &str, record: &InstallRecord) -> Message {
-    let rejected = Rejected {
-        uid: &uid,
-        device,
-        time: jiff::Timestamp::now().to_string(),
-        event: Event::Rejected,
-        task: &record.task,
-        reason: record.reasons.first().map(String::as_str),
-        message: record.sentence(),
-    };
-    let message = Message::json(topics.own("event/rejected"), &rejected);
+    let reason = record.reasons.first().map(String::as_str);
+    own(topics, uid, device, Event::Rejected, (Some(&record.task), reason, &record.sentence()))
+}
+
+/// What of the broker itself needs a person.
+pub(super) fn problem(topics: &Topics, uid: String, device: &str, why: &str) -> Message {
+    own(topics, uid, device, Event::Problem, (None, None, why))
+}
+
+fn own(
+    topics: &Topics,
+    uid: String,
+    device: &str,
+    event: Event,
+    (task, reason, message): (Option<&str>, Option<&str>, &str),
+) -> Message {
+    let time = jiff::Timestamp::now().to_string();
+    let own = Own { uid: &uid, device, time, event, task, reason, message };
+    let message = Message::json(topics.own(&format!("event/{}", event.word())), &own);
     Message { uid: Some(uid), ..message }
 }
 

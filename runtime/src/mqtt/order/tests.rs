@@ -71,6 +71,8 @@ fn what_is_wrong_is_said_with_what_was_expected() {
     wrong("health", &received(b"{\"task\":\"gate\"}"), &["unknown field `task`"]);
     wrong("picture", &received(b"{\"source\":3}"), &["no text"]);
     wrong("adapt", &received(b"{\"transaction\":[]}"), &["`transaction`"]);
+    let long = vec![("transaction".to_owned(), "t".repeat(201))];
+    wrong("adapt", &Received { properties: long, ..received(b"{}") }, &["`transaction`", "200 bytes"]);
     wrong("adapt", &received(b"{\"spread\":\"soon\"}"), &["`spread`", "10min"]);
     let picture = Received { media: Some("image/jpeg".to_owned()), ..received(b"x") };
     wrong("adapt", &picture, &["it is a picture"]);

@@ -237,6 +237,18 @@ fn a_source_knows_the_keys_of_its_kind() {
 }
 
 #[test]
+fn what_two_classes_are_elsewhere_is_a_device_class_and_one_of_them() {
+    let task = "[[task]]\nname = \"gate\"\nclasses = [\"open\", \"shut\"]\n";
+    let of = Config::parse(&format!("{task}device_class = \"garage_door\"\non_class = \"open\"")).unwrap();
+    assert_eq!(
+        (of.task[0].device_class.as_deref(), of.task[0].on_class.as_deref()),
+        (Some("garage_door"), Some("open"))
+    );
+    wrong(&format!("{task}device_class = \"gate\""), 4, "task.gate.device_class", &["garage_door"]);
+    wrong(&format!("{task}on_class = \"ajar\""), 4, "task.gate.on_class", &["none of `classes`"]);
+}
+
+#[test]
 fn sections_must_fit_one_another() {
     let task = |from: &str| format!("{CAMERA}[[task]]\nname = \"gate\"\nfrom = [{from}]\n");
     assert_eq!(Config::parse(&task("{ source = \"yard\" }")).unwrap().task[0].from[0].crop, None);

@@ -73,7 +73,6 @@ pub(super) struct Stored {
 
 /// One task's store.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the simulation")]
 pub(super) struct Store {
     pub(super) samples: Vec<Stored>,
     classes: Vec<String>,
@@ -90,8 +89,8 @@ pub(super) struct Store {
     pub(super) takes_back: Option<u32>,
     /// Whether there is something that drift is compared with.
     pub(super) reference: bool,
-    adapts: bool,
-    pub(super) threshold: f64,
+    /// Whether it adapts by itself, and its threshold.
+    how: (bool, f64),
 }
 
 impl Store {
@@ -145,8 +144,8 @@ impl Store {
             }),
             looks: Vec::new(),
             payload_bytes: self.bytes() as u64,
-            adapts: self.adapts,
-            threshold: self.threshold,
+            adapts: self.how.0,
+            threshold: self.how.1,
         }
     }
 
@@ -214,8 +213,7 @@ impl Store {
                 Done::Plain
             }
             Job::Set { adapts, threshold } => {
-                self.adapts = adapts.unwrap_or(self.adapts);
-                self.threshold = threshold.unwrap_or(self.threshold);
+                self.how = (adapts.unwrap_or(self.how.0), threshold.unwrap_or(self.how.1));
                 Done::Plain
             }
             Job::Undo { forget, labels, generation, .. } => {
@@ -309,8 +307,7 @@ impl World {
             enough: true,
             takes_back: None,
             reference: false,
-            adapts: true,
-            threshold: 0.0,
+            how: (true, 0.0),
         };
         let mut world = Self {
             core: Core::new(setup, at(now)),

@@ -170,6 +170,10 @@ fn from_debian(place: &Path) -> anyhow::Result<String> {
         let deb = deb.context("reading what apt-get downloaded")?.path();
         run(Command::new("dpkg-deb").arg("--extract").arg(deb).arg(place.join("root")))?;
     }
+    // What it was made of takes room.
+    for folder in ["state", "cache", "debs"] {
+        fs::remove_dir_all(place.join(folder)).with_context(|| format!("removing {folder}"))?;
+    }
     let (libraries, root) = (format!("{at}/root/usr/lib/x86_64-linux-gnu"), format!("{at}/root/usr"));
     // Its C library is newer than the system's, so it is started by its own loader.
     Ok(format!(

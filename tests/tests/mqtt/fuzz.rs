@@ -4,6 +4,7 @@
 use acclimate_tests::daemon::Daemon;
 use acclimate_tests::mosquitto::{self, Broker, Setup};
 use acclimate_tests::mutation::{spoil, spoil_text};
+use acclimate_tests::picture;
 use acclimate_tests::program::resident;
 use acclimate_tests::publisher::Publisher;
 use acclimate_tests::skip::soak;
@@ -33,9 +34,8 @@ const DOCUMENTS: [(&str, &str); 12] = [
 ];
 
 /// A message that is like one which is meant for a device.
-fn message(random: &mut ChaCha8Rng) -> (String, Vec<u8>, Option<PublishProperties>) {
+fn message(random: &mut ChaCha8Rng, picture: &[u8]) -> (String, Vec<u8>, Option<PublishProperties>) {
     let (verb, document) = DOCUMENTS[random.random_range(0..DOCUMENTS.len())];
-    let picture = acclimate_tests::picture::draw(0, random.random_range(0..8));
     let topic = match random.random_range(0..8) {
         0..3 => topic(&format!("cmd/{verb}")),
         3 => format!("acclimate/fleet/plant-3/cmd/{verb}"),
@@ -45,7 +45,7 @@ fn message(random: &mut ChaCha8Rng) -> (String, Vec<u8>, Option<PublishPropertie
         _ => "homeassistant/status".to_owned(),
     };
     let mut payload = match random.random_range(0..8) {
-        0 => spoil(&picture, random),
+        0 => spoil(picture, random),
         1 => vec![[b'[', b'{', 0x9f, 0x81, 0xff][random.random_range(0..5)]; random.random_range(1..200_000)],
         2 => [document.as_bytes(), &vec![b' '; random.random_range(0..200_000)]].concat(),
         3 => spoil(document.as_bytes(), random),
@@ -87,10 +87,11 @@ fn fuzz() {
     status.until_online(0, "press-7");
     let mut publisher = Publisher::connect(broker.port(), "stranger");
     let mut random = ChaCha8Rng::seed_from_u64(20_261_130);
+    let picture = picture::draw(0, 1);
     let mut answered = 0;
     let mut warm = None;
     for number in 0..messages {
-        let (topic, payload, properties) = message(&mut random);
+        let (topic, payload, properties) = message(&mut random, &picture);
         publisher.publish(&topic, payload, properties);
         // As fast as it takes them: what is asked here is whether it does.
         if number % 100 == 99 {

@@ -95,7 +95,7 @@ struct Stream {
     /// Where `ack` said last that the host is.
     acked: u64,
     /// The token of the request that is not answered yet, and what it asked for first.
-    asked: Option<(u32, u64)>,
+    asked: Option<(u32, u32)>,
     /// How often the message whose turn it is was asked for.
     requests: u32,
     /// The mapped time of the newest message that was handed on.
@@ -401,7 +401,8 @@ impl Link {
             && token.wrapping_sub(asked) as i32 >= 0
         {
             stream.asked = None;
-            if stream.order.next() == first {
+            // What came in the same read is not missing, though it was not handed on yet.
+            if stream.order.missing().is_some_and(|(missing, _)| missing == first) {
                 stream.requests += 1;
                 if stream.requests >= MAX_REQUESTS {
                     stream.order.give_up();
@@ -437,7 +438,7 @@ impl Link {
         {
             self.token = self.token.wrapping_add(1);
             self.asked_at = now;
-            stream.asked = Some((self.token, stream.order.next()));
+            stream.asked = Some((self.token, first));
             self.say.resend = Some((self.token, first, others));
             self.counts.requests += 1;
         }

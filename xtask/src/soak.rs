@@ -135,6 +135,13 @@ const SOAKS: &[Soak] = &[
         target: "main",
         filter: "verdict",
     },
+    Soak {
+        name: "wire",
+        about: "10⁹ random bytes and 10⁶ changed frames down a serial line, and 20 hours of one that spoils a byte in a thousand",
+        package: "acclimate-bridge",
+        target: "link",
+        filter: "",
+    },
 ];
 
 pub(crate) fn soak(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<()> {

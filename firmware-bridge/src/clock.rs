@@ -10,13 +10,13 @@
 use std::{collections::VecDeque, time::Duration};
 
 /// The device's time that a point stands for at least.
-const STRETCH: f64 = 4.0;
+const STRETCH: f64 = 1.0;
 
-/// How many points are kept: about four minutes, in which the temperature of a crystal does not change much.
-const STRETCHES: usize = 64;
+/// How many points are kept. A minute: longer, and a drift that changes is followed later; shorter, and it is less exact.
+const STRETCHES: usize = 60;
 
-/// No clock is worse: a microcontroller's own oscillator is good to 1 to 3 %.
-const MAX_DRIFT: f64 = 0.05;
+/// A microcontroller's own oscillator is good to 1 to 3 %; an emulated one has whatever its computer has left.
+const MAX_DRIFT: f64 = 3.0;
 
 /// One device's clock, since it started.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +63,7 @@ impl Clock {
         Duration::try_from_secs_f64(device + offset + drift * device).unwrap_or_default()
     }
 
-    /// By how much the host's clock runs faster than the device's, as a ratio less 1: −0.05 to 0.05.
+    /// By how much the host's clock runs faster than the device's, as a ratio less 1: −2/3 to 3.
     pub fn drift(&self) -> f64 {
         self.line.1
     }
@@ -84,7 +84,7 @@ fn lower_line(points: &VecDeque<(f64, f64)>) -> (f64, f64) {
     }
     let edge = hull.windows(2).find(|edge| edge[1].0 >= mean);
     let slope = edge.map_or(0.0, |edge| (edge[1].1 - edge[0].1) / (edge[1].0 - edge[0].0).max(1e-6));
-    let slope = slope.clamp(-MAX_DRIFT, MAX_DRIFT);
+    let slope = slope.clamp(MAX_DRIFT.recip() - 1.0, MAX_DRIFT);
     let offset = hull.iter().map(|point| point.1 - slope * point.0).fold(f64::INFINITY, f64::min);
     (if offset.is_finite() { offset } else { 0.0 }, slope)
 }
@@ -121,7 +121,7 @@ mod tests {
         fn offset_and_drift_are_found_in_spite_of_delays(drift in -2e-4..2e-4, luck in 1u64..10, seed: u64) {
             let mut clock = Clock::new();
             play(&mut clock, 5.0, 300.0, drift, luck, seed);
-            prop_assert!((clock.drift() - drift).abs() < 1e-4, "{} for {drift}", clock.drift());
+            prop_assert!((clock.drift() - drift).abs() < 1e-3, "{} for {drift}", clock.drift());
             let error = clock.at(seconds(299.0)).as_secs_f64() - (100.0 + 299.0 * (1.0 + drift));
             prop_assert!((-0.002..0.025).contains(&error), "{error}");
         }

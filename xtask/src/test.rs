@@ -33,6 +33,7 @@ const STEPS: &[(&str, &str, Run)] = &[
     ("python", "scikit-learn and onnxruntime, which some tests compare with", python),
     ("chromium", "Debian's Chromium and its driver, for the page", chromium),
     ("mosquitto", "Debian's Mosquitto and its programs, for MQTT", mosquitto),
+    ("qemu", "the example firmware, and Debian's QEMU to run it", qemu),
     ("aarch64", "the binary for 64-bit ARM, to be run under qemu-user", aarch64),
     ("tests", "cargo test, the whole workspace", tests),
 ];
@@ -193,6 +194,25 @@ fn mosquitto(_: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
     }
 }
 
+/// What plays the board that the example firmware is for.
+const BOARD: [(&str, &str); 1] = [("/usr/bin/qemu-system-arm", "qemu-system-arm")];
+
+fn qemu(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
+    if let Err(why) = tools::debian(&BOARD).and_then(|()| have_target("thumbv7m-none-eabi")) {
+        return Ok(Outcome::Skipped { what: "qemu".into(), why: format!("{why:#}") });
+    }
+    firmware(workspace)?;
+    Ok(Outcome::Done)
+}
+
+/// Tells the tests where the example firmware is, if it was built.
+fn announce_firmware(workspace: &Workspace, command: &mut Command) {
+    let image = workspace.target.join("thumbv7m-none-eabi/release/acclimate-firmware");
+    if image.is_file() {
+        command.env("ACCLIMATE_FIRMWARE", image);
+    }
+}
+
 /// The target that the tests run under emulation.
 const AARCH64: &str = "aarch64-unknown-linux-gnu";
 
@@ -232,6 +252,7 @@ fn tests(workspace: &Workspace, session: &mut Session) -> anyhow::Result<Outcome
     command.env("ACCLIMATE_BIN", workspace.target.join("debug/acclimate"));
     onnxruntime::announce(workspace, &mut command);
     announce_aarch64(workspace, &mut command);
+    announce_firmware(workspace, &mut command);
     tools::announce(tools::python(workspace), &mut command);
     tools::announce_fuzzer(workspace, &mut command);
     let result = run(&mut command).and_then(|()| run(&mut workspace.cargo(["test", "--quiet", "--package", "xtask"])));

@@ -54,7 +54,9 @@ pub(crate) fn test(workspace: &Workspace, names: &[String]) -> anyhow::Result<Ex
 
 fn fmt(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
     run(&mut workspace.cargo(["fmt", "--all", "--check"]))?;
-    run(workspace.cargo(["fmt", "--check"]).current_dir(workspace.root.join("firmware-bridge/firmware")))?;
+    for outside in ["firmware-bridge/firmware", "firmware-bridge/fuzz"] {
+        run(workspace.cargo(["fmt", "--check"]).current_dir(workspace.root.join(outside)))?;
+    }
     Ok(Outcome::Done)
 }
 

@@ -1,6 +1,8 @@
 //! The host's half of the line against the device's, over lines that lose, double and flip bytes, in virtual time; and
 //! against whatever else may come. `ACCLIMATE_SOAK` plays more of it.
 
+mod anything;
+mod corpus;
 mod hostile;
 mod lossy;
 mod reopened;

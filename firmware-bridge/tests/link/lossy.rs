@@ -9,7 +9,7 @@ use crate::{
     world::{ACCELEROMETER, Judge, World},
 };
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// How a line was played.
 struct Outcome {
@@ -46,7 +46,7 @@ fn play<const BLOCKS: usize>(faults: f64, has_labels: bool, seed: u64) -> Outcom
         }
         world.step(&mut |event| {
             if let Event::Samples(block) = &event
-                && block.device_time > Duration::from_secs(60)
+                && block.device_time > Duration::from_mins(1)
             {
                 let truth = started.as_secs_f64() + block.device_time.as_secs_f64() / (1.0 + drift);
                 let error = block.host_time.as_secs_f64() - truth;

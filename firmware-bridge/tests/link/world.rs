@@ -139,7 +139,7 @@ impl<const BLOCKS: usize, const SIZE: usize> World<BLOCKS, SIZE> {
 
     /// The device's clock, in µs.
     pub(crate) fn device_time(&self) -> u64 {
-        ((self.now - self.started).as_secs_f64() * (1.0 + self.drift) * 1e6) as u64
+        (self.now.saturating_sub(self.started).as_secs_f64() * (1.0 + self.drift) * 1e6) as u64
     }
 
     /// The device senses what is due, [`PERIOD`] after [`PERIOD`].

@@ -22,9 +22,9 @@ fn to_device(message: ToDevice<'_>, fields: &[Value], bytes: &[u8]) {
     nothing_less_nothing_more(bytes, |bytes| ToDevice::decode(bytes).map(|_| ()));
 }
 
-fn to_host(message: ToHost<'_>, fields: &[Value], bytes: &[u8]) {
+fn to_host(message: &ToHost<'_>, fields: &[Value], bytes: &[u8]) {
     assert_eq!(message.encode(&mut [0; MAX_PAYLOAD]), Ok(bytes));
-    assert_eq!(ToHost::decode(bytes), Ok(message));
+    assert_eq!(ToHost::decode(bytes).as_ref(), Ok(message));
     assert_eq!(ciborium::from_reader::<Value, _>(bytes).expect("CBOR"), Value::Array(fields.to_vec()));
     nothing_less_nothing_more(bytes, |bytes| ToHost::decode(bytes).map(|_| ()));
 }
@@ -105,7 +105,7 @@ fn golden_messages_of_the_device() {
     ]);
     let fields =
         [int(16), int(1), int(7), int(0), int(300), int(240), int(63), text("rig"), text("1.0"), int(100_000), listed];
-    to_host(ToHost::Hello(hello), &fields, &[
+    to_host(&ToHost::Hello(hello), &fields, &[
         0x8B, 0x10,                         // array of 11: hello
         0x01,                               // version 1
         0x07, 0x00,                         // session 7, the first that it hears of
@@ -120,7 +120,7 @@ fn golden_messages_of_the_device() {
         0x83, 0x61, b't', 0x60, 0xFA, 0x3F, 0x80, 0x00, 0x00,                               // t, × 1
     ]);
     let integers = ToHost::Samples { sequence: 300, time: 1_500_000, values: Values::I16(&[1, 0, 0xFF, 0xFF]) };
-    to_host(integers, &[int(17), int(300), int(1_500_000), int(0), Value::Bytes(vec![1, 0, 0xFF, 0xFF])], &[
+    to_host(&integers, &[int(17), int(300), int(1_500_000), int(0), Value::Bytes(vec![1, 0, 0xFF, 0xFF])], &[
         0x85, 0x11,                         // array of 5: samples
         0x19, 0x01, 0x2C,                   // number 300
         0x1A, 0x00, 0x16, 0xE3, 0x60,       // at 1.5 s
@@ -128,7 +128,7 @@ fn golden_messages_of_the_device() {
         0x44, 0x01, 0x00, 0xFF, 0xFF,       // 1, -1
     ]);
     let floats = ToHost::Samples { sequence: 301, time: 1, values: Values::F32(&[0, 0, 0x80, 0x3F]) };
-    to_host(floats, &[int(17), int(301), int(1), int(1), Value::Bytes(vec![0, 0, 0x80, 0x3F])], &[
+    to_host(&floats, &[int(17), int(301), int(1), int(1), Value::Bytes(vec![0, 0, 0x80, 0x3F])], &[
         0x85, 0x11,                         // array of 5: samples
         0x19, 0x01, 0x2D,                   // number 301
         0x01,                               // at 1 µs
@@ -136,19 +136,19 @@ fn golden_messages_of_the_device() {
         0x44, 0x00, 0x00, 0x80, 0x3F,       // 1
     ]);
     let label = ToHost::Label { sequence: 302, time: 1_600_000, class: "worn" };
-    to_host(label, &[int(18), int(302), int(1_600_000), text("worn")], &[
+    to_host(&label, &[int(18), int(302), int(1_600_000), text("worn")], &[
         0x84, 0x12,                         // array of 4: label
         0x19, 0x01, 0x2E,                   // number 302
         0x1A, 0x00, 0x18, 0x6A, 0x00,       // at 1.6 s
         0x64, b'w', b'o', b'r', b'n',       // class
     ]);
-    to_host(ToHost::Log { level: Level::Warning, text: "hot" }, &[int(19), int(2), text("hot")], &[
+    to_host(&ToHost::Log { level: Level::Warning, text: "hot" }, &[int(19), int(2), text("hot")], &[
         0x83, 0x13,                         // array of 3: log
         0x02,                               // warning
         0x63, b'h', b'o', b't',
     ]);
     let pong = ToHost::Pong { token: 10, time: 5_000_000_000, next: 303, oldest: 240 };
-    to_host(pong, &[int(20), int(10), int(5_000_000_000), int(303), int(240)], &[
+    to_host(&pong, &[int(20), int(10), int(5_000_000_000), int(303), int(240)], &[
         0x85, 0x14,                         // array of 5: pong
         0x0A,                               // token 10
         0x1B, 0, 0, 0, 1, 0x2A, 0x05, 0xF2, 0, // at 5,000 s

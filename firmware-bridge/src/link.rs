@@ -102,14 +102,16 @@ struct Stream {
     host_time: Duration,
     /// The device's time at which the next block is expected to begin.
     expected: Option<Duration>,
+    /// The device is another from this number on: it says so before what it sensed until then has come.
+    news: Option<(u64, Device)>,
 }
 
-/// A numbered message, as it waits for its turn.
+/// A numbered message, as it waits for its turn. What a block's bytes mean is what the device says of itself by then.
 #[derive(Clone, Debug)]
 enum Numbered {
-    Block { device_time: Duration, values: Vec<f32> },
-    Label { device_time: Duration, class: String },
-    Unreadable { sequence: u32, values: usize },
+    Floats(Duration, Vec<u8>),
+    Integers(Duration, Vec<u8>),
+    Label(Duration, String),
 }
 
 impl Link {
@@ -292,7 +294,7 @@ impl Link {
             ToHost::Log { level, text } => sink(Event::Log { level, text: text.to_owned() }),
             ToHost::Label { sequence, time, class } => {
                 let device_time = Duration::from_micros(time);
-                self.numbered(sequence, Numbered::Label { device_time, class: class.to_owned() });
+                self.numbered(sequence, Numbered::Label(device_time, class.to_owned()));
             }
             ToHost::Samples { sequence, time, values } => self.samples(sequence, time, values, now),
             ToHost::Pong { token, time, next, oldest } => self.pong(token, time, next, oldest, now),
@@ -315,8 +317,7 @@ impl Link {
             self.say.hello = true;
             return;
         }
-        let device = Device::from(hello);
-        let mut is_news = self.device.as_ref() != Some(&device);
+        let mut is_new = false;
         if !self.synced {
             self.synced = true;
             let window = u64::from(hello.buffer).clamp(*WINDOW.start(), *WINDOW.end());
@@ -329,7 +330,7 @@ impl Link {
                 Some(stream) if goes_on => (stream.session, stream.asked) = (self.session, None),
                 stream => {
                     self.counts.restarts += u64::from(again);
-                    is_news = true;
+                    is_new = true;
                     *stream = Some(Stream {
                         session: self.session,
                         order: Order::new(hello.head, window),
@@ -339,6 +340,7 @@ impl Link {
                         requests: 0,
                         host_time: Duration::ZERO,
                         expected: None,
+                        news: None,
                     });
                 }
             }
@@ -346,39 +348,31 @@ impl Link {
             self.say.configure = self.configure.is_some();
             self.due = Some(now);
         }
-        if is_news {
-            if let Some(stream) = &mut self.stream {
-                stream.expected = None;
-            }
+        let device = Device::from(hello);
+        let Some(stream) = &mut self.stream else { return };
+        if is_new {
             self.device = Some(device.clone());
             sink(Event::Hello(device));
+        } else {
+            let from = stream.order.widen(hello.head).unwrap_or(0);
+            stream.news = (self.device.as_ref() != Some(&device)).then_some((from, device));
         }
     }
 
     fn samples(&mut self, sequence: u32, time: u64, values: Values<'_>, now: Duration) {
-        let Some(device) = &self.device else { return };
+        let (Some(device), Some(stream)) = (&self.device, self.stream.as_mut().filter(|_| self.synced)) else { return };
         let device_time = Duration::from_micros(time);
-        let channels = device.channels.len();
-        let read: Vec<f32> = match values {
-            Values::F32(bytes) => bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-            Values::I16(bytes) => {
-                let scales = device.channels.iter().map(|channel| channel.scale).cycle();
-                let integers = bytes.as_chunks().0.iter().map(|bytes| f32::from(i16::from_le_bytes(*bytes)));
-                integers.zip(scales).map(|(integer, scale)| integer * scale).collect()
-            }
-        };
-        let is_whole = !read.is_empty() && values.bytes().len().is_multiple_of(channels * values.width());
-        let numbered = if is_whole && read.iter().all(|value| value.is_finite()) {
-            let rate = device.rate_hz.unwrap_or(f64::INFINITY);
-            let whole = device_time + Duration::from_secs_f64((read.len() / channels) as f64 / rate);
-            if let Some(stream) = self.stream.as_mut().filter(|_| self.synced) {
-                stream.clock.observe(whole, now);
-            }
-            Numbered::Block { device_time, values: read }
-        } else {
-            Numbered::Unreadable { sequence, values: read.len() }
-        };
-        self.numbered(sequence, numbered);
+        let rows = values.bytes().len() / values.width() / device.channels.len();
+        let length = Duration::from_secs_f64(rows as f64 / device.rate_hz.unwrap_or(f64::INFINITY));
+        stream.clock.observe(device_time + length, now);
+        let bytes = values.bytes().to_vec();
+        self.numbered(
+            sequence,
+            match values {
+                Values::F32(_) => Numbered::Floats(device_time, bytes),
+                Values::I16(_) => Numbered::Integers(device_time, bytes),
+            },
+        );
     }
 
     fn numbered(&mut self, sequence: u32, message: Numbered) {
@@ -416,21 +410,29 @@ impl Link {
 
     /// Hands on what can be, asks for what is missing, says how far it is.
     fn follow_up(&mut self, now: Duration, sink: &mut impl FnMut(Event)) {
-        let (Some(stream), Some(device)) = (self.stream.as_mut().filter(|_| self.synced), &self.device) else { return };
-        while let Some(turn) = stream.order.take() {
-            match turn {
-                Turn::Message(sequence, message) => {
-                    if stream.hand_on(sequence, message, device, sink) {
+        let (Some(stream), Some(device)) = (self.stream.as_mut().filter(|_| self.synced), &mut self.device) else {
+            return;
+        };
+        loop {
+            if let Some((_, changed)) = stream.news.take_if(|(from, _)| *from <= stream.order.next()) {
+                device.clone_from(&changed);
+                stream.expected = None;
+                sink(Event::Hello(changed));
+            }
+            match stream.order.take() {
+                Some(Turn::Message(number, message)) => {
+                    if stream.hand_on(number, message, device, sink) {
                         self.counts.blocks += 1;
                     } else {
                         self.counts.lost += 1;
                     }
                 }
-                Turn::Lost(lost) => {
+                Some(Turn::Lost(lost)) => {
                     self.counts.lost += lost;
                     stream.expected = None;
                     sink(Event::Gap { lost });
                 }
+                None => break,
             }
         }
         if stream.asked.is_none()
@@ -449,27 +451,37 @@ impl Link {
 
 impl Stream {
     /// Tells of a numbered message; whether it could be read.
-    fn hand_on(&mut self, sequence: u64, message: Numbered, device: &Device, sink: &mut impl FnMut(Event)) -> bool {
-        match message {
-            Numbered::Unreadable { sequence, values } => {
-                self.expected = None;
-                sink(Event::Fault(Fault::Rows { sequence, values, channels: device.channels.len() }));
-                sink(Event::Gap { lost: 1 });
-                false
-            }
-            Numbered::Label { device_time, class } => {
+    fn hand_on(&mut self, number: u64, message: Numbered, device: &Device, sink: &mut impl FnMut(Event)) -> bool {
+        let channels = device.channels.len();
+        let (device_time, values, is_whole): (Duration, Vec<f32>, bool) = match message {
+            Numbered::Label(device_time, class) => {
                 let host_time = self.map(device_time);
                 sink(Event::Label { class, device_time, host_time });
-                true
+                return true;
             }
-            Numbered::Block { device_time, values } => {
-                let channels = device.channels.len();
-                let block = Block { sequence, device_time, host_time: self.map(device_time), channels, values };
-                self.pause(&block, device.rate_hz, sink);
-                sink(Event::Samples(block));
-                true
+            Numbered::Floats(device_time, bytes) => {
+                let (values, rest) = bytes.as_chunks();
+                (device_time, values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(), rest.is_empty())
             }
+            Numbered::Integers(device_time, bytes) => {
+                let (values, rest) = bytes.as_chunks();
+                let scales = device.channels.iter().map(|channel| channel.scale).cycle();
+                let scaled =
+                    values.iter().zip(scales).map(|(bytes, scale)| f32::from(i16::from_le_bytes(*bytes)) * scale);
+                (device_time, scaled.collect(), rest.is_empty())
+            }
+        };
+        let is_whole = is_whole && !values.is_empty() && values.len().is_multiple_of(channels);
+        if !is_whole || !values.iter().all(|value| value.is_finite()) {
+            self.expected = None;
+            sink(Event::Fault(Fault::Rows { number, values: values.len(), channels }));
+            sink(Event::Gap { lost: 1 });
+            return false;
         }
+        let block = Block { sequence: number, device_time, host_time: self.map(device_time), channels, values };
+        self.pause(&block, device.rate_hz, sink);
+        sink(Event::Samples(block));
+        true
     }
 
     /// A device that stopped sensing for a while lost no block, and its readings do not follow one another all the same.

@@ -143,11 +143,11 @@ pub enum Fault {
     Message(#[from] MessageError),
     /// Values that are no rows of the device's channels; the firmware is wrong, and the block is counted as lost.
     #[error(
-        "reading block {sequence}: {values} values of {channels} channels, expected whole rows of finite numbers; mend the firmware"
+        "reading block {number}: {values} values of {channels} channels, expected whole rows of finite numbers; mend the firmware"
     )]
     Rows {
-        /// The block's number on the line.
-        sequence: u32,
+        /// The block's number, counted from the device's start.
+        number: u64,
         /// How many values it has.
         values: usize,
         /// How many channels the device named.

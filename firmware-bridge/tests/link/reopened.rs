@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use acclimate_bridge::link::{Configure, Event, Outgoing};
-use acclimate_wire::device::Device;
+use acclimate_wire::device::{Device, Row};
 
 use crate::world::{ACCELEROMETER, Judge, World};
 
@@ -124,4 +124,31 @@ fn the_device_is_configured_again_when_it_began_anew() {
     assert_eq!(heard(&mut rig), [(true, 50_000)]);
     (rig.device, rig.started, rig.sensed) = (Box::new(Device::new(ACCELEROMETER)), rig.now, 0);
     assert_eq!(heard(&mut rig), [(true, 50_000)]);
+}
+
+#[test]
+fn another_rate_holds_from_the_first_block_that_was_sensed_at_it() {
+    // Slow enough that blocks wait while the device already says that its rate is another.
+    let mut rig: Rig = World::new(ACCELEROMETER, 9600.0, 0.0, 1);
+    play(&mut rig, &mut Judge::default(), 5);
+    rig.device.set_rate(50_000);
+    let changed = Duration::from_micros(rig.device_time());
+    let (mut is_told, mut before, mut after) = (false, 0, 0);
+    for row in 0..100 {
+        rig.device.push(rig.device_time(), Row::I16(&[row; 3])).expect("three values");
+        for _ in 0..5 {
+            rig.step(&mut |event| match event {
+                Event::Hello(device) => {
+                    assert_eq!((device.rate_hz, is_told), (Some(50.0), false));
+                    is_told = true;
+                }
+                Event::Samples(block) => {
+                    assert_eq!(block.device_time >= changed, is_told, "{:?}", block.device_time);
+                    *if is_told { &mut after } else { &mut before } += 1;
+                }
+                other => panic!("{other:?}"),
+            });
+        }
+    }
+    assert!(before > 0 && after > 2, "{before} blocks before, {after} after");
 }

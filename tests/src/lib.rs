@@ -16,6 +16,7 @@ pub mod features;
 pub mod heads;
 pub mod home_assistant;
 pub mod http;
+pub mod line;
 pub mod mosquitto;
 pub mod mutation;
 pub mod npz;

@@ -7,7 +7,7 @@ use image::{ExtendedColorType, RgbImage};
 
 use crate::causes;
 use crate::daemon::inference;
-use crate::loading::picture_media;
+use crate::loading::sample_media;
 use crate::source::{Content, Frame};
 
 const QUALITY: u8 = 80;
@@ -21,9 +21,12 @@ pub(super) const JPEG: &str = "image/jpeg";
 pub(super) fn fitting(frame: &Frame, crop: Option<[f64; 4]>, most: usize) -> Result<Vec<u8>, String> {
     if let (Content::File(bytes), None) = (&frame.content, crop)
         && bytes.len() <= most
-        && picture_media(bytes) == JPEG
+        && sample_media(bytes) == JPEG
     {
         return Ok(bytes.clone());
+    }
+    if let Content::Window(_) = &frame.content {
+        return Err(format!("source `{}` gives readings and no pictures", frame.source));
     }
     let picture = inference::picture(&frame.content).map_err(|error| causes(&error))?;
     let region = crop.map(|crop| inference::cropped(&picture, crop)).transpose().map_err(|error| causes(&error))?;

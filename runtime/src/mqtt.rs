@@ -59,7 +59,7 @@ use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 
-use self::about::Listening;
+use self::about::{Listening, Taker};
 use self::connection::Hello;
 use self::discovery::{Discovery, Wanted};
 use self::heads::{Heads, Places};
@@ -165,10 +165,13 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
     }
     let max_packet = hello.max_packet;
     let origin = Instant::now();
-    let pictures: Vec<(String, String)> =
-        config.source.iter().filter_map(|source| Some((source.topic.clone()?, source.name.clone()))).collect();
+    let taker = |source: &config::Source| {
+        let (filter, source, readings) = (source.topic.clone()?, source.name.clone(), !source.readings.is_empty());
+        Some(Taker { filter, source, readings })
+    };
+    let sources: Vec<Taker> = config.source.iter().filter_map(taker).collect();
     let mut filters = topics.filters();
-    for (filter, _) in &pictures {
+    for Taker { filter, .. } in &sources {
         if !filters.contains(filter) {
             filters.push(filter.clone());
         }
@@ -232,7 +235,7 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         link: Socket::new(broker, tls, hello, waker, origin),
         session: Session::new(setup, origin.elapsed()),
         queue,
-        listening: Listening { topics, device, sources: pictures },
+        listening: Listening { topics, device, sources },
         operator: Operator::start(handle, most, &answered)?,
         heads,
         pictures: mqtt.pictures.then(|| Pictures::start(&handle.newest, most, pictured)).transpose()?,

@@ -11,7 +11,9 @@ pub(crate) mod http;
 mod look;
 mod mjpeg;
 mod pace;
+mod pointer;
 mod posted;
+mod published;
 mod replay;
 mod serial;
 mod session;
@@ -31,6 +33,7 @@ pub use self::camera::{Seen, list};
 pub use self::look::look;
 pub use self::mjpeg::Splitter;
 pub use self::pace::Ask;
+pub(crate) use self::pointer::is_pointer;
 pub use self::posted::{Inbox, Inboxes};
 
 /// Labels of a device that wait at most.
@@ -151,6 +154,7 @@ pub fn open(config: &config::Source) -> Box<dyn Source> {
         config::SourceKind::Camera => camera::open(config),
         config::SourceKind::Command => Box::new(command::Command::new(config)),
         config::SourceKind::Folder => Box::new(folder::Folder::new(config)),
+        config::SourceKind::Mqtt if !config.readings.is_empty() => Box::new(published::Published::new(config)),
         config::SourceKind::Http | config::SourceKind::Mqtt => Box::new(posted::Posted::new()),
         config::SourceKind::Replay => Box::new(replay::Replay::new(config)),
         config::SourceKind::Serial => Box::new(serial::Serial::new(config)),

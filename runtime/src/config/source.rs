@@ -1,5 +1,6 @@
 //! `[[source]]`: what is sensed. Which kind knows which keys stands here, in `read`.
 
+mod readings;
 mod serial;
 
 use std::path::PathBuf;
@@ -34,22 +35,27 @@ pub struct Source {
     /// Of `serial`: `text` or `frames`; found out where absent.
     #[schemars(default, with = "Option<serial::Speaks>")]
     pub speaks: Option<Speech>,
-    /// Of `serial`: readings of a window, as many as the task's backbone takes.
+    /// Of `mqtt`: where the numbers are in the JSON that is published, as JSON pointers (RFC 6901), such as `/imu/x`: each is a
+    /// channel. Pictures are published where absent.
+    #[schemars(default)]
+    pub readings: Vec<String>,
+    /// Of `serial`, and of `mqtt` with `readings`: readings of a window, as many as the task's backbone takes.
     #[schemars(default)]
     pub window: Option<usize>,
-    /// Of `serial`: readings from the start of one window to that of the next; those of a window where absent.
+    /// Of `serial`, and of `mqtt` with `readings`: readings from the start of one window to that of the next; those of a window where absent.
     #[schemars(default)]
     pub stride: Option<usize>,
     /// Of `serial`: the channels that are taken, by name or number from 1, in this order; all where empty.
     #[schemars(default, with = "Vec<serial::Channel>")]
     pub channels: Vec<String>,
-    /// Of `serial`: readings a second of a window, to which those of the device are resampled; as they come where absent.
+    /// Of `serial`: readings a second of a window, to which those of the device are resampled; as they come where absent. Of
+    /// `mqtt` with `readings`: how many a second the device gives.
     #[schemars(default)]
     pub rate_hz: Option<f64>,
     /// Of `folder` and `replay`: the folder.
     #[schemars(default)]
     pub path: Option<PathBuf>,
-    /// Of `mqtt`: the topic to which pictures are published; `+` and `#` stand for parts of it.
+    /// Of `mqtt`: the topic to which pictures or readings are published; `+` and `#` stand for parts of it.
     #[schemars(default)]
     pub topic: Option<String>,
     /// Of `command`: the program and its arguments.
@@ -70,7 +76,8 @@ pub struct Source {
     /// Time between frames, e.g. `500ms`; as they come where absent.
     #[schemars(default)]
     pub every: Option<Interval>,
-    /// Of `camera`, `command` and `serial`: a source that gave nothing for so long is lost; `10s` where absent.
+    /// Of `camera`, `command` and `serial`: a source that gave nothing for so long is lost; `10s` where absent. Of `mqtt` with
+    /// `readings` as well, and never where absent.
     #[schemars(default)]
     pub patience: Option<Interval>,
     /// Of `camera`, `command` and `replay`: whether frames are taken only when asked for.
@@ -98,6 +105,7 @@ impl Source {
             baud: None,
             dtr: true,
             speaks: None,
+            readings: Vec::new(),
             window: None,
             stride: None,
             channels: Vec::new(),
@@ -248,15 +256,16 @@ const KINDS: [(&str, SourceKind); 7] = [
 ];
 
 /// Keys that some kinds know, with which.
-const ELSEWHERE: [(&str, &str); 18] = [
+const ELSEWHERE: [(&str, &str); 19] = [
     ("device", "is a key of kinds \"camera\" and \"serial\""),
     ("baud", "is a key of kind \"serial\""),
     ("dtr", "is a key of kind \"serial\""),
     ("speaks", "is a key of kind \"serial\""),
-    ("window", "is a key of kind \"serial\""),
-    ("stride", "is a key of kind \"serial\""),
+    ("readings", "is a key of kind \"mqtt\""),
+    ("window", "is a key of kinds \"mqtt\" and \"serial\""),
+    ("stride", "is a key of kinds \"mqtt\" and \"serial\""),
     ("channels", "is a key of kind \"serial\""),
-    ("rate_hz", "is a key of kind \"serial\""),
+    ("rate_hz", "is a key of kinds \"mqtt\" and \"serial\""),
     ("path", "is a key of kinds \"folder\" and \"replay\""),
     ("topic", "is a key of kind \"mqtt\""),
     ("argv", "is a key of kind \"command\""),
@@ -265,7 +274,7 @@ const ELSEWHERE: [(&str, &str); 18] = [
     ("after", "is a key of kind \"folder\""),
     ("repeat", "is a key of kind \"replay\""),
     ("every", "is a key of kinds \"camera\", \"command\" and \"replay\""),
-    ("patience", "is a key of kinds \"camera\", \"command\" and \"serial\""),
+    ("patience", "is a key of kinds \"camera\", \"command\", \"mqtt\" and \"serial\""),
     ("trigger", "is a key of kinds \"camera\", \"command\" and \"replay\": the others are brought their pictures"),
 ];
 
@@ -304,8 +313,10 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Source> {
             super::section::text(value).filter(usable).map(str::to_owned)
         });
         if kind.is_some() {
-            let _ = section.needs("topic", source.topic.as_ref(), "the topic to which pictures are published");
+            let _ =
+                section.needs("topic", source.topic.as_ref(), "the topic to which pictures or readings are published");
         }
+        readings::read(&mut section, &mut source, kind.is_some());
     }
     if is(&[SourceKind::Folder]) {
         let afters = [("delete", After::Delete), ("keep", After::Keep), ("move", After::Move)];

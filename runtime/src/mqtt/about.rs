@@ -11,13 +11,23 @@ use super::topics::Topics;
 use crate::daemon::command::CommandError;
 use crate::daemon::view::View;
 
+/// A source to which others publish what they sense.
+#[derive(Clone, Debug)]
+pub(super) struct Taker {
+    /// The topic, in which `+` and `#` may stand.
+    pub(super) filter: String,
+    pub(super) source: String,
+    /// It takes readings: one that the broker has kept is of another time.
+    pub(super) readings: bool,
+}
+
 /// What is listened to, beside heads.
 #[derive(Clone, Debug)]
 pub(super) struct Listening {
     pub(super) topics: Topics,
     pub(super) device: String,
-    /// Topics to which others publish what they sense, and the sources that take it.
-    pub(super) sources: Vec<(String, String)>,
+    /// What takes what others publish.
+    pub(super) sources: Vec<Taker>,
 }
 
 /// What a message is about.
@@ -51,8 +61,9 @@ impl Listening {
         }
     }
 
-    /// The sources that take what is published to a topic.
-    pub(super) fn sources_of(&self, topic: &str) -> impl Iterator<Item = &str> {
-        self.sources.iter().filter(move |(filter, _)| matches(topic, filter)).map(|(_, source)| source.as_str())
+    /// The sources that take a message.
+    pub(super) fn takers(&self, received: &Received) -> impl Iterator<Item = &str> {
+        let takes = |taker: &&Taker| matches(&received.topic, &taker.filter) && !(taker.readings && received.retain);
+        self.sources.iter().filter(takes).map(|taker| taker.source.as_str())
     }
 }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
 
-use super::about::{About, Listening};
+use super::about::{About, Listening, Taker};
 use super::heads::{Places, What};
 use super::message::{CBOR, JSON, Received};
 use super::reply::Reply;
@@ -186,7 +186,8 @@ impl Listener {
         let trusted = vec![press];
         let (intake, _) = Intake::start(Arrivals::of(folder.path()), &trusted, SECOND).unwrap();
         let topics = Topics::new("acclimate", "press-7", Some("plant-3"), &["hall-2".to_owned()]);
-        let sources = vec![("cameras/+/jpg".to_owned(), "yard".to_owned())];
+        let taker = |filter: &str, readings| Taker { filter: filter.to_owned(), source: "yard".to_owned(), readings };
+        let sources = vec![taker("cameras/+/jpg", false), taker("sensors/#", true)];
         let listening = Listening { topics, device: "press-7".to_owned(), sources };
         let mqtt = Mqtt { heads_from: vec!["press-8".to_owned()], ..Mqtt::default() };
         let places = Places::of(&mqtt, "press-7");
@@ -235,7 +236,7 @@ impl Listener {
 
     /// As the thread does, but that nothing is carried out.
     fn take(&mut self, received: &Received, whole: bool) {
-        for source in self.listening.sources_of(&received.topic) {
+        for source in self.listening.takers(received) {
             assert_eq!(source, "yard");
         }
         if let Some(what) = self.places.what(&received.topic) {

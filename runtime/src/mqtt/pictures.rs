@@ -12,7 +12,7 @@ use super::places::places;
 use super::topics::Topics;
 use crate::daemon::handle::Newest;
 use crate::daemon::view::View;
-use crate::source::Frame;
+use crate::source::{Content, Frame};
 
 /// Pictures that wait to be made small.
 const WAITING: usize = 8;
@@ -59,6 +59,9 @@ impl Pictures {
     pub(super) fn see(&mut self, topics: &Topics, view: &View) {
         for Due { topic, source, crop, answer } in due(topics, view, &self.shown) {
             let Some(frame) = self.newest.of(&source) else { continue };
+            if let Content::Window(_) = frame.content {
+                continue;
+            }
             if self.work.try_send((topic.clone(), crop, frame)).is_ok() {
                 self.shown.insert(topic, answer);
             }

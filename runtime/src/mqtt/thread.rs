@@ -341,9 +341,9 @@ impl Thread {
 
     /// A message of a topic that is listened to.
     fn take(&mut self, received: &Received, now: Duration) {
-        for source in self.listening.sources_of(&received.topic) {
+        for source in self.listening.takers(received) {
             if let Err(error) = (self.posted)(source, Content::File(received.payload.clone())) {
-                tracing::debug!("a picture of {} is not taken: {error}", received.topic);
+                tracing::debug!("what came on {} is not taken: {error}", received.topic);
                 self.shed += 1;
             }
         }

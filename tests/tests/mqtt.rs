@@ -5,6 +5,7 @@ mod fuzz;
 mod heads;
 mod home_assistant;
 mod outage;
+mod readings;
 mod scripted;
 
 use std::path::PathBuf;

@@ -270,6 +270,19 @@ fn a_serial_source_and_the_sink_to_its_device_know_their_keys() {
 }
 
 #[test]
+fn a_source_of_kind_mqtt_takes_readings_where_json_pointers_say_where_they_are() {
+    let head =
+        "[mqtt]\nurl = \"mqtt://broker\"\n[[source]]\nname = \"pump\"\nkind = \"mqtt\"\ntopic = \"sensors/pump\"\n";
+    let of = Config::parse(&format!("{head}readings = [\"/a~1b\", \"\"]\nwindow = 8\nstride = 4\n")).unwrap();
+    let source = &of.source[0];
+    assert_eq!((source.readings.join(" "), source.window, source.stride), ("/a~1b ".to_owned(), Some(8), Some(4)));
+    wrong(&format!("{head}readings = [\"a\"]\nwindow = 8"), 7, "source.pump.readings", &["JSON pointers"]);
+    wrong(&format!("{head}readings = [\"/a\"]"), 3, "source.pump.window", &["has no `window`"]);
+    wrong(&format!("{head}window = 8"), 7, "source.pump.window", &["no `readings`"]);
+    wrong(&format!("{CAMERA}readings = [\"/a\"]"), 4, "source.yard.readings", &["kind \"mqtt\""]);
+}
+
+#[test]
 fn sections_must_fit_one_another() {
     let task = |from: &str| format!("{CAMERA}[[task]]\nname = \"gate\"\nfrom = [{from}]\n");
     assert_eq!(Config::parse(&task("{ source = \"yard\" }")).unwrap().task[0].from[0].crop, None);

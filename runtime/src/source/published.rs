@@ -15,6 +15,8 @@ use crate::{causes, config};
 
 /// Messages that wait at most.
 const WAITING: usize = 64;
+/// So many messages without readings in a row, and the source is lost: others may say other things on the topic.
+const UNREADABLE: u32 = 8;
 
 /// A source of kind `mqtt` with `readings`.
 pub(super) struct Published {
@@ -58,12 +60,26 @@ impl Source for Published {
         let mut health = Health::Running;
         let _waker = stop.on_set(self.inbox.waker());
         let mut heard = Instant::now();
+        // The first says whether the pointers are right.
+        let mut unreadable = UNREADABLE - 1;
         while !stop.is_set() {
             let fares = match self.handed.recv_timeout(Duration::from_secs(1)) {
                 Ok(Some((number, taken, Content::File(payload)))) => {
                     heard = Instant::now();
-                    let said = cutter.take(number, &payload, |content| feed.put(taken, content));
-                    said.map_or_else(|why| Health::Lost { reason: why }, |()| Health::Running)
+                    match cutter.take(number, &payload, |content| feed.put(taken, content)) {
+                        Ok(()) => {
+                            unreadable = 0;
+                            Health::Running
+                        }
+                        Err(reason) => {
+                            unreadable = unreadable.saturating_add(1);
+                            tracing::debug!("source `{}`: {reason}", feed.source());
+                            if unreadable < UNREADABLE {
+                                continue;
+                            }
+                            Health::Lost { reason }
+                        }
+                    }
                 }
                 Ok(_) | Err(RecvTimeoutError::Timeout) => match self.patience {
                     Some(patience) if heard.elapsed() > patience => {

@@ -1,5 +1,5 @@
 //! Plain text from a sketch that prints numbers: one reading a line, as Edge Impulse's data forwarder reads it. It knows
-//! nothing of ports, rates or what a column means. Invariant: every reading has the same number of finite values, and
+//! nothing of ports, rates or what a column means. Invariant: every reading has the same number of values, finite also in single precision, and
 //! every line that is not handed out as a reading is handed out or counted as something else.
 //!
 //! - A line ends with `\n`; a `\r` before it and blank lines mean nothing.
@@ -9,6 +9,8 @@
 //!
 //! The format has no sequence number and no checksum: a lost byte inside a number is a wrong number. Where that matters,
 //! use frames.
+
+use crate::shape::MAX_CHANNELS;
 
 /// The longest line in bytes; enough for 256 values of 15 characters.
 pub const MAX_LINE: usize = 4096;
@@ -30,6 +32,9 @@ pub enum LineError {
         /// Which value, from 1.
         column: usize,
     },
+    /// More values than there may be channels.
+    #[error("reading a line from the device: more than {MAX_CHANNELS} values; print fewer numbers on a line")]
+    TooMany,
     /// Longer than [`MAX_LINE`]; the rest of it is dropped.
     #[error("reading a line from the device: longer than {MAX_LINE} bytes; end each reading with a new line")]
     TooLong,
@@ -162,15 +167,23 @@ impl Reader {
     }
 }
 
+/// Whether a line, without its end, is a reading.
+pub(crate) fn is_reading(line: &[u8]) -> bool {
+    let mut values = Vec::new();
+    parse(line.trim_ascii(), &mut values).is_ok() && !values.is_empty()
+}
+
 fn parse(line: &[u8], values: &mut Vec<f64>) -> Result<(), LineError> {
     values.clear();
     let is_separator = |byte: &u8| *byte == b',' || byte.is_ascii_whitespace();
     for word in line.split(is_separator).filter(|word| !word.is_empty()) {
-        let number =
-            str::from_utf8(word).ok().and_then(|word| word.parse().ok()).filter(|number: &f64| number.is_finite());
+        let number = str::from_utf8(word)
+            .ok()
+            .and_then(|word| word.parse().ok())
+            .filter(|number: &f64| (*number as f32).is_finite());
         values.push(number.ok_or(LineError::NotANumber { column: values.len() + 1 })?);
     }
-    Ok(())
+    if values.len() > MAX_CHANNELS { Err(LineError::TooMany) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -232,6 +245,13 @@ mod tests {
         assert!(reader.line.capacity() <= MAX_LINE);
         assert_eq!(read(&mut reader, b"1\n2\n"), [Ok("[2.0]".to_owned())]);
         assert_eq!(reader.counts().lost, 1);
+    }
+
+    #[test]
+    fn more_values_than_there_may_be_channels_are_no_reading() {
+        let line = |values: usize| format!("{}\n", vec!["1"; values].join(" "));
+        assert_eq!(read(&mut opened(), line(MAX_CHANNELS + 1).as_bytes()), [Err(LineError::TooMany)]);
+        assert!(read(&mut opened(), line(MAX_CHANNELS).as_bytes())[0].is_ok());
     }
 
     #[test]

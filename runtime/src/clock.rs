@@ -2,11 +2,16 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 /// Nobody makes heads before this: the clock was never set.
 const NEVER_SET: i64 = 1_700_000_000;
+
+/// What is known of the clock is believed for so long.
+const ASK_EVERY: Duration = Duration::from_mins(1);
 
 /// What systemd's own client leaves where the clock follows others; none where it does not, or another client sees to that.
 pub fn marked() -> Option<bool> {
@@ -33,10 +38,14 @@ pub fn believable(now: Timestamp, synchronised: Option<bool>) -> bool {
     now.as_second() >= NEVER_SET && synchronised != Some(false)
 }
 
-/// The time, if it can be believed.
+/// The time, if it can be believed. Who asks again and again starts no program each time.
 pub fn believed() -> Option<Timestamp> {
+    static ASKED: Mutex<Option<(Instant, Option<bool>)>> = Mutex::new(None);
+    let mut asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = asked.filter(|(at, _)| at.elapsed() < ASK_EVERY);
+    let (_, synchronised) = *asked.insert(known.unwrap_or_else(|| (Instant::now(), synchronised())));
     let now = Timestamp::now();
-    believable(now, synchronised()).then_some(now)
+    believable(now, synchronised).then_some(now)
 }
 
 #[cfg(test)]

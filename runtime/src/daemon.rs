@@ -26,7 +26,7 @@ mod fit;
 pub mod handle;
 mod heat;
 mod inbox;
-mod inference;
+pub(crate) mod inference;
 pub mod mapping;
 pub mod notice;
 mod reload;
@@ -40,5 +40,6 @@ pub mod view;
 pub mod vitals;
 mod writer;
 
+pub(crate) use self::inference::DRAWN;
 pub use self::shell::{Running, Start, StartError, start};
 pub use self::sources::OpenSource;

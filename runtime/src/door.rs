@@ -7,6 +7,7 @@
 //! | `server`, `places` | connections: how many, for how long, whose place is given up |
 //! | `routes`, `inside` | every route, what each request passes, what handlers share |
 //! | `attention`, `cameras`, `commands`, `frames`, `session`, `shown` | the handlers |
+//! | `drawn` | readings as a picture |
 //! | `events`, `board` | the stream of views and notices |
 //! | `samples`, `honesty` | what is read from the store for the page |
 //! | `metrics`, `health` | what monitoring asks |
@@ -21,6 +22,7 @@ mod board;
 mod cameras;
 mod commands;
 mod document;
+mod drawn;
 mod events;
 mod frames;
 mod guard;
@@ -56,6 +58,12 @@ use crate::source::Stop;
 
 /// Where the door opens unless the configuration says otherwise.
 pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7070);
+
+/// What this device is called in the local network.
+pub fn local_name() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
+    format!("{}.local", host.split('.').next().unwrap_or_default())
+}
 
 /// How the door opens.
 #[derive(Clone, Debug)]

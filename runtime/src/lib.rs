@@ -18,6 +18,7 @@
 //! | [`record`] | what is printed as JSON |
 //! | [`memory`] | what is freed goes back to the system |
 //! | [`models_folder`] | where a user's model is kept |
+//! | [`serial`] | serial ports and the devices behind them |
 //! | [`source`], [`sink`], [`daemon`] | what is sensed, who is told; the daemon, as its doors see it |
 //! | [`door`] | the API and metrics over HTTP |
 //! | [`mqtt`] | the same over a broker |
@@ -32,6 +33,7 @@
 
 pub mod adaptation;
 pub mod attention;
+mod backoff;
 pub mod cbor;
 mod child;
 pub mod class_map;
@@ -63,6 +65,7 @@ pub mod place;
 pub mod pull;
 pub mod recompute;
 pub mod record;
+pub mod serial;
 pub mod sink;
 pub mod source;
 pub mod store;

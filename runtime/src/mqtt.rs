@@ -13,22 +13,30 @@
 //! | `connection` | one connection as the protocol has it: bytes in, bytes out |
 //! | `link`, `wire`, `tls`, `waker` | sockets |
 //! | `queue`, `outbox` | what the broker is owed, and which commands were carried out |
-//! | `topics`, `message`, `told`, `discovery` | what is said where, and to Home Assistant |
+//! | `topics`, `places`, `message`, `told`, `discovery` | what is said where, and to Home Assistant |
+//! | `picture`, `pictures` | pictures, small enough for the broker; those of stable answers |
 //! | `heads` | heads for other devices, and of them |
+//! | `about` | what a message is about |
 //! | `order`, `reply`, `operator` | what is asked, how it is answered, who does it |
 //! | [`visit`] | the same broker, from the command line |
 //! | `thread` | does what the session wants |
 //!
 //! Read `session` first.
 
+mod about;
 mod connection;
 mod discovery;
+#[cfg(test)]
+mod fuzz;
 mod heads;
 mod link;
 mod message;
 mod operator;
 mod order;
 mod outbox;
+mod picture;
+mod pictures;
+mod places;
 mod queue;
 mod reply;
 mod session;
@@ -51,12 +59,15 @@ use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 
+use self::about::{Listening, Taker};
 use self::connection::Hello;
+use self::discovery::{Discovery, Wanted};
 use self::heads::{Heads, Places};
 use self::link::Socket;
 use self::message::Message;
 use self::operator::{Answered, Operator};
 use self::outbox::Outbox;
+use self::pictures::Pictures;
 use self::queue::Queue;
 use self::session::{Session, Setup};
 use self::thread::{Input, Names, Post, Thread};
@@ -65,6 +76,7 @@ use self::waker::Waker;
 use crate::config::{self, Broker, Config, PREFIX, Profile};
 use crate::daemon::Running;
 use crate::daemon::stage::Stage;
+use crate::door;
 use crate::outbox::OutboxError;
 
 pub use self::tls::SecretError;
@@ -153,10 +165,13 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
     }
     let max_packet = hello.max_packet;
     let origin = Instant::now();
-    let pictures: Vec<(String, String)> =
-        config.source.iter().filter_map(|source| Some((source.topic.clone()?, source.name.clone()))).collect();
+    let taker = |source: &config::Source| {
+        let (filter, source, readings) = (source.topic.clone()?, source.name.clone(), !source.readings.is_empty());
+        Some(Taker { filter, source, readings })
+    };
+    let sources: Vec<Taker> = config.source.iter().filter_map(taker).collect();
     let mut filters = topics.filters();
-    for (filter, _) in &pictures {
+    for Taker { filter, .. } in &sources {
         if !filters.contains(filter) {
             filters.push(filter.clone());
         }
@@ -196,7 +211,7 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         })
     };
     let answered: Arc<Answered> = {
-        let waker = waker.clone();
+        let (inputs, waker) = (inputs.clone(), waker.clone());
         Arc::new(move |key, message| {
             // Once the thread has ended, the next start answers.
             let _ended = inputs.send(Input::Answered(key, message));
@@ -204,12 +219,15 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         })
     };
     let most = max_packet.saturating_sub(AROUND) as usize;
-    let signing = heads::Setup {
-        prefix: mqtt.prefix.clone().unwrap_or_else(|| PREFIX.to_owned()),
-        device: device.clone(),
-        packet: max_packet,
-        outbox,
+    let pictured: Arc<pictures::Made> = {
+        let waker = waker.clone();
+        Arc::new(move |message| {
+            // Once the thread has ended, nobody looks at pictures any more.
+            let _ended = inputs.send(Input::Pictured(message));
+            waker.wake();
+        })
     };
+    let signing = heads::Setup { topics: topics.clone(), device: device.clone(), packet: max_packet, outbox };
     let (heads, doing) = Heads::start(signing, places, mqtt.publish_heads, handle, done, origin.elapsed())?;
     let mut thread = Thread {
         post: Arc::clone(&post),
@@ -217,16 +235,15 @@ pub fn start(config: &Config, data_dir: &Path, running: &Running) -> Result<Opti
         link: Socket::new(broker, tls, hello, waker, origin),
         session: Session::new(setup, origin.elapsed()),
         queue,
-        topics,
-        device,
+        listening: Listening { topics, device, sources },
         operator: Operator::start(handle, most, &answered)?,
         heads,
-        pictures,
+        pictures: mqtt.pictures.then(|| Pictures::start(&handle.newest, most, pictured)).transpose()?,
         posted: Arc::clone(&handle.posted),
         most,
         origin,
         names: Names::new(),
-        home_assistant: mqtt.home_assistant,
+        discovery: mqtt.home_assistant.then(|| discovery(config)),
         view,
         spread: Vec::new(),
         ignored: 0,
@@ -249,6 +266,23 @@ impl Mqtt {
             tracing::error!("the thread of MQTT had ended with a panic; this is a bug in acclimate");
         }
     }
+}
+
+/// What Home Assistant is told beside what the daemon is like.
+fn discovery(config: &Config) -> Discovery {
+    let wanted = |task: &config::Task| {
+        let (device_class, on) = (task.device_class.clone(), task.on_class.clone());
+        (task.name.clone(), Wanted { device_class, on })
+    };
+    let listen = config.http.listen.unwrap_or(door::LISTEN);
+    let page = (!listen.ip().is_loopback()).then(|| {
+        if listen.ip().is_unspecified() {
+            format!("http://{}:{}/", door::local_name(), listen.port())
+        } else {
+            format!("http://{listen}/")
+        }
+    });
+    Discovery::new(config.task.iter().map(wanted).collect(), config.mqtt.pictures, page)
 }
 
 /// Whether an address does not leave this machine.

@@ -5,6 +5,7 @@
 mod aarch64;
 mod accuracy;
 mod add_model;
+mod add_on;
 mod adjust;
 mod api;
 mod attention;
@@ -31,6 +32,7 @@ mod page;
 mod page_states;
 mod power;
 mod pull;
+mod serial;
 mod service;
 mod set_backbone;
 mod shipped;

@@ -1,8 +1,11 @@
 //! A device that is driven from a broker alone, with Mosquitto's own programs: the README's commands, with and without
 //! certificates. What a daemon promises of brokers that misbehave or are gone stands in the modules.
 
+mod fuzz;
 mod heads;
+mod home_assistant;
 mod outage;
+mod readings;
 mod scripted;
 
 use std::path::PathBuf;

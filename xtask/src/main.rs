@@ -3,6 +3,7 @@
 
 mod demo;
 mod dist;
+mod home_assistant;
 mod onnxruntime;
 mod session;
 mod soak;

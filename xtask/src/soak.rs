@@ -80,6 +80,20 @@ const SOAKS: &[Soak] = &[
         filter: "offered",
     },
     Soak {
+        name: "mqtt-fuzz",
+        about: "100,000 spoilt messages on every topic that a daemon listens to, over a real MQTT broker, and its memory",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "mqtt::fuzz",
+    },
+    Soak {
+        name: "mqtt-intake",
+        about: "1,000,000 spoilt messages on every topic that is listened to, without a broker",
+        package: "acclimate",
+        target: "",
+        filter: "mqtt_intake",
+    },
+    Soak {
         name: "outage",
         about: "100,000 results while there is no MQTT broker, with a kill -9 of the daemon, and what arrives afterwards",
         package: "acclimate-tests",
@@ -99,6 +113,20 @@ const SOAKS: &[Soak] = &[
         package: "acclimate-tests",
         target: "main",
         filter: "power::",
+    },
+    Soak {
+        name: "replug",
+        about: "a serial device unplugged and plugged in 1,000 times: how soon it is back, and what its absence costs",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "serial::replug",
+    },
+    Soak {
+        name: "serial",
+        about: "megabytes a second of serial lines, one and eight, and recordings of persons learnt from one, beside scikit-learn",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "serial::",
     },
     Soak {
         name: "signals",
@@ -135,6 +163,13 @@ const SOAKS: &[Soak] = &[
         target: "main",
         filter: "verdict",
     },
+    Soak {
+        name: "wire",
+        about: "10⁹ random bytes and 10⁶ changed frames down a serial line, and 20 hours of one that spoils a byte in a thousand",
+        package: "acclimate-bridge",
+        target: "link",
+        filter: "",
+    },
 ];
 
 pub(crate) fn soak(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<()> {
@@ -151,7 +186,10 @@ pub(crate) fn soak(workspace: &Workspace, arguments: &[String]) -> anyhow::Resul
     if let Err(error) = onnxruntime::fetch(workspace) {
         eprintln!("skipped: ort: {error:#}");
     }
-    let mut command = workspace.cargo(["test", "--package", soak.package, "--test", soak.target, "--", "--nocapture"]);
+    // Tests of the library itself are no program of their own.
+    let target: &[&str] = if soak.target.is_empty() { &["--lib"] } else { &["--test", soak.target] };
+    let mut command = workspace.cargo(["test", "--package", soak.package]);
+    command.args(target).args(["--", "--nocapture"]);
     if !soak.filter.is_empty() {
         command.arg(soak.filter);
     }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 
 use crate::{
-    dist, onnxruntime,
+    dist, home_assistant, onnxruntime,
     session::{Outcome, Session},
     tidy, tools,
     workspace::{Workspace, have_target, run},
@@ -33,6 +33,8 @@ const STEPS: &[(&str, &str, Run)] = &[
     ("python", "scikit-learn and onnxruntime, which some tests compare with", python),
     ("chromium", "Debian's Chromium and its driver, for the page", chromium),
     ("mosquitto", "Debian's Mosquitto and its programs, for MQTT", mosquitto),
+    ("home-assistant", "Home Assistant, which is to find a device by MQTT", home_assistant),
+    ("qemu", "the example firmware, and Debian's QEMU to run it", qemu),
     ("aarch64", "the binary for 64-bit ARM, to be run under qemu-user", aarch64),
     ("tests", "cargo test, the whole workspace", tests),
 ];
@@ -53,7 +55,9 @@ pub(crate) fn test(workspace: &Workspace, names: &[String]) -> anyhow::Result<Ex
 
 fn fmt(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
     run(&mut workspace.cargo(["fmt", "--all", "--check"]))?;
-    run(workspace.cargo(["fmt", "--check"]).current_dir(workspace.root.join("firmware-bridge/firmware")))?;
+    for outside in ["firmware-bridge/firmware", "firmware-bridge/fuzz"] {
+        run(workspace.cargo(["fmt", "--check"]).current_dir(workspace.root.join(outside)))?;
+    }
     Ok(Outcome::Done)
 }
 
@@ -193,6 +197,36 @@ fn mosquitto(_: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a row of STEPS")]
+fn home_assistant(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
+    match home_assistant::python(workspace) {
+        Ok(python) => {
+            eprintln!("{}", python.display());
+            Ok(Outcome::Done)
+        }
+        Err(why) => Ok(Outcome::Skipped { what: "home-assistant".into(), why: format!("{why:#}") }),
+    }
+}
+
+/// What plays the board that the example firmware is for.
+const BOARD: [(&str, &str); 1] = [("/usr/bin/qemu-system-arm", "qemu-system-arm")];
+
+fn qemu(workspace: &Workspace, _: &mut Session) -> anyhow::Result<Outcome> {
+    if let Err(why) = tools::debian(&BOARD).and_then(|()| have_target("thumbv7m-none-eabi")) {
+        return Ok(Outcome::Skipped { what: "qemu".into(), why: format!("{why:#}") });
+    }
+    firmware(workspace)?;
+    Ok(Outcome::Done)
+}
+
+/// Tells the tests where the example firmware is, if it was built.
+fn announce_firmware(workspace: &Workspace, command: &mut Command) {
+    let image = workspace.target.join("thumbv7m-none-eabi/release/acclimate-firmware");
+    if image.is_file() {
+        command.env("ACCLIMATE_FIRMWARE", image);
+    }
+}
+
 /// The target that the tests run under emulation.
 const AARCH64: &str = "aarch64-unknown-linux-gnu";
 
@@ -232,8 +266,15 @@ fn tests(workspace: &Workspace, session: &mut Session) -> anyhow::Result<Outcome
     command.env("ACCLIMATE_BIN", workspace.target.join("debug/acclimate"));
     onnxruntime::announce(workspace, &mut command);
     announce_aarch64(workspace, &mut command);
+    announce_firmware(workspace, &mut command);
     tools::announce(tools::python(workspace), &mut command);
     tools::announce_fuzzer(workspace, &mut command);
+    match home_assistant::python(workspace) {
+        Ok(python) => {
+            command.env("ACCLIMATE_HOME_ASSISTANT", python);
+        }
+        Err(error) => eprintln!("skipped: home-assistant: {error:#}"),
+    }
     let result = run(&mut command).and_then(|()| run(&mut workspace.cargo(["test", "--quiet", "--package", "xtask"])));
     let skipped = fs::read_to_string(&skips).with_context(|| format!("reading {}", skips.display()))?;
     for line in skipped.lines() {

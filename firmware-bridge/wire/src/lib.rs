@@ -1,6 +1,7 @@
-//! Frames on the serial line, shared by host and firmware: bytes that survive a line which loses, doubles and flips them,
-//! or are counted as lost. It knows nothing of ports, time or what a payload means; it runs without `std` and without
-//! an allocator. Invariant: the decoder hands out exactly what was encoded, or an error (to the 1 in 2³² of its checksum).
+//! The serial line, shared by host and firmware: frames that survive a line which loses, doubles and flips bytes, or are
+//! counted as lost; [`message`]s in them; and [`device`], a device's half of the talk. It knows nothing of ports and of what
+//! is sensed; it runs without `std` and without an allocator. Invariant: the decoder hands out exactly what was encoded, or an
+//! error (to the 1 in 2³² of its checksum).
 //!
 //! Every byte is in `PROTOCOL.md`, beside this crate.
 //!
@@ -21,7 +22,9 @@
 
 mod cobs;
 mod crc;
+pub mod device;
 mod frame;
+pub mod message;
 
 pub use frame::{Decoder, EncodeError, FrameError, encode};
 

@@ -33,14 +33,14 @@ pub fn classify(context: &Context, args: &args::Classify) -> anyhow::Result<Outc
     let mut failures = Failures::new(context);
     let of = Inputs { found: &found, stride: args.stride, what: "classifying" };
     of.each(context, &mut backbone, &mut failures, |bar, _, input, embedded| {
-        let record = PredictionRecord::new(input, &stored, &embedded.feature, args.coverage)?;
+        let record = PredictionRecord::new(input, &stored, &embedded.feature, task.threshold, args.coverage)?;
         if let Some(file) = &args.attention {
             draw(context, &task, &stored, &embedded.payload.bytes, file)?;
         }
         bar.suspend(|| {
             context.print(&record, || {
                 let unknown = match (record.unknown, record.unsure) {
-                    (_, true) => "  unknown: below the threshold of its class",
+                    (_, true) => "  unknown: below the threshold",
                     (true, false) => "  unknown: unlike everything learnt",
                     (false, false) => "",
                 };

@@ -33,20 +33,21 @@ pub fn run(context: &Context, command: &args::Key) -> anyhow::Result<Outcome> {
         args::Key::Trust { name, key } => {
             let key = public(key)?;
             let new = keyring.trust(name, key)?;
-            let record = trusted(context, &Trusted { name: name.clone(), key })?;
+            let record = trusted(store(context)?.as_ref(), &Trusted { name: name.clone(), key })?;
             context.print(&record, || {
                 let already = if new { "" } else { " already" };
                 format!("heads that {name} signs may be used here{already} (key {})", record.id)
             })?;
         }
         args::Key::List => {
-            let records =
-                keyring.trusted()?.iter().map(|known| trusted(context, known)).collect::<Result<Vec<_>, _>>()?;
+            let tasks = store(context)?;
+            let known = keyring.trusted()?;
+            let records = known.iter().map(|known| trusted(tasks.as_ref(), known)).collect::<Result<Vec<_>, _>>()?;
             context.print(&records, || words(&records))?;
         }
         args::Key::Distrust { name } => {
             let key = keyring.distrust(name)?;
-            let record = trusted(context, &Trusted { name: name.clone(), key })?;
+            let record = trusted(store(context)?.as_ref(), &Trusted { name: name.clone(), key })?;
             context.print(&record, || {
                 let mut words = format!("heads that {name} signs are refused from now on (key {})", record.id);
                 for task in &record.in_service {
@@ -72,16 +73,20 @@ fn own(context: &Context, keyring: &Keyring, key: &DeviceKey) -> DeviceKeyRecord
     }
 }
 
-fn trusted(context: &Context, Trusted { name, key }: &Trusted) -> anyhow::Result<TrustedKeyRecord> {
-    let id = key.id();
-    let in_service = match context.tasks(&Access::Read) {
-        Ok(tasks) => running(&tasks, &id)?,
-        // Keys may come first, and a store of before has no such heads.
+/// The store, where there is one that can have signed heads: keys may come first, and a store of before has none.
+fn store(context: &Context) -> anyhow::Result<Option<Tasks>> {
+    match context.tasks(&Access::Read) {
+        Ok(tasks) => Ok(Some(tasks)),
         Err(error) if matches!(error.downcast_ref(), Some(StoreError::NoStore { .. } | StoreError::Older { .. })) => {
-            Vec::new()
+            Ok(None)
         }
-        Err(error) => return Err(error),
-    };
+        Err(error) => Err(error),
+    }
+}
+
+fn trusted(tasks: Option<&Tasks>, Trusted { name, key }: &Trusted) -> anyhow::Result<TrustedKeyRecord> {
+    let id = key.id();
+    let in_service = tasks.map(|tasks| running(tasks, &id)).transpose()?.unwrap_or_default();
     Ok(TrustedKeyRecord { name: name.clone(), key: key.to_string(), id: id.to_string(), in_service })
 }
 

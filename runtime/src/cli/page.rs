@@ -44,8 +44,7 @@ pub fn run(context: &Context, lan: bool) -> anyhow::Result<Outcome> {
         token.write_new(&file)?;
         token
     };
-    let host = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
-    let name = format!("{}.local", host.split('.').next().unwrap_or_default());
+    let name = door::local_name();
     let url = |host: &str| format!("http://{host}:{}/#t={}", listen.port(), token.reveal());
     let by_name = url(&name);
     let address =

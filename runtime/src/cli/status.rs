@@ -30,9 +30,14 @@ fn words(view: &View) -> String {
         let _ = write!(words, "\ndegraded: {why}");
     }
     for source in &view.sources {
-        let SourceView { name, kind, health, frames, size, on_request, .. } = source;
+        let SourceView { name, kind, health, frames, size, on_request, line, .. } = source;
         let asked = if *on_request { ", when it is asked" } else { "" };
-        let size = size.map_or_else(String::new, |[width, height]| format!(", {width} × {height}"));
+        let size = match (line, size) {
+            (Some(line), _) => {
+                line.gives.as_ref().map_or_else(String::new, |gives| format!(" of {gives}, {} lost", line.lost))
+            }
+            (None, size) => size.map_or_else(String::new, |[width, height]| format!(", {width} × {height}")),
+        };
         let _ = write!(words, "\nsource {name}  {kind}, {health}, {frames} frames{size}{asked}");
     }
     for task in &view.tasks {
@@ -60,6 +65,12 @@ fn task_words(task: &TaskView) -> String {
     let classes: Vec<String> = task.classes.iter().map(|class| format!("{} {}", class.name, class.samples)).collect();
     let classes = if classes.is_empty() { "none".to_owned() } else { classes.join(", ") };
     let _ = write!(words, "\n  classes: {classes}; {} wait for a label", task.unlabelled);
+    if !task.adapts {
+        words += "\n  adapts only when it is asked to";
+    }
+    if task.threshold > 0.0 {
+        let _ = write!(words, "\n  unknown below {:.1} %", 100.0 * task.threshold);
+    }
     if task.drifted {
         words += "\n  what it sees is no longer what it learnt: label five of the newest";
     }

@@ -52,6 +52,8 @@ pub struct Mqtt {
     pub predictions: Predictions,
     /// Whether Home Assistant finds the device.
     pub home_assistant: bool,
+    /// Whether the picture of each newest stable answer is put on the broker, for everybody who may read there.
+    pub pictures: bool,
     /// What waits for the broker at most, in MiB.
     pub outbox_mib: Option<u64>,
     /// The fleet whose commands are also this device's.
@@ -176,6 +178,7 @@ pub(super) fn read(mut section: Section<'_>) -> Mqtt {
         let message = "`home_assistant` in [mqtt] is on, and there is none behind AWS IoT".to_owned();
         section.refuse("home_assistant", message, "another `profile`, or home_assistant = false");
     }
+    let pictures = section.flag("pictures").unwrap_or(false);
     let outbox_mib = section.whole("outbox_mib", 1, 1 << 20);
     let fleet = section.name_of("fleet", "a name: 1 to 64 of a-z, 0-9 and -");
     let groups = section.texts("groups", "a list of names, such as [\"hall-2\"]").unwrap_or_default();
@@ -206,6 +209,7 @@ pub(super) fn read(mut section: Section<'_>) -> Mqtt {
     section.default("keep_alive", format!("{}s", KEEP_ALIVE.as_secs()));
     section.default("max_packet", MAX_PACKET);
     section.default("home_assistant", false);
+    section.default("pictures", false);
     section.default("outbox_mib", OUTBOX_MIB);
     for key in ["url", "user", "password_file", "ca", "cert", "key", "profile", "fleet"] {
         section.default(key, serde_json::Value::Null);
@@ -230,6 +234,7 @@ pub(super) fn read(mut section: Section<'_>) -> Mqtt {
         profile,
         predictions,
         home_assistant,
+        pictures,
         outbox_mib,
         fleet,
         groups,

@@ -225,6 +225,11 @@ impl<'a> Section<'a> {
         self.entries.iter().rev().find(|entry| entry.key == key).and_then(|entry| text(&entry.value))
     }
 
+    /// Whether a key is there, whatever its value.
+    pub(super) fn is_written(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key)
+    }
+
     /// Where a key's value stands.
     pub(super) fn place(&self, key: &str) -> Option<Place> {
         self.entries.iter().rev().find(|entry| entry.key == key).map(|entry| entry.value.place).or(self.place)

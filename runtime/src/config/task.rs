@@ -3,11 +3,44 @@
 use schemars::JsonSchema;
 
 use super::document::{Kind, Value};
-use super::section::Section;
+use super::section::{Section, text};
 use super::source::fraction;
 
 /// Names that topics have for themselves.
 const RESERVED: [&str; 5] = ["cmd", "event", "info", "rsp", "status"];
+
+/// What Home Assistant knows a binary sensor as.
+const DEVICE_CLASSES: [&str; 29] = [
+    "battery",
+    "battery_charging",
+    "carbon_monoxide",
+    "cold",
+    "connectivity",
+    "door",
+    "garage_door",
+    "gas",
+    "glass_break",
+    "heat",
+    "light",
+    "lock",
+    "moisture",
+    "motion",
+    "moving",
+    "occupancy",
+    "opening",
+    "plug",
+    "power",
+    "presence",
+    "problem",
+    "running",
+    "safety",
+    "smoke",
+    "sound",
+    "tamper",
+    "update",
+    "vibration",
+    "window",
+];
 
 /// `[[task]]`.
 #[derive(Clone, Debug, JsonSchema)]
@@ -33,6 +66,13 @@ pub struct Task {
     /// Equal answers in a row that make a stable one.
     #[schemars(default)]
     pub agree: Option<usize>,
+    /// What a task of two classes is to Home Assistant: a device class of its binary sensors, such as `garage_door`; what the
+    /// names of the classes say where absent.
+    #[schemars(default)]
+    pub device_class: Option<String>,
+    /// Of two classes, the one that is `on` there.
+    #[schemars(default)]
+    pub on_class: Option<String>,
 }
 
 /// A region of a source.
@@ -101,8 +141,17 @@ pub(super) fn read(mut section: Section<'_>) -> Option<(Task, Vec<super::documen
     let keep = section.choice("keep", &keeps).unwrap_or_default();
     let keep_mib = section.whole("keep_mib", 1, 1 << 30);
     let agree = section.whole("agree", 1, 1000).map(|agree| agree as usize);
+    let expected = format!("one of {}", DEVICE_CLASSES.join(", "));
+    let device_class = section.read("device_class", &expected, |value| {
+        text(value).filter(|word| DEVICE_CLASSES.contains(word)).map(str::to_owned)
+    });
+    let on_class = section.text("on_class", "the name of a class");
+    if let Some(class) = on_class.as_ref().filter(|class| !classes.is_empty() && !classes.contains(class)) {
+        let message = format!("`on_class` is \"{class}\", which is none of `classes`");
+        section.refuse("on_class", message, "one of the classes");
+    }
     section.finish(&[]);
-    Some((Task { name: name?, backbone, classes, from, keep, keep_mib, agree }, places))
+    Some((Task { name: name?, backbone, classes, from, keep, keep_mib, agree, device_class, on_class }, places))
 }
 
 fn crop(value: &Value) -> Option<[f64; 4]> {

@@ -123,6 +123,17 @@ pub enum Command {
         /// The source.
         source: String,
     },
+    /// Chooses how a task adapts and answers; it stays so over restarts. What is not named stays as it is.
+    Set {
+        /// The task.
+        task: String,
+        /// Whether it adapts by itself; who asks for an adaptation, or teaches, gets one all the same.
+        #[serde(default)]
+        adaptation: Option<bool>,
+        /// The confidence, 0 to 1, below which every answer is `unknown`, whatever the head's own thresholds; 0 for none.
+        #[serde(default)]
+        threshold: Option<f64>,
+    },
     /// Begins or ends holding a class: while it is held, what the source senses is labelled, as one group; at the end the
     /// head is fitted again.
     Teach {

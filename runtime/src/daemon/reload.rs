@@ -11,7 +11,8 @@ pub(super) fn needs_a_restart(before: &Config, config: &Config) -> Vec<&'static 
     // A task that is gone from the file stays in the store.
     let task = |config: &Config, name: &str| {
         let found = config.task.iter().find(|task| task.name == name);
-        found.map(|task| (task.backbone.clone(), task.classes.clone()))
+        found
+            .map(|task| (task.backbone.clone(), task.classes.clone(), task.device_class.clone(), task.on_class.clone()))
     };
     let tasks = config.task.iter().any(|of| task(config, &of.name) != task(before, &of.name));
     // The broker is asked once what is listened to.

@@ -30,7 +30,7 @@ pub struct View {
 pub struct SourceView {
     /// Its name.
     pub name: String,
-    /// `camera`, `command`, `folder`, `http`, `mqtt` or `replay`.
+    /// `camera`, `command`, `folder`, `http`, `mqtt`, `replay` or `serial`.
     pub kind: String,
     /// Whether it was added while the daemon ran, and not by the configuration: then it can be removed so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -51,10 +51,49 @@ pub struct SourceView {
     /// When the newest frame was sensed, RFC 3339 UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<String>,
+    /// What came over its line, of `serial`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<LineView>,
+}
+
+/// What came over the line of a source, and what was lost, since the daemon began.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
+pub struct LineView {
+    /// `text` or `frames`; absent until it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speaks: Option<String>,
+    /// What the device calls itself, with its firmware's version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// What the device gives, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gives: Option<String>,
+    /// Readings a second, as measured or as the device says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_hz: Option<f64>,
+    /// How often the port was opened.
+    pub opened: u64,
+    /// Bytes that came.
+    pub bytes: u64,
+    /// Readings that came.
+    pub readings: u64,
+    /// Lines, or blocks of readings, that never came.
+    pub lost: u64,
+    /// Blocks that were missing at first and came when they were asked for again.
+    pub recovered: u64,
+    /// Lines and frames that cannot be read.
+    pub unreadable: u64,
+    /// Faults that the device spoke of.
+    pub faults: u64,
+    /// Gaps over which no window reaches.
+    pub gaps: u64,
+    /// Windows that were cut.
+    pub windows: u64,
 }
 
 /// A task.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, named in a document")]
 pub struct TaskView {
     /// Its name.
     pub name: String,
@@ -85,6 +124,12 @@ pub struct TaskView {
     pub new_labels: usize,
     /// An adaptation is running.
     pub adapting: bool,
+    /// It adapts by itself, when the configuration's policy says so.
+    #[serde(default = "yes")]
+    pub adapts: bool,
+    /// The confidence below which every answer is `unknown`, whatever the head's own thresholds; 0 for none.
+    #[serde(default)]
+    pub threshold: f64,
     /// The class that is being held.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub teaching: Option<Teaching>,
@@ -98,6 +143,11 @@ pub struct TaskView {
     pub verdict: Option<String>,
     /// What to do next, in words.
     pub next: Vec<String>,
+}
+
+/// As it was before it could be chosen.
+fn yes() -> bool {
+    true
 }
 
 impl TaskView {

@@ -215,6 +215,10 @@ impl Writer {
                 tasks.rollback(task, &who, now).map_err(store)?;
                 Ok(Done::Plain)
             }
+            Job::Set { adapts, threshold } => {
+                tasks.set_how(task, adapts, threshold).map_err(store)?;
+                Ok(Done::Plain)
+            }
             Job::Undo { forget, labels, generation, who } => self.undo(task, forget, &labels, generation, &who),
         }
     }
@@ -340,6 +344,8 @@ pub(super) fn facts(tasks: &Tasks, task: &Arc<str>, served: &Served) -> Result<F
         head: head.as_deref().map(head_facts),
         looks: tasks.looks(task)?.into_iter().map(|Region { source, crop }| Look { source, crop }).collect(),
         payload_bytes: tasks.payload_bytes(task)?,
+        adapts: record.adapts,
+        threshold: record.threshold,
     })
 }
 

@@ -71,6 +71,7 @@ pub(crate) fn view() -> View {
             frames: 812,
             size: Some([96, 96]),
             last: Some("2026-11-29T12:00:00Z".to_owned()),
+            line: None,
         }],
         tasks: vec![TaskView {
             name: "gate".to_owned(),
@@ -90,6 +91,8 @@ pub(crate) fn view() -> View {
             unlabelled: 3,
             new_labels: 3,
             adapting: false,
+            adapts: true,
+            threshold: 0.0,
             teaching: None,
             undo: Some("14 frames of shut".to_owned()),
             drifted: false,

@@ -17,8 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) use self::places::Places;
-use self::places::What;
+pub(super) use self::places::{Places, What};
 pub(super) use self::worker::{Done, Setup};
 use self::worker::{Job, Worker};
 use super::message::{Message, Received};
@@ -215,7 +214,7 @@ impl Heads {
                 if let Err(error) = outcome {
                     doing.push(Do::Problem(format!("another device's head for task `{task}` was not judged: {error}")));
                 }
-                let dropped = self.intake.as_ref().map_or(Ok(()), |intake| intake.done(&of));
+                let dropped = self.intake.as_mut().map_or(Ok(()), |intake| intake.done(&of));
                 self.untaken = dropped.err().map(|error| causes(&error));
             }
             Done::Published { task: _, order: Some(order), outcome } => {
@@ -314,6 +313,8 @@ impl Heads {
     fn later(&mut self, at: Duration, job: Job) {
         if self.later.len() < LATER {
             self.later.push((at, job));
+        } else if let (Job::Install { of, .. }, Some(intake)) = (job, &mut self.intake) {
+            intake.leave(&of);
         }
     }
 }

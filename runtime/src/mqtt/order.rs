@@ -24,7 +24,7 @@ const LONGEST_NAME: usize = 200;
 const LONGEST_SPREAD: Duration = Duration::from_hours(24);
 
 /// Verbs, and what their payload looks like.
-const VERBS: [(&str, &str); 10] = [
+const VERBS: [(&str, &str); 11] = [
     ("activate", r#"{"task":"gate","generation":3}"#),
     ("adapt", r#"{"task":"gate"}, and "trust_labels":true where the new labels are right"#),
     ("classify", r#"{"task":"gate"}, or a picture (content type image/jpeg) with the user property `task`"#),
@@ -34,6 +34,7 @@ const VERBS: [(&str, &str); 10] = [
     ("picture", r#"{"source":"yard"}"#),
     ("publish", r#"{"task":"gate"}"#),
     ("rollback", r#"{"task":"gate"}"#),
+    ("set", r#"{"task":"gate","adaptation":false}, or "threshold":0.6, or both"#),
     ("teach", r#"{"task":"gate","class":"open","hold":"begin"}, later "hold":"end""#),
 ];
 
@@ -85,17 +86,23 @@ pub(super) fn read(
 type Parsed = Result<(What, Duration), CommandError>;
 
 fn parse(verb: &str, received: &Received, reply: &mut Reply, view: &View) -> Parsed {
-    reply.transaction = property(received, "transaction").map(|name| Value::from(name.to_owned()));
+    let name = property(received, "transaction").map(|name| Value::from(name.to_owned()));
+    let is_long = name.as_ref().is_some_and(|name| name_of(name).len() > LONGEST_NAME);
+    // One that is no name is not said again either.
+    reply.transaction = name.filter(|_| !is_long);
     let Some((_, expected)) = VERBS.iter().find(|(known, _)| *known == verb) else {
         let names: Vec<&str> = VERBS.iter().map(|(name, _)| *name).collect();
         let shown: String = verb.chars().filter(|c| !c.is_control()).take(40).collect();
         return Err(invalid(format!("there is no command `{shown}`; there are: {}", names.join(", "))));
     };
     let wrong = |why: String| invalid(format!("the payload of `{verb}` is of no use: {why}; expected {expected}"));
+    if is_long {
+        return Err(wrong(format!("the user property `transaction` is no name of {LONGEST_NAME} bytes at most")));
+    }
     let is_picture = received.media.as_deref().is_some_and(|media| media.starts_with("image/"))
         || received.payload.starts_with(&[0xff, 0xd8, 0xff]);
     if is_picture {
-        return picture(verb, received, reply, view, &wrong);
+        return picture(verb, received, view, &wrong);
     }
     if received.payload.len() > LARGEST {
         let found = received.payload.len();
@@ -145,20 +152,9 @@ fn parse(verb: &str, received: &Received, reply: &mut Reply, view: &View) -> Par
     Ok((what, spread))
 }
 
-fn picture(
-    verb: &str,
-    received: &Received,
-    reply: &Reply,
-    view: &View,
-    wrong: &dyn Fn(String) -> CommandError,
-) -> Parsed {
+fn picture(verb: &str, received: &Received, view: &View, wrong: &dyn Fn(String) -> CommandError) -> Parsed {
     if verb != "classify" {
         return Err(wrong("it is a picture".to_owned()));
-    }
-    if let Some(name) = &reply.transaction
-        && name_of(name).len() > LONGEST_NAME
-    {
-        return Err(wrong(format!("`transaction` is no name of {LONGEST_NAME} bytes at most")));
     }
     if received.payload.len() > LARGEST_PICTURE {
         let found = received.payload.len();

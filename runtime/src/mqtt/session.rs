@@ -20,6 +20,7 @@ use rumqttc::v5::mqttbytes::v5::DisconnectReasonCode;
 use super::connection::{Heard, Lost, TooLarge, Welcome};
 use super::message::{Message, Received};
 use super::outbox::Owed;
+use crate::backoff::backoff;
 
 /// Between two tries to connect: the first, and the longest.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -409,9 +410,7 @@ impl Session {
 
     /// Time until the next try: twice as long each time, between half of it and all.
     fn retry(&mut self) -> Duration {
-        let factor = 1_u32.checked_shl(self.failures.saturating_sub(1)).unwrap_or(u32::MAX);
-        let wait = FIRST_RETRY.saturating_mul(factor).min(LAST_RETRY);
-        wait.mul_f64(0.5 + self.uniform() / 2.0)
+        backoff(FIRST_RETRY, self.failures, LAST_RETRY).mul_f64(0.5 + self.uniform() / 2.0)
     }
 
     /// `SplitMix64`.

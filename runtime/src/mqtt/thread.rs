@@ -5,22 +5,20 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rumqttc::v5::mqttbytes::matches;
-use serde_json::json;
-
+use super::about::{About, Listening};
 use super::connection::Heard;
-use super::discovery;
+use super::discovery::Discovery;
 use super::heads::{self, Heads};
 use super::link::Socket;
 use super::message::{Message, Received, Weight};
 use super::operator::Operator;
-use super::order::{self, Order};
+use super::order::{Order, What};
 use super::outbox::{Before, Owed};
+use super::pictures::Pictures;
 use super::queue::Queue;
-use super::reply::{Reply, interrupted};
+use super::reply::interrupted;
 use super::session::{Do, Owes, Session};
 use super::told;
-use super::topics::Topics;
 use super::waker::Waker;
 use crate::causes;
 use crate::clock;
@@ -46,6 +44,8 @@ pub(super) enum Input {
     End,
     /// A head was signed or judged.
     Heads(heads::Done),
+    /// A picture of a stable answer was made small.
+    Pictured(Message),
     Predicted(Box<Prediction>),
 }
 
@@ -109,19 +109,18 @@ pub(super) struct Thread {
     pub(super) link: Socket,
     pub(super) session: Session,
     pub(super) queue: Queue,
-    pub(super) topics: Topics,
-    pub(super) device: String,
+    pub(super) listening: Listening,
     pub(super) operator: Operator,
     pub(super) heads: Heads,
-    /// Topics to which pictures are published, and the sources that take them.
-    pub(super) pictures: Vec<(String, String)>,
+    /// Pictures of stable answers, where they are wanted.
+    pub(super) pictures: Option<Pictures>,
     pub(super) posted: Posted,
     /// Bytes of an answer at most.
     pub(super) most: usize,
     pub(super) origin: Instant,
     pub(super) names: Names,
-    /// Whether Home Assistant is told.
-    pub(super) home_assistant: bool,
+    /// What Home Assistant is told, where it is.
+    pub(super) discovery: Option<Discovery>,
     pub(super) view: Arc<View>,
     pub(super) spread: Vec<(Duration, Order)>,
     /// Retained commands that were ignored.
@@ -213,7 +212,7 @@ impl Thread {
             Err(error) => return tracing::error!("{}", causes(&error)),
         };
         for (key, address) in unanswered {
-            let message = interrupted(&self.device, &key, address);
+            let message = interrupted(&self.listening.device, &key, address);
             self.answered(Some(&key), message);
         }
     }
@@ -225,7 +224,7 @@ impl Thread {
             match input {
                 Input::Announced(notice) => {
                     let uid = self.names.next();
-                    let message = told::notice(&self.topics, uid, &self.device, &notice);
+                    let message = told::notice(&self.listening.topics, uid, &self.listening.device, &notice);
                     let weight = if notice.event == Event::Changed { Weight::Prediction } else { Weight::Event };
                     self.owe(weight, message, now);
                 }
@@ -235,8 +234,9 @@ impl Thread {
                     let doing = self.heads.done(done, now);
                     self.see_to(doing, now);
                 }
+                Input::Pictured(message) => self.session.value(message),
                 Input::Predicted(prediction) => {
-                    let message = told::prediction(&self.topics, self.names.next(), &prediction);
+                    let message = told::prediction(&self.listening.topics, self.names.next(), &prediction);
                     self.owe(Weight::Prediction, message, now);
                 }
             }
@@ -250,15 +250,23 @@ impl Thread {
 
     /// The newest values; what is no longer there is taken back.
     fn values(&mut self, view: &View) {
-        let mut values = told::states(&self.topics, view);
+        let mut values = told::states(&self.listening.topics, view);
         let states: Vec<&str> = values.iter().map(|value| value.topic.as_str()).collect();
-        let gone = |topic: &&str| topic.ends_with("/state") && !states.contains(topic);
+        // With an answer goes its picture.
+        let gone = |topic: &&str| {
+            let of = topic.strip_suffix("/picture").map(|place| format!("{place}/state"));
+            let state = of.as_deref().or_else(|| topic.ends_with("/state").then_some(topic));
+            state.is_some_and(|state| !states.contains(&state))
+        };
         let gone: Vec<String> = self.session.topics().filter(gone).map(str::to_owned).collect();
         values.extend(gone.into_iter().map(|topic| Message { topic, retain: true, ..Message::default() }));
-        values.push(told::info(&self.topics, view, clock::marked()));
-        values.extend(self.home_assistant.then(|| discovery::message(&self.topics, view)));
+        values.push(told::info(&self.listening.topics, view, clock::marked()));
+        values.extend(self.discovery.as_mut().map(|discovery| discovery.message(&self.listening.topics, view)));
         for value in values {
             self.session.value(value);
+        }
+        if let Some(pictures) = &mut self.pictures {
+            pictures.see(&self.listening.topics, view);
         }
     }
 
@@ -302,10 +310,9 @@ impl Thread {
 
     fn problem(&mut self, why: &str, now: Duration) {
         tracing::error!("MQTT: {why}");
-        let (uid, time) = (self.names.next(), jiff::Timestamp::now().to_string());
-        let document = json!({ "uid": uid, "device": self.device, "time": time, "event": "problem", "message": why });
-        let message = Message::json(self.topics.own("event/problem"), &document);
-        self.owe(Weight::Event, Message { uid: Some(uid), ..message }, now);
+        let uid = self.names.next();
+        let message = told::problem(&self.listening.topics, uid, &self.listening.device, why);
+        self.owe(Weight::Event, message, now);
     }
 
     /// What comes of heads.
@@ -325,7 +332,7 @@ impl Thread {
                 }
                 heads::Do::Rejected(record) => {
                     let uid = self.names.next();
-                    let message = told::rejected(&self.topics, uid, &self.device, &record);
+                    let message = told::rejected(&self.listening.topics, uid, &self.listening.device, &record);
                     self.owe(Weight::Event, message, now);
                 }
             }
@@ -334,35 +341,33 @@ impl Thread {
 
     /// A message of a topic that is listened to.
     fn take(&mut self, received: &Received, now: Duration) {
-        if received.topic == discovery::BIRTH {
-            if received.payload == b"online" {
-                self.session.say_values_again();
-            }
-            return;
-        }
-        for (_, source) in self.pictures.iter().filter(|(filter, _)| matches(&received.topic, filter)) {
+        for source in self.listening.takers(received) {
             if let Err(error) = (self.posted)(source, Content::File(received.payload.clone())) {
-                tracing::debug!("a picture of {} is not taken: {error}", received.topic);
+                tracing::debug!("what came on {} is not taken: {error}", received.topic);
                 self.shed += 1;
             }
         }
         if let Some(doing) = self.heads.take(received, &self.view, now) {
             return self.see_to(doing, now);
         }
-        let Some(verb) = self.topics.verb(&received.topic) else { return };
-        if received.retain {
-            self.ignored += 1;
-            let topic = &received.topic;
-            return tracing::warn!("a retained command on {topic} is ignored: publish commands without retain");
-        }
-        let reply = Reply::to(&self.topics, &self.device, verb, received);
-        let order = match order::read(verb, received, reply, &self.view) {
-            Ok(order) => order,
-            Err(wrong) => {
-                let (reply, error) = *wrong;
-                return self.answered(None, reply.message(&Err(error), self.most));
+        match self.listening.about(received, &self.view) {
+            About::Birth { began: true } => self.session.say_values_again(),
+            About::Birth { began: false } | About::Other => {}
+            About::Order(order) => self.ordered(*order, now),
+            About::Retained => {
+                self.ignored += 1;
+                let topic = &received.topic;
+                tracing::warn!("a retained command on {topic} is ignored: publish commands without retain");
             }
-        };
+            About::Wrong(wrong) => {
+                let (reply, error) = *wrong;
+                self.answered(None, reply.message(&Err(error), self.most));
+            }
+        }
+    }
+
+    /// Something is to be done, unless it was or is being done under the same key.
+    fn ordered(&mut self, order: Order, now: Duration) {
         if let Some(key) = &order.key {
             match self.queue.outbox().begin(key, &order.reply.address()) {
                 Ok(None) => {}
@@ -398,7 +403,7 @@ impl Thread {
     }
 
     fn begin(&mut self, order: Order) {
-        if let order::What::Publish(task) = &order.what {
+        if let What::Publish(task) = &order.what {
             let task = task.clone();
             return self.heads.asked(task, order).unwrap_or_else(|order| self.refuse(&order));
         }

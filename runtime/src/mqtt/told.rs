@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::message::Message;
+use super::places::places;
 use super::session::NOT_CONNECTED;
 use super::topics::Topics;
 use crate::daemon::notice::{Event, Notice, Prediction, State};
@@ -34,6 +35,10 @@ struct TaskInfo<'a> {
     unlabelled: usize,
     generation: Option<u32>,
     accuracy: Option<[f64; 3]>,
+    /// Whether it adapts by itself.
+    adapts: bool,
+    /// The confidence below which every answer is `unknown`; 0 for none.
+    threshold: f64,
 }
 
 /// `<root>/<task>/state`.
@@ -75,17 +80,18 @@ struct Announced<'a> {
     notice: &'a Notice,
 }
 
-/// The same, of what the daemon was never asked.
+/// The same, of what the daemon was never asked: it has no number among the daemon's notices.
 #[derive(Debug, Serialize)]
-struct Rejected<'a> {
+struct Own<'a> {
     uid: &'a str,
     device: &'a str,
     time: String,
     event: Event,
-    task: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
-    message: String,
+    message: &'a str,
 }
 
 /// The version, tasks and classes; the broker keeps it.
@@ -100,6 +106,8 @@ pub(super) fn info(topics: &Topics, view: &View, clock_synchronised: Option<bool
             unlabelled: task.unlabelled,
             generation: task.generation,
             accuracy: task.accuracy,
+            adapts: task.adapts,
+            threshold: task.threshold,
         }
     }
     let info = Info {
@@ -121,14 +129,9 @@ pub(super) fn states(topics: &Topics, view: &View) -> Vec<Message> {
 }
 
 fn states_of(topics: &Topics, task: &TaskView) -> Vec<Message> {
-    let several = task.sources().len() > 1;
-    let message = |(number, look): (usize, &LookView)| {
+    let message = |(look, place): (&LookView, Option<String>)| {
         let state = look.stable.as_ref()?;
-        let source = look.look.source.as_str();
-        // Regions of one source are numbered from the second on.
-        let before = task.looks[..number].iter().filter(|look| look.look.source == source).count();
-        let named = if before > 0 { format!("{source}-{}", before + 1) } else { source.to_owned() };
-        let topic = topics.state(&task.name, (several || before > 0).then_some(&named));
+        let topic = topics.state(&task.name, place.as_deref());
         let State { class, confidence, unknown, scores: _, generation, since } = state;
         let stable = Stable {
             class,
@@ -141,7 +144,7 @@ fn states_of(topics: &Topics, task: &TaskView) -> Vec<Message> {
         };
         Some(Message::json(topic, &stable).retained())
     };
-    task.looks.iter().enumerate().filter_map(message).collect()
+    task.looks.iter().zip(places(task)).filter_map(message).collect()
 }
 
 /// One answer of many.
@@ -162,16 +165,25 @@ pub(super) fn notice(topics: &Topics, uid: String, device: &str, notice: &Notice
 
 /// That another device's head was refused before the daemon had it.
 pub(super) fn rejected(topics: &Topics, uid: String, device: &str, record: &InstallRecord) -> Message {
-    let rejected = Rejected {
-        uid: &uid,
-        device,
-        time: jiff::Timestamp::now().to_string(),
-        event: Event::Rejected,
-        task: &record.task,
-        reason: record.reasons.first().map(String::as_str),
-        message: record.sentence(),
-    };
-    let message = Message::json(topics.own("event/rejected"), &rejected);
+    let reason = record.reasons.first().map(String::as_str);
+    own(topics, uid, device, Event::Rejected, (Some(&record.task), reason, &record.sentence()))
+}
+
+/// What of the broker itself needs a person.
+pub(super) fn problem(topics: &Topics, uid: String, device: &str, why: &str) -> Message {
+    own(topics, uid, device, Event::Problem, (None, None, why))
+}
+
+fn own(
+    topics: &Topics,
+    uid: String,
+    device: &str,
+    event: Event,
+    (task, reason, message): (Option<&str>, Option<&str>, &str),
+) -> Message {
+    let time = jiff::Timestamp::now().to_string();
+    let own = Own { uid: &uid, device, time, event, task, reason, message };
+    let message = Message::json(topics.own(&format!("event/{}", event.word())), &own);
     Message { uid: Some(uid), ..message }
 }
 

@@ -51,6 +51,11 @@ impl Topics {
         self.own(&source.map_or_else(|| format!("{task}/state"), |source| format!("{task}/{source}/state")))
     }
 
+    /// The picture of a stable answer.
+    pub(super) fn picture(&self, task: &str, source: Option<&str>) -> String {
+        self.own(&source.map_or_else(|| format!("{task}/picture"), |source| format!("{task}/{source}/picture")))
+    }
+
     /// Where a command is answered that does not say where.
     pub(super) fn reply(&self, verb: &str) -> String {
         self.own(&format!("rsp/{verb}"))

@@ -23,6 +23,8 @@ export function live(root, page) {
         task.generation === undefined ? "no head yet: teach it two classes" : `generation ${task.generation}${task.from ? ` from ${task.from}` : ""}`,
         task.unproved ? "not yet proved here" : null,
         task.extractor ? `${task.backbone} on ${task.extractor}` : `${task.backbone}: not run yet`,
+        task.adapts ? null : "does not adapt by itself",
+        task.threshold > 0 ? `unknown below ${percent(task.threshold)}` : null,
         task.looks.length === 0 ? "looks at nothing yet: choose a source below" : null,
       ];
       say(meta, parts.filter(Boolean).join(" · "));
@@ -50,7 +52,7 @@ function card(page) {
     h("figcaption", null, name, how, scores, small, h("p", { class: "row where" }, ask, attention.button, attention.said)));
 
   node.update = (look, source, now, task) => {
-    const answers = task.generation !== undefined && source?.frames > 0;
+    const answers = task.generation !== undefined && source?.frames > 0 && !source.line;
     attention.update(answers ? ofLook(task.name, look.source, task.looks.indexOf(look)) : null);
     if (source && !document.hidden && source.frames > 0) picture(image, frameOf(source.name, source.frames));
     region.update(look.crop);
@@ -63,7 +65,7 @@ function card(page) {
     const state = look.stable ?? look.now;
     mark(image, "alt", state ? `${look.source}, newest picture, taken for ${state.unknown ? "unknown" : state.class}` : `${look.source}, newest picture`);
     if (!state) {
-      say(name, source?.frames > 0 ? "No answer yet" : "No picture yet");
+      say(name, source?.frames > 0 ? "No answer yet" : source?.kind === "serial" ? "No window yet" : "No picture yet");
       say(badge, "");
       say(when, "");
       each(scores, [], String, String);

@@ -17,9 +17,9 @@ pub struct PredictionRecord {
     pub class: String,
     /// Its calibrated probability.
     pub confidence: f64,
-    /// The picture is unlike everything learnt, or below the threshold of its class.
+    /// The picture is unlike everything learnt, or below the threshold of its class or of the task.
     pub unknown: bool,
-    /// Below the threshold of its class.
+    /// Below the threshold of its class, or of the task.
     #[serde(default)]
     pub unsure: bool,
     /// With `--coverage`: the classes that it may be, the likeliest first; never empty.
@@ -174,11 +174,18 @@ pub struct CheckedRecord {
 }
 
 impl PredictionRecord {
-    /// What a head says about a feature, with a set of classes if it is told how often that must have the true one.
+    /// What a head says about a feature, with a set of classes if it is told how often that must have the true one. Below
+    /// the threshold of the task an answer is `unknown` whatever the head's own are.
     ///
     /// # Errors
     /// When the head has no thresholds of sets, or no set has such a coverage.
-    pub fn new(input: String, stored: &StoredHead, feature: &Feature, coverage: Option<f64>) -> Result<Self, SetError> {
+    pub fn new(
+        input: String,
+        stored: &StoredHead,
+        feature: &Feature,
+        threshold: f64,
+        coverage: Option<f64>,
+    ) -> Result<Self, SetError> {
         let head = &stored.file.head;
         let probabilities = head.probabilities(feature);
         let answer = stored.file.decision.answer(&probabilities);
@@ -188,13 +195,14 @@ impl PredictionRecord {
             let set = conformal.set(&probabilities, coverage)?;
             Ok(set.into_iter().map(|class| stored.file.classes[class].clone()).collect())
         });
+        let sure = answer.sure && probabilities[answer.class] >= threshold;
         Ok(Self {
             input,
             set: set.transpose()?,
             class: stored.file.classes[answer.class].clone(),
             confidence: probabilities[answer.class],
-            unknown: novel || !answer.sure,
-            unsure: !answer.sure,
+            unknown: novel || !sure,
+            unsure: !sure,
             scores: stored.file.classes.iter().cloned().zip(probabilities).collect(),
             generation: stored.generation.0,
         })

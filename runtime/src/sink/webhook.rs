@@ -19,6 +19,7 @@ use super::Told;
 use super::command::WITHIN;
 use super::fares::{Counts, Fares, Trouble};
 use super::outbox::{Outbox, Owed};
+use crate::backoff::backoff;
 use crate::config;
 use crate::source::{Stop, address, http};
 
@@ -142,7 +143,7 @@ impl Hook {
             (failures, refusals) = if outcome.is_ok() { (0, 0) } else { (failures + 1, refusals) };
             self.trouble.set(outcome);
             if failures > 0 {
-                stop.wait(retry(self.first_retry, failures));
+                stop.wait(backoff(self.first_retry, failures, LAST_RETRY));
             }
         }
     }
@@ -183,11 +184,6 @@ fn is_refusal(status: u16) -> bool {
     (400..500).contains(&status) && !matches!(status, 408 | 425 | 429)
 }
 
-/// Time until the next try after so many that failed.
-fn retry(first: Duration, failures: u32) -> Duration {
-    first.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX)).min(LAST_RETRY)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
@@ -195,11 +191,8 @@ mod tests {
 
     #[test]
     fn tries_become_rarer_but_do_not_end() {
-        let retry = |failures| retry(FIRST_RETRY, failures);
-        assert_eq!(retry(1), FIRST_RETRY);
-        assert_eq!(retry(2), 2 * FIRST_RETRY);
-        assert_eq!(retry(40), LAST_RETRY);
-        assert_eq!(retry(u32::MAX), LAST_RETRY);
+        let retry = |failures| backoff(FIRST_RETRY, failures, LAST_RETRY);
+        assert_eq!((retry(1), retry(40)), (FIRST_RETRY, LAST_RETRY));
         let minutes = (1..REFUSALS).map(retry).sum::<Duration>().as_secs() / 60;
         assert_eq!(minutes, 4, "as the head of this file says");
     }

@@ -1,6 +1,8 @@
-//! Pictures that are handed in: the other end of `POST …/sources/{name}/frame`, and of topics of a broker. Bounded; who comes when it is full is told.
+//! What is handed in: the other end of `POST …/sources/{name}/frame`, and of topics of a broker. Bounded; who comes when it is
+//! full is told, and who takes it can tell that something is missing.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -12,25 +14,40 @@ use crate::daemon::command::CommandError;
 /// Pictures that wait at most.
 const WAITING: usize = 8;
 
-/// What wakes the source besides a picture: nothing, when told to stop.
-type Handed = Option<(Timestamp, Content)>;
+/// What wakes the source: something with its number, or nothing, when told to stop.
+pub(super) type Handed = Option<(u64, Timestamp, Content)>;
 
-/// Where pictures are handed to one source.
+/// Where things are handed to one source.
 #[derive(Clone)]
 pub struct Inbox {
     sender: SyncSender<Handed>,
+    waiting: usize,
+    /// What was handed in so far, shed or not.
+    count: Arc<AtomicU64>,
 }
 
 impl Inbox {
-    /// Hands in a picture.
+    /// Of a channel of so many places.
+    pub(super) fn of(sender: SyncSender<Handed>, waiting: usize) -> Self {
+        Self { sender, waiting, count: Arc::default() }
+    }
+
+    /// Hands something in.
     ///
     /// # Errors
     /// When too many wait, or the source has ended.
     pub fn hand(&self, content: Content) -> Result<(), CommandError> {
-        self.sender.try_send(Some((Timestamp::now(), content))).map_err(|error| match error {
-            TrySendError::Full(_) => CommandError::Unavailable(format!("{WAITING} pictures wait already: try again")),
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        self.sender.try_send(Some((number, Timestamp::now(), content))).map_err(|error| match error {
+            TrySendError::Full(_) => CommandError::Unavailable(format!("{} wait already: try again", self.waiting)),
             TrySendError::Disconnected(_) => CommandError::Unavailable("the source has ended".to_owned()),
         })
+    }
+
+    /// Wakes the source; a full queue does as well.
+    pub(super) fn waker(&self) -> impl Fn() + Send + Sync + use<> {
+        let sender = self.sender.clone();
+        move || drop(sender.try_send(None))
     }
 }
 
@@ -74,20 +91,18 @@ pub(super) struct Posted {
 impl Posted {
     pub(super) fn new() -> Self {
         let (sender, handed) = sync_channel(WAITING);
-        Self { inbox: Inbox { sender }, handed }
+        Self { inbox: Inbox::of(sender, WAITING), handed }
     }
 }
 
 impl Source for Posted {
     fn run(&mut self, feed: &Feed, stop: &Stop) {
         feed.health(Health::Running);
-        let sender = self.inbox.sender.clone();
-        // A full queue wakes it as well.
-        let _waker = stop.on_set(move || drop(sender.try_send(None)));
+        let _waker = stop.on_set(self.inbox.waker());
         while !stop.is_set() {
             // The time matters only where the waker came between the two.
             match self.handed.recv_timeout(std::time::Duration::from_secs(1)) {
-                Ok(Some((taken, content))) => {
+                Ok(Some((_, taken, content))) => {
                     feed.give(taken, content, stop);
                 }
                 Ok(None) | Err(RecvTimeoutError::Timeout) => {}
@@ -134,6 +149,7 @@ mod tests {
             match outlet.take(SOON).expect("a frame") {
                 Sensed::Frame(frame) => given.push(frame.content),
                 Sensed::Health { health, .. } => assert_eq!(health, Health::Running),
+                other => panic!("{other:?}"),
             }
         }
         assert_eq!(given, (0..WAITING as u8).map(file).collect::<Vec<_>>());

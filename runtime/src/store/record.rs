@@ -113,6 +113,10 @@ pub struct Task {
     pub classes: Vec<String>,
     /// No others are made by labels, and heads keep them all.
     pub classes_only: bool,
+    /// It adapts by itself.
+    pub adapts: bool,
+    /// The confidence below which every answer is `unknown`, whatever the head's own thresholds; 0 for none.
+    pub threshold: f64,
     /// Samples stored.
     pub samples: usize,
     /// Samples with a label.

@@ -118,6 +118,22 @@ impl Tasks {
         })
     }
 
+    /// Chooses whether the task adapts by itself, and below which confidence its answers are `unknown`; what is none stays.
+    ///
+    /// # Errors
+    /// There is no such task.
+    pub fn set_how(&mut self, task: &str, adapts: Option<bool>, threshold: Option<f64>) -> Result<(), StoreError> {
+        self.write("set how a task adapts and answers", |conn| {
+            let id = task_id(conn, task)?;
+            conn.execute(
+                "UPDATE tasks SET adapts = ifnull(?2, adapts), threshold = ifnull(?3, threshold) WHERE id = ?1",
+                params![id, adapts, threshold],
+            )
+            .map(drop)
+            .map_err(StoreError::db("set how a task adapts and answers"))
+        })
+    }
+
     /// Does several things as one: all of them are durable when this returns `Ok`, and none has happened when it
     /// returns `Err` or the process dies. One wait for the disk however many things.
     ///
@@ -183,7 +199,7 @@ pub(super) fn load_task_on(
     let id = task_id(conn, name)?;
     let mut task = conn
         .query_row(
-            "SELECT t.name, t.group_by, t.classes_only, t.created, b.id AS backbone_row, b.name AS backbone,
+            "SELECT t.name, t.group_by, t.classes_only, t.created, t.adapts, t.threshold, b.id AS backbone_row, b.name AS backbone,
                     b.backbone_id, b.manifest, b.model, b.dim, b.full_scale, b.signed
              FROM tasks t JOIN backbones b ON b.task = t.id
              WHERE t.id = ?1 AND CASE WHEN ?2 IS NULL THEN b.id = t.backbone_in_use ELSE b.backbone_id = ?2 END",
@@ -230,6 +246,8 @@ fn task_of(row: &Row<'_>) -> rusqlite::Result<Result<Task, String>> {
         created: timestamp(row.get("created")?),
         classes: Vec::new(),
         classes_only: row.get("classes_only")?,
+        adapts: row.get("adapts")?,
+        threshold: row.get("threshold")?,
         samples: 0,
         labelled: 0,
         in_service: None,

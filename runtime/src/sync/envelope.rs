@@ -14,8 +14,8 @@
 use ciborium::Value;
 use coset::iana::Algorithm;
 use coset::{
-    ContentType, CoseSign1, CoseSign1Builder, Header, HeaderBuilder, Label, RegisteredLabelWithPrivate,
-    TaggedCborSerializable as _,
+    AsCborValue as _, ContentType, CoseSign1, CoseSign1Builder, Header, HeaderBuilder, Label,
+    RegisteredLabelWithPrivate, TaggedCborSerializable as _,
 };
 
 use super::key::{DeviceKey, KeyId};
@@ -75,9 +75,11 @@ pub(super) fn open(bytes: &[u8], what: What, trusted: &[Trusted]) -> Result<Open
         return Err(Refusal::malformed("nobody has signed it; `acclimate head import` takes it in by hand"));
     }
     let unreadable = |error: cbor::CborError| Refusal::malformed(crate::causes(&error));
-    cbor::read(bytes).map_err(unreadable)?;
     let cose = |error: coset::CoseError| Refusal::malformed(format!("expected COSE_Sign1: {error}"));
-    let sealed = CoseSign1::from_tagged_slice(bytes).map_err(cose)?;
+    let sealed = match cbor::read(bytes).map_err(unreadable)? {
+        Value::Tag(CoseSign1::TAG, inside) => CoseSign1::from_cbor_value(*inside).map_err(cose)?,
+        _ => return Err(Refusal::malformed("expected COSE_Sign1, which is CBOR with the tag 18")),
+    };
     let protected = sealed.protected.original_data.as_deref().unwrap_or_default();
     cbor::read(protected).map_err(unreadable)?;
 

@@ -55,6 +55,8 @@ pub enum IntakeError {
 pub struct Intake {
     assembler: Assembler,
     arrivals: Arrivals,
+    /// Whole, and with nobody's verdict yet.
+    judging: Vec<Digest>,
 }
 
 impl Intake {
@@ -63,7 +65,7 @@ impl Intake {
     /// # Errors
     /// When what was kept cannot be read.
     pub fn start(arrivals: Arrivals, trusted: &[Trusted], now: Duration) -> Result<(Self, Vec<Intaken>), IntakeError> {
-        let mut intake = Self { assembler: Assembler::default(), arrivals };
+        let mut intake = Self { assembler: Assembler::default(), arrivals, judging: Vec::new() };
         for (manifest, kept) in intake.arrivals.load(trusted)? {
             intake.assembler.resume(manifest, &kept, now);
         }
@@ -93,13 +95,15 @@ impl Intake {
         if let Err(refusal) = admit(&manifest.signer, &manifest.statement, &here) {
             return refuse(Some(issue_record(&manifest.signer, &manifest.statement)), refusal);
         }
-        self.arrivals.begin(&manifest.sha256, bytes)?;
         let of = manifest.sha256;
+        // It is announced again with every connection; all of it is here.
+        if self.judging.contains(&of) {
+            return Ok(Vec::new());
+        }
+        self.arrivals.begin(&of, bytes)?;
         self.assembler.handle_manifest(manifest, now);
         let intaken = self.drain()?;
-        if !self.assembler.awaits(&of)
-            && !intaken.iter().any(|one| matches!(one, Intaken::Whole { of: whole, .. } if *whole == of))
-        {
+        if !self.assembler.awaits(&of) {
             self.arrivals.drop(&of)?;
         }
         Ok(intaken)
@@ -142,8 +146,15 @@ impl Intake {
     ///
     /// # Errors
     /// When its parts cannot be removed.
-    pub fn done(&self, of: &Digest) -> Result<(), IntakeError> {
+    pub fn done(&mut self, of: &Digest) -> Result<(), IntakeError> {
+        self.leave(of);
         Ok(self.arrivals.drop(of)?)
+    }
+
+    /// A signed head that was whole is not judged now: what was kept of it stays, and it comes again with the next start, or
+    /// announcement.
+    pub fn leave(&mut self, of: &Digest) {
+        self.judging.retain(|judging| judging != of);
     }
 
     fn drain(&mut self) -> Result<Vec<Intaken>, IntakeError> {
@@ -160,7 +171,10 @@ impl Intake {
                 Output::Whole(manifest) => {
                     let (of, task) = (manifest.sha256, manifest.statement.task.clone());
                     match self.arrivals.whole(&manifest)? {
-                        Ok(signed) => intaken.push(Intaken::Whole { of, task, signed }),
+                        Ok(signed) => {
+                            self.judging.push(of);
+                            intaken.push(Intaken::Whole { of, task, signed });
+                        }
                         Err(refusal) => {
                             self.arrivals.drop(&of)?;
                             let issue = Some(issue_record(&manifest.signer, &manifest.statement));
@@ -228,9 +242,13 @@ mod tests {
                 assert_eq!(intake.part(sha256, part, &bytes[1..], SECOND).unwrap().0, Part::Damaged);
                 last = intake.part(sha256, part, bytes, SECOND).unwrap().1;
             }
-            assert_eq!(last, [Intaken::Whole { of: sha256, task: "gate".to_owned(), signed: bytes }]);
+            assert_eq!(last, [Intaken::Whole { of: sha256, task: "gate".to_owned(), signed: bytes.clone() }]);
+            let again = intake.manifest(&tasks, "gate", &manifest, &trusted, Some(now()), SECOND).unwrap();
+            assert!(again.is_empty() && start().1.len() == 1, "it is judged still, and kept");
             intake.done(&sha256).unwrap();
             assert!(start().1.is_empty(), "nothing is left of it");
+            let again = intake.manifest(&tasks, "gate", &manifest, &trusted, Some(now()), SECOND).unwrap();
+            assert_eq!(wanted(&again).len(), parts.len(), "it is wanted again: no verdict was written down");
         }
     }
 

@@ -10,11 +10,15 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("firmware-bridge/wire", &[]),
     ("firmware-bridge", &["acclimate-wire"]),
     ("firmware-bridge/firmware", &["acclimate-wire"]),
+    ("firmware-bridge/fuzz", &["acclimate-bridge", "acclimate-wire"]),
     ("runtime/backbone", &["acclimate-trainer"]),
     ("runtime", &["acclimate-backbone", "acclimate-bridge", "acclimate-trainer"]),
     ("tests", &["acclimate", "acclimate-backbone", "acclimate-bridge", "acclimate-trainer", "acclimate-wire"]),
     ("xtask", &[]),
 ];
+
+/// Built apart from the workspace, with versions of their own.
+const OUTSIDE: &[&str] = &["firmware-bridge/firmware", "firmware-bridge/fuzz"];
 
 /// Dependencies with one owner.
 const OWNED: &[(&str, &[&str])] = &[
@@ -29,6 +33,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("rustls", &["runtime"]),
     ("coset", &["runtime"]),
     ("ring", &["runtime"]),
+    ("nix", &["runtime"]),
+    ("serialport", &["runtime"]),
     ("tokio", &["runtime"]),
 ];
 
@@ -46,7 +52,7 @@ pub(super) fn check(folder: &str, text: &str) -> Vec<String> {
     let Some((_, may_know)) = MAY_KNOW.iter().find(|(known, _)| *known == folder) else {
         return vec![format!("{path}: an unknown crate: add it to the workspace and to xtask's MAY_KNOW")];
     };
-    let in_workspace = folder != "firmware-bridge/firmware";
+    let in_workspace = !OUTSIDE.contains(&folder);
     let mut broken = Vec::new();
     for (line, name, value) in dependencies(text) {
         if name.starts_with("acclimate") && !may_know.contains(&name) {

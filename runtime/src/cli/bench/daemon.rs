@@ -126,7 +126,7 @@ fn fill(context: &Context, args: &args::BenchDaemon, data_dir: &Path) -> anyhow:
     let head = tasks.in_service(TASK)?.context("no head came of the drawn pictures: ask for more --samples")?;
     let mut frames: [Option<Vec<u8>>; 2] = [None, None];
     for embedded in drawn {
-        let answer = PredictionRecord::new(String::new(), &head, &embedded.feature, None)?;
+        let answer = PredictionRecord::new(String::new(), &head, &embedded.feature, 0.0, None)?;
         let class = usize::from(answer.class != CLASSES[0].name());
         frames[class].get_or_insert(embedded.payload.bytes);
     }

@@ -106,6 +106,13 @@ impl Core {
                 self.write(request, &task, Job::Rollback { who }, done)
             }
             Command::Sense { source } => self.ask_for_frame(request, &source, now),
+            Command::Set { task, adaptation, threshold } => {
+                let done = set(&task, adaptation, threshold).map_err(CommandError::Invalid)?;
+                let (name, _) = self.task(&task)?;
+                let job = Job::Set { adapts: adaptation, threshold };
+                self.store(&name, job, Pending::Plain { request, done });
+                Ok(())
+            }
             Command::Teach { task, source, class, hold: command::Hold::Begin } => {
                 self.begin(request, &task, source.as_deref(), &class, who, now)
             }
@@ -263,6 +270,24 @@ impl Core {
             [] => format!("there is no task `{name}`, nor any other: make one with `acclimate init {name}`"),
             _ => format!("there is no task `{name}`; there are: {}", known.join(", ")),
         })
+    }
+}
+
+/// What will have been chosen, in words.
+fn set(task: &str, adaptation: Option<bool>, threshold: Option<f64>) -> Result<String, String> {
+    let adapts =
+        adaptation.map(|on| if on { "adapts by itself" } else { "adapts only when it is asked to" }.to_owned());
+    let answers = match threshold {
+        Some(threshold) if !(0.0..=1.0).contains(&threshold) => {
+            return Err(format!("a threshold of {threshold}: expected a confidence from 0 to 1"));
+        }
+        Some(0.0) => Some("answers whatever its confidence, as far as its head does".to_owned()),
+        Some(threshold) => Some(format!("answers `unknown` below a confidence of {threshold}")),
+        None => None,
+    };
+    match [adapts, answers].into_iter().flatten().reduce(|one, other| format!("{one} and {other}")) {
+        Some(what) => Ok(format!("task `{task}` {what} from now on")),
+        None => Err(format!("nothing is set in task `{task}`: expected `adaptation`, true or false, or `threshold`")),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::config;
 use crate::daemon::command::{Command, CommandError, Look, Reply};
 use crate::daemon::notice::{Notice, Prediction};
 use crate::daemon::signed::Signed;
+use crate::daemon::view::LineView;
 use crate::record::{AdaptationRecord, InstallRecord, PredictionRecord};
 use crate::source::{Frame, Health};
 use crate::store::{Added, Evicted, NewTask, SampleId, Watermark};
@@ -42,6 +43,8 @@ pub(crate) enum Event {
     /// The configuration was read again: policy, budget and what it says of tasks are these from now on; some sources of the
     /// configuration end, then some begin.
     Configured { setup: Box<Setup>, close: Vec<Arc<str>>, open: Vec<config::Source> },
+    /// What came over the line of a source, and what was lost.
+    Counted { source: Arc<str>, line: LineView },
     /// Another thread has done what it was asked.
     Done { ticket: Ticket, done: Result<Done, Trouble> },
     /// Nothing new is begun from now on.
@@ -50,6 +53,8 @@ pub(crate) enum Event {
     Facts(Box<Facts>),
     /// Why it is too hot to fit, if it is.
     Heat(Option<String>),
+    /// Somebody at the device of a source says what its newest frame is.
+    Labelled { source: Arc<str>, class: String },
     /// Somebody hands a sample in.
     Offered { request: Request, who: String, offer: Box<Offer> },
     /// What runs the backbone of a task, or why nothing does.
@@ -128,6 +133,10 @@ pub(crate) struct Facts {
     /// What was chosen on the page or by a command.
     pub(crate) looks: Vec<Look>,
     pub(crate) payload_bytes: u64,
+    /// Whether it adapts by itself.
+    pub(crate) adapts: bool,
+    /// The confidence below which every answer is `unknown`; 0 for none.
+    pub(crate) threshold: f64,
 }
 
 /// The head in service.
@@ -245,6 +254,8 @@ pub(crate) struct Watch {
     pub(crate) looks: Vec<Look>,
     /// The source whose frames are wanted as samples: a class is held.
     pub(crate) held: Option<Arc<str>>,
+    /// The confidence below which its answers are `unknown`.
+    pub(crate) threshold: f64,
 }
 
 /// What the inference thread does between frames.
@@ -304,6 +315,8 @@ pub(crate) enum Job {
     RemoveSource(Arc<str>),
     /// Goes back to the head before.
     Rollback { who: String },
+    /// Chooses how the task adapts and answers; what is none stays.
+    Set { adapts: Option<bool>, threshold: Option<f64> },
     /// Forgets samples, gives others their label of before, puts the head of before in service.
     Undo { forget: Vec<SampleId>, labels: Vec<(SampleId, Option<String>)>, generation: Option<u32>, who: String },
 }

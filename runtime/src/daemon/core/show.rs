@@ -52,6 +52,7 @@ fn source_view(name: &str, source: &Source) -> SourceView {
         frames: source.frames,
         size: source.size,
         last: source.last.map(|last| last.to_string()),
+        line: source.line.clone(),
     }
 }
 
@@ -78,6 +79,8 @@ fn task_view(task: &Task) -> TaskView {
         unlabelled: facts.unlabelled,
         new_labels: facts.new_labels,
         adapting: task.adapting,
+        adapts: facts.adapts,
+        threshold: facts.threshold,
         teaching: hold.map(|hold| Teaching { class: hold.class.clone(), frames: hold.frames }),
         undo: task.undo.last().map(|undo| undo.what.clone()),
         drifted: task.standing.drifted,

@@ -7,11 +7,12 @@ mod days;
 mod sensing;
 mod world;
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use self::world::{World, adapt, add_source, label, look_for, teach};
 use super::teach::{FRAMES, LONGEST};
-use super::{Policy, Setup, Trouble, TroubleKind};
+use super::{Event, Policy, Setup, Trouble, TroubleKind};
 use crate::daemon::command::{Command, CommandError, Hold, Reply};
 use crate::daemon::notice::Event as Told;
 use crate::source::Health;
@@ -57,6 +58,23 @@ fn what_is_seen_now_is_labelled_and_that_can_be_undone() {
     let undone = world.ask(Command::Undo { task: "gate".to_owned() });
     world.run(SECOND);
     assert!(matches!(world.answer(undone), Ok(Reply::Undone { samples: 1, .. })), "{:?}", world.answer(undone));
+}
+
+#[test]
+fn a_button_of_a_device_labels_what_it_shows_now() {
+    let mut world = World::new(setup());
+    world.run(2 * SECOND);
+    let press = |class: &str| Event::Labelled { source: "yard".into(), class: class.to_owned() };
+    world.tell(press("ajar"));
+    world.run(SECOND);
+    let view = world.view();
+    let ajar = view.tasks[0].classes.iter().find(|class| class.name == "ajar").map(|class| class.samples);
+    assert_eq!((ajar, world.told(Told::Problem)), (Some(1), 0));
+    assert!(view.tasks[0].undo.is_some());
+    world.tell(press("no\nname"));
+    assert_eq!(world.told(Told::Problem), 1);
+    world.tell(Event::Labelled { source: "attic".into(), class: "ajar".to_owned() });
+    assert_eq!(world.told(Told::Problem), 2, "no task looks at it");
 }
 
 #[test]
@@ -225,6 +243,48 @@ fn labels_that_were_not_enough_are_not_tried_again_and_again() {
     let _labelled = world.ask(label(&ids, Some("open")));
     world.run(3600 * SECOND);
     assert_eq!(world.fits, 1);
+}
+
+#[test]
+fn adapting_by_itself_can_be_turned_off_and_who_asks_gets_an_adaptation_all_the_same() {
+    let mut world = taught();
+    let fits = world.fits;
+    let set = |adaptation| Command::Set { task: "gate".to_owned(), adaptation: Some(adaptation), threshold: None };
+    let off = world.ask(set(false));
+    let ids = world.store.ids(6);
+    let _labelled = world.ask(label(&ids, Some("ajar")));
+    world.run(120 * SECOND);
+    assert!(world.answer(off).is_ok());
+    assert!(!world.view().tasks[0].adapts);
+    assert_eq!(world.fits, fits, "off");
+    let asked = world.ask(adapt());
+    world.run(SECOND);
+    assert!(matches!(world.answer(asked), Ok(Reply::Adapted { .. })));
+    let ids = world.store.ids(12);
+    let _labelled = world.ask(label(&ids[6..], Some("ajar")));
+    let on = world.ask(set(true));
+    world.run(120 * SECOND);
+    assert!(world.answer(on).is_ok());
+    assert_eq!(world.fits, fits + 2, "what was labelled meanwhile is a reason");
+}
+
+#[test]
+fn answers_below_the_threshold_of_the_task_are_unknown_from_the_next_frame_on() {
+    let mut world = taught();
+    world.run(5 * SECOND);
+    let unknown = |world: &World| world.view().tasks[0].looks[0].stable.as_ref().map(|state| state.unknown);
+    assert_eq!(unknown(&world), Some(false));
+    let set = |threshold| Command::Set { task: "gate".to_owned(), adaptation: None, threshold };
+    let chosen = world.ask(set(Some(0.99)));
+    world.run(5 * SECOND);
+    assert!(world.answer(chosen).is_ok());
+    assert_eq!((unknown(&world), world.view().tasks[0].threshold.total_cmp(&0.99)), (Some(true), Ordering::Equal));
+    for wrong in [Some(1.5), Some(-0.1), Some(f64::NAN), None] {
+        let asked = world.ask(set(wrong));
+        assert!(matches!(world.answer(asked), Err(CommandError::Invalid(_))), "{wrong:?}");
+    }
+    let nowhere = world.ask(Command::Set { task: "belt".to_owned(), adaptation: Some(true), threshold: None });
+    assert!(matches!(world.answer(nowhere), Err(CommandError::NotFound(_))));
 }
 
 #[test]

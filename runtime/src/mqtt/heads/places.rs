@@ -15,7 +15,7 @@ const LONGEST: usize = 64;
 
 /// What a topic is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(in crate::mqtt) enum What {
     /// A head is announced.
     Manifest {
         /// The topic.
@@ -71,7 +71,7 @@ impl Places {
     }
 
     /// What a topic is about, if about heads of those who are listened to.
-    pub(super) fn what(&self, topic: &str) -> Option<What> {
+    pub(in crate::mqtt) fn what(&self, topic: &str) -> Option<What> {
         let rest = self.roots.iter().find_map(|root| topic.strip_prefix(root.as_str()))?;
         let mut levels = rest.split('/');
         let (task, head) = (levels.next()?, levels.next()?);

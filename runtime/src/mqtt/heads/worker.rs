@@ -11,6 +11,7 @@ use crate::daemon::handle::Handle;
 use crate::daemon::signed::Signed;
 use crate::mqtt::message::Message;
 use crate::mqtt::order::Order;
+use crate::mqtt::topics::Topics;
 use crate::store::{Access, Digest, Tasks};
 use crate::sync::{DAYS, IssueError, Keyring, Trusted, issue, issue_record, split};
 
@@ -24,7 +25,7 @@ const WHO: &str = "mqtt";
 /// What is published is called so.
 #[derive(Clone, Debug)]
 pub(in crate::mqtt) struct Setup {
-    pub(in crate::mqtt) prefix: String,
+    pub(in crate::mqtt) topics: Topics,
     pub(in crate::mqtt) device: String,
     /// The largest packet.
     pub(in crate::mqtt) packet: u32,
@@ -118,7 +119,7 @@ fn publish(setup: &Setup, data_dir: &Path, task: &str, packet: usize) -> Result<
         );
         return Err((false, CommandError::Conflict(words)));
     }
-    let base = format!("{}/{}/{task}/head", setup.prefix, setup.device);
+    let base = setup.topics.own(&format!("{task}/head"));
     let message = |topic, payload: &[u8]| Message { topic, payload: payload.to_vec(), ..Message::default() }.retained();
     let mut messages = vec![message(base.clone(), &parts.manifest)];
     messages.extend(parts.parts.iter().enumerate().map(|(part, bytes)| message(format!("{base}/{part}"), bytes)));

@@ -46,6 +46,8 @@ fn a_command_is_the_daemons_own_with_the_task_where_there_is_only_one() {
     };
     assert_eq!(command("label", &json!({ "sample": "1f", "label": "open" })), label("1f", Some("open")));
     assert_eq!(command("label", &json!({ "samples": ["last"], "label": null })), label("last", None));
+    let set = Command::Set { task: "gate".to_owned(), adaptation: Some(false), threshold: None };
+    assert_eq!(command("set", &json!({ "task": "gate", "adaptation": false })), set);
     assert_eq!(understood("adapt", &received(b"")).unwrap().what, What::Command(adapt));
     assert_eq!(understood("health", &received(b"{}")).unwrap().what, What::Health);
     assert_eq!(understood("publish", &received(b"{}")).unwrap().what, What::Publish("gate".to_owned()));
@@ -69,6 +71,8 @@ fn what_is_wrong_is_said_with_what_was_expected() {
     wrong("health", &received(b"{\"task\":\"gate\"}"), &["unknown field `task`"]);
     wrong("picture", &received(b"{\"source\":3}"), &["no text"]);
     wrong("adapt", &received(b"{\"transaction\":[]}"), &["`transaction`"]);
+    let long = vec![("transaction".to_owned(), "t".repeat(201))];
+    wrong("adapt", &Received { properties: long, ..received(b"{}") }, &["`transaction`", "200 bytes"]);
     wrong("adapt", &received(b"{\"spread\":\"soon\"}"), &["`spread`", "10min"]);
     let picture = Received { media: Some("image/jpeg".to_owned()), ..received(b"x") };
     wrong("adapt", &picture, &["it is a picture"]);

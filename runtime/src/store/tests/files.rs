@@ -63,7 +63,7 @@ fn the_file_is_laid_out_as_promised() {
             .unwrap()
     };
     assert_eq!(setting("application_id"), 0x6163_636c.to_string());
-    assert_eq!(setting("user_version"), "5");
+    assert_eq!(setting("user_version"), "6");
     assert_eq!(setting("page_size"), "4096");
     assert_eq!(setting("auto_vacuum"), "2", "incremental");
     assert_eq!(setting("synchronous"), "2", "full");
@@ -97,12 +97,12 @@ fn what_is_not_ours_is_refused_and_left_as_it_is() {
 #[test]
 fn a_later_format_is_refused_and_left_as_it_is() {
     let (dir, tasks) = store();
-    tasks.conn.execute_batch("PRAGMA user_version = 6").unwrap();
+    tasks.conn.execute_batch("PRAGMA user_version = 7").unwrap();
     drop(tasks);
     let before = fs::read(dir.path().join(FILE)).unwrap();
     for access in [Access::Read, Access::Write { command: "acclimate add".into() }] {
         let message = Tasks::open(dir.path(), &access).unwrap_err().to_string();
-        assert!(message.contains("has format 6, but this version of acclimate knows no format above 5"), "{message}");
+        assert!(message.contains("has format 7, but this version of acclimate knows no format above 6"), "{message}");
     }
     assert!(fs::read(dir.path().join(FILE)).unwrap() == before);
 }
@@ -179,6 +179,8 @@ mod v1 {
         // What format 5 added.
         assert_eq!(tasks.head("belt", Generation(1)).unwrap().installed, None);
         assert_eq!(tasks.seen("belt", &[5; 32]).unwrap(), None);
+        // What format 6 added.
+        assert_eq!((task.adapts, task.threshold), (true, 0.0));
     }
 }
 
@@ -227,5 +229,17 @@ mod v5 {
     fn the_tables_are_those_of_the_first_day() {
         let digest = Digest::of(include_bytes!("../v5.sql")).to_string();
         assert_eq!(digest, "1db91a6b8b277cd8abfd0b44ab33f199b214f10221db049837d127dfe441feb3");
+    }
+}
+
+mod v6 {
+    //! Stores of format 6: as `v1`.
+
+    use super::*;
+
+    #[test]
+    fn the_tables_are_those_of_the_first_day() {
+        let digest = Digest::of(include_bytes!("../v6.sql")).to_string();
+        assert_eq!(digest, "c3e746ce064700f3536e8dc445042706086679a3b2ab0a30eed30ba193423a4e");
     }
 }

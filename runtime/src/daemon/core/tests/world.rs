@@ -89,6 +89,8 @@ pub(super) struct Store {
     pub(super) takes_back: Option<u32>,
     /// Whether there is something that drift is compared with.
     pub(super) reference: bool,
+    /// Whether it adapts by itself, and its threshold.
+    how: (bool, f64),
 }
 
 impl Store {
@@ -142,6 +144,8 @@ impl Store {
             }),
             looks: Vec::new(),
             payload_bytes: self.bytes() as u64,
+            adapts: self.how.0,
+            threshold: self.how.1,
         }
     }
 
@@ -206,6 +210,10 @@ impl Store {
             Job::Rollback { .. } => {
                 let before = self.generation.filter(|&generation| generation > 1).ok_or_else(gone)?;
                 self.generation = Some(before - 1);
+                Done::Plain
+            }
+            Job::Set { adapts, threshold } => {
+                self.how = (adapts.unwrap_or(self.how.0), threshold.unwrap_or(self.how.1));
                 Done::Plain
             }
             Job::Undo { forget, labels, generation, .. } => {
@@ -299,6 +307,7 @@ impl World {
             enough: true,
             takes_back: None,
             reference: false,
+            how: (true, 0.0),
         };
         let mut world = Self {
             core: Core::new(setup, at(now)),
@@ -531,8 +540,8 @@ impl World {
                 input: "yard".to_owned(),
                 class: self.class.to_owned(),
                 confidence: 0.97,
-                unknown: false,
-                unsure: false,
+                unknown: watch.threshold > 0.97,
+                unsure: watch.threshold > 0.97,
                 set: None,
                 scores: [(self.class.to_owned(), 0.97)].into(),
                 generation,

@@ -1,0 +1,7 @@
+//! Fuzzes messages with right checksums, for the device.
+#![no_main]
+
+#[path = "../../tests/link/anything.rs"]
+mod anything;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| anything::device(data));

@@ -8,6 +8,8 @@ pub const MAX_CLASS: usize = 200;
 pub enum Answer {
     /// A label of what it shows would help: somebody may press a button.
     LabelWanted,
+    /// A line as it is, for devices that speak text.
+    Line(String),
     /// What its readings are of.
     State {
         /// The class that is most likely.
@@ -25,6 +27,7 @@ impl Answer {
     pub fn line(&self) -> String {
         match self {
             Self::LabelWanted => "!\n".to_owned(),
+            Self::Line(line) => format!("{line}\n"),
             Self::State { unknown: true, .. } => "?\n".to_owned(),
             Self::State { class, .. } => format!("{}\n", cut(class)),
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::link::Fault;
 use crate::shape::Shape;
 use crate::text::LineError;
 
@@ -10,8 +11,12 @@ use crate::text::LineError;
 pub enum Heard<'a> {
     /// The device speaks of a fault, in its own words.
     Fault(&'a str),
-    /// Readings are missing here: so many where that is known, else 0.
+    /// Readings are missing here: so many lines or blocks where that is known, else 0.
     Gap(u64),
+    /// Somebody at the device says of what class the readings up to here are.
+    Label(&'a str),
+    /// The device tells something of itself.
+    Log(&'a str),
     /// Readings that follow those before.
     Rows {
         /// `[rows, channels]`, in the device's units.
@@ -21,6 +26,17 @@ pub enum Heard<'a> {
     },
     /// What the device gives from now on.
     Shape(&'a Shape),
-    /// Something that is not to be read; a gap as well.
-    Unreadable(LineError),
+    /// Something that cannot be read. Where readings are missing for it, a gap is told as well.
+    Unreadable(Unreadable),
+}
+
+/// Something that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Of a line of text.
+    #[error(transparent)]
+    Line(#[from] LineError),
+    /// Of frames.
+    #[error(transparent)]
+    Frame(#[from] Fault),
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::heard::Heard;
+use crate::heard::{Heard, Unreadable};
 use crate::rate::Meter;
 use crate::shape::Shape;
 use crate::text::{self, Line, LineError, Reader};
@@ -82,7 +82,7 @@ impl Plain {
                 }
                 Held::Shape(shape) => sink(Heard::Shape(&shape)),
                 Held::Unreadable(error) => {
-                    sink(Heard::Unreadable(error));
+                    sink(Heard::Unreadable(Unreadable::Line(error)));
                     sink(Heard::Gap(1));
                 }
             }
@@ -145,7 +145,8 @@ mod tests {
                 Heard::Gap(lost) => format!("gap {lost}"),
                 Heard::Rows { rows, .. } => format!("{rows:?}"),
                 Heard::Shape(shape) => shape.to_string(),
-                Heard::Unreadable(error) => format!("{error:?}"),
+                Heard::Unreadable(Unreadable::Line(error)) => format!("{error:?}"),
+                other => format!("{other:?}"),
             });
         });
         heard

@@ -1,5 +1,5 @@
 //! Plain text from a sketch that prints numbers: one reading a line, as Edge Impulse's data forwarder reads it. It knows
-//! nothing of ports, rates or what a column means. Invariant: every reading has the same number of finite values, and
+//! nothing of ports, rates or what a column means. Invariant: every reading has the same number of values, finite also in single precision, and
 //! every line that is not handed out as a reading is handed out or counted as something else.
 //!
 //! - A line ends with `\n`; a `\r` before it and blank lines mean nothing.
@@ -177,8 +177,10 @@ fn parse(line: &[u8], values: &mut Vec<f64>) -> Result<(), LineError> {
     values.clear();
     let is_separator = |byte: &u8| *byte == b',' || byte.is_ascii_whitespace();
     for word in line.split(is_separator).filter(|word| !word.is_empty()) {
-        let number =
-            str::from_utf8(word).ok().and_then(|word| word.parse().ok()).filter(|number: &f64| number.is_finite());
+        let number = str::from_utf8(word)
+            .ok()
+            .and_then(|word| word.parse().ok())
+            .filter(|number: &f64| (*number as f32).is_finite());
         values.push(number.ok_or(LineError::NotANumber { column: values.len() + 1 })?);
     }
     if values.len() > MAX_CHANNELS { Err(LineError::TooMany) } else { Ok(()) }

@@ -232,7 +232,7 @@ struct Written {
 }
 
 const LISTS: [&str; 3] = ["sink", "source", "task"];
-const LATER: [&str; 3] = ["fleet", "log", "serial"];
+const LATER: [&str; 2] = ["fleet", "log"];
 
 fn make(documents: Vec<Document>, variables: Vec<(String, String)>) -> Result<(Config, Vec<Setting>), ConfigError> {
     let mut reading = Reading { documents, ..Reading::default() };
@@ -337,18 +337,19 @@ fn sections(reading: &mut Reading, written: &Written) -> Config {
         let path = format!("{name}.{count}");
         *count += 1;
         let at = |key: &str| entries.iter().find(|entry| entry.key == key).map_or(*place, |entry| entry.value.place);
-        let (named, device) = (at("name"), at("device"));
+        let (named, device, of) = (at("name"), at("device"), at("source"));
         let section = Section::new(reading, &title, path, Some(*place), entries.iter().collect());
         match *name {
             "source" => found.sources.extend(source::read(section).map(|source| (named, device, source))),
             "task" => found.tasks.extend(task::read(section).map(|(task, places)| (named, places, task))),
-            _ => config.sink.extend(sink::read(section)),
+            _ => found.sinks.extend(sink::read(section).map(|sink| (of, sink))),
         }
     }
     // Where a source was not understood, that it is missing is no second mistake.
     let sources_whole = found.sources.len() == counts[1];
     check::across(reading, &found, sources_whole, config.mqtt.url.is_some());
     config.source = found.sources.into_iter().map(|(_, _, source)| source).collect();
+    config.sink = found.sinks.into_iter().map(|(_, sink)| sink).collect();
     config.task = found.tasks.into_iter().map(|(_, _, task)| task).collect();
     config
 }

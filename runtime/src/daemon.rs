@@ -40,5 +40,6 @@ pub mod view;
 pub mod vitals;
 mod writer;
 
+pub(crate) use self::inference::DRAWN;
 pub use self::shell::{Running, Start, StartError, start};
 pub use self::sources::OpenSource;

@@ -7,6 +7,7 @@
 //! | `server`, `places` | connections: how many, for how long, whose place is given up |
 //! | `routes`, `inside` | every route, what each request passes, what handlers share |
 //! | `attention`, `cameras`, `commands`, `frames`, `session`, `shown` | the handlers |
+//! | `drawn` | readings as a picture |
 //! | `events`, `board` | the stream of views and notices |
 //! | `samples`, `honesty` | what is read from the store for the page |
 //! | `metrics`, `health` | what monitoring asks |
@@ -21,6 +22,7 @@ mod board;
 mod cameras;
 mod commands;
 mod document;
+mod drawn;
 mod events;
 mod frames;
 mod guard;

@@ -18,6 +18,7 @@
 //! | [`record`] | what is printed as JSON |
 //! | [`memory`] | what is freed goes back to the system |
 //! | [`models_folder`] | where a user's model is kept |
+//! | [`serial`] | serial ports and the devices behind them |
 //! | [`source`], [`sink`], [`daemon`] | what is sensed, who is told; the daemon, as its doors see it |
 //! | [`door`] | the API and metrics over HTTP |
 //! | [`mqtt`] | the same over a broker |
@@ -63,6 +64,7 @@ pub mod place;
 pub mod pull;
 pub mod recompute;
 pub mod record;
+pub mod serial;
 pub mod sink;
 pub mod source;
 pub mod store;

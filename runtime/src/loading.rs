@@ -76,7 +76,7 @@ impl Payload {
     /// When it is not a window of the backbone's channels and length. Pictures are decoded later.
     pub fn of_sample(input: &Input, bytes: Vec<u8>) -> Result<Self, InputError> {
         let Input::Signal(signal) = input else {
-            return Ok(Self { media: picture_media(&bytes), bytes, window: None });
+            return Ok(Self { media: sample_media(&bytes), bytes, window: None });
         };
         let recording = Recording::decode(&bytes, signal.channels)?;
         // Too short is told as of a file.
@@ -208,18 +208,20 @@ fn read(path: &Path) -> Result<Vec<u8>, InputError> {
     if payload.len() as u64 > MAX_FILE { Err(InputError::Size) } else { Ok(payload) }
 }
 
-fn start_of_sum(bytes: &[u8]) -> u64 {
+/// What windows of one recording have in common: the start of the SHA-256 of its bytes.
+pub(crate) fn start_of_sum(bytes: &[u8]) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = checksum::of(bytes);
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// Media type by the first bytes; what no picture starts with is refused when it is decoded.
-pub(crate) fn picture_media(payload: &[u8]) -> &'static str {
+/// Media type by the first bytes; what no picture or array starts with is refused when it is decoded.
+pub(crate) fn sample_media(payload: &[u8]) -> &'static str {
     match payload {
         [0xff, 0xd8, ..] => "image/jpeg",
         [0x89, b'P', b'N', b'G', ..] => "image/png",
         [b'R', b'I', b'F', b'F', ..] => "image/webp",
         [b'B', b'M', ..] => "image/bmp",
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => "application/x-npy",
         _ => "application/octet-stream",
     }
 }

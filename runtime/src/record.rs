@@ -20,6 +20,7 @@ mod key;
 mod learning_curve;
 mod mqtt;
 mod sample;
+mod serial;
 mod task;
 
 pub use adaptation::{AdaptationRecord, CandidateRecord, ComparisonRecord, DemoRecord, Seconds, TuneRecord};
@@ -47,4 +48,5 @@ pub use sample::{
     AddRecord, ClaimRecord, ForgetRecord, SampleDetailRecord, SampleExportRecord, SampleRecord, SuspectRecord,
     UsefulRecord,
 };
+pub use serial::{SerialListRecord, SerialRecordRecord, SerialReplayRecord, SerialWatchRecord};
 pub use task::{AddedModelRecord, CheckRecord, ModelRecord, PullRecord, TaskRecord};

@@ -1,12 +1,13 @@
 //! Sinks: who is told what a task found. Each runs on a thread of its own behind a short queue, so that telling never waits;
 //! what finds its queue full is shed and counted. All are told the same: the notice as JSON, with its state.
 //!
-//! Decides here who is told of what; the doing is in `command`, `gpio`, `webhook`. Knows nothing of tasks but their names.
+//! Decides here who is told of what; the doing is in `command`, `gpio`, `serial`, `webhook`. Knows nothing of tasks but their names.
 
 mod command;
 mod fares;
 mod gpio;
 mod outbox;
+mod serial;
 mod webhook;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use std::thread::JoinHandle;
 use crate::config::{self, SinkKind};
 use crate::daemon::notice::Notice;
 use crate::outbox::OutboxError;
+use crate::serial::Downlinks;
 use crate::source::Stop;
 
 pub use self::fares::Fares;
@@ -39,6 +41,7 @@ pub struct Sinks {
     changing: Option<JoinHandle<()>>,
     outbox: Option<Arc<Outbox>>,
     data_dir: PathBuf,
+    downlinks: Downlinks,
     fares: Fares,
 }
 
@@ -52,13 +55,14 @@ struct Sink {
 }
 
 impl Sinks {
-    /// Starts all sinks. What webhooks are owed lies in the data directory.
+    /// Starts all sinks. What webhooks are owed lies in the data directory; devices of serial sources are told where those
+    /// listen.
     ///
     /// # Errors
     /// When the outbox of webhooks cannot be opened.
-    pub fn start(config: &[config::Sink], data_dir: &Path) -> Result<Self, OutboxError> {
+    pub fn start(config: &[config::Sink], data_dir: &Path, downlinks: Downlinks) -> Result<Self, OutboxError> {
         let (data_dir, fares) = (data_dir.to_owned(), Fares::default());
-        let mut sinks = Self { listeners: Vec::new(), changing: None, outbox: None, data_dir, fares };
+        let mut sinks = Self { listeners: Vec::new(), changing: None, outbox: None, data_dir, downlinks, fares };
         sinks.change(config)?;
         Ok(sinks)
     }
@@ -88,6 +92,7 @@ impl Sinks {
         }
         self.fares.are(self.listeners.iter().map(|sink| sink.trouble.clone()).collect());
         let (before, outbox, fares) = (self.changing.take(), self.outbox.clone(), self.fares.clone());
+        let downlinks = self.downlinks.clone();
         self.changing = Some(std::thread::spawn(move || {
             before.into_iter().for_each(join);
             gone.into_iter().for_each(Sink::end);
@@ -95,7 +100,7 @@ impl Sinks {
                 outbox.keep_only(&keys);
             }
             for (config, told, trouble, stop, threads) in new {
-                let started = begin(&config, outbox.as_ref(), told, &fares, trouble, &stop);
+                let started = begin(&config, outbox.as_ref(), &downlinks, told, &fares, trouble, &stop);
                 threads.lock().unwrap_or_else(PoisonError::into_inner).extend(started);
             }
         }));
@@ -159,6 +164,7 @@ fn join(thread: JoinHandle<()>) {
 fn begin(
     config: &config::Sink,
     outbox: Option<&Arc<Outbox>>,
+    downlinks: &Downlinks,
     told: Receiver<Arc<Told>>,
     fares: &Fares,
     trouble: Trouble,
@@ -172,6 +178,10 @@ fn begin(
         (SinkKind::Gpio, _) => {
             let mut line = gpio::Line::new(config);
             vec![spawn(told, trouble, move |told| line.tell(&told.notice))]
+        }
+        (SinkKind::Serial, _) => {
+            let device = serial::Device::new(config, downlinks.clone());
+            vec![spawn(told, trouble, move |told| device.tell(&told.notice))]
         }
         (SinkKind::Webhook, Some(outbox)) => webhook::start(config, outbox, told, fares, trouble, stop).into(),
         (SinkKind::Webhook, None) => Vec::new(),

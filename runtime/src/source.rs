@@ -13,6 +13,7 @@ mod mjpeg;
 mod pace;
 mod posted;
 mod replay;
+mod serial;
 mod session;
 mod v4l2;
 mod yuyv;
@@ -23,6 +24,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::config;
+use crate::daemon::view::LineView;
+use crate::serial::Downlink;
 
 pub use self::camera::{Seen, list};
 pub use self::look::look;
@@ -30,8 +33,11 @@ pub use self::mjpeg::Splitter;
 pub use self::pace::Ask;
 pub use self::posted::{Inbox, Inboxes};
 
+/// Labels of a device that wait at most.
+const LABELS: usize = 8;
+
 /// One thing sensed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
     /// The source's name.
     pub source: Arc<str>,
@@ -42,7 +48,7 @@ pub struct Frame {
 }
 
 /// The content of a frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Content {
     /// A picture's file as it came: JPEG, PNG, WebP or BMP.
     File(Vec<u8>),
@@ -55,6 +61,23 @@ pub enum Content {
         /// `3 * width * height` bytes.
         pixels: Vec<u8>,
     },
+    /// A window of readings.
+    Window(Readings),
+}
+
+/// A window of readings as it would be stored, with what is known of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Readings {
+    /// NPY, `[channels, length]`.
+    pub npy: Vec<u8>,
+    /// Numbers of a reading.
+    pub channels: usize,
+    /// Readings.
+    pub length: usize,
+    /// Readings a second, where known.
+    pub rate_hz: Option<f64>,
+    /// The unit of all channels, where it is one and known.
+    pub unit: Option<String>,
 }
 
 /// How a source fares.
@@ -74,8 +97,15 @@ pub enum Health {
 }
 
 /// What one source has to say next.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Sensed {
+    /// What became of its line so far.
+    Counted {
+        /// The source's name.
+        source: Arc<str>,
+        /// What came and what was lost.
+        line: LineView,
+    },
     /// A frame.
     Frame(Frame),
     /// A change of its health.
@@ -84,6 +114,13 @@ pub enum Sensed {
         source: Arc<str>,
         /// How it fares now.
         health: Health,
+    },
+    /// Somebody at the device says what its newest frame is.
+    Labelled {
+        /// The source's name.
+        source: Arc<str>,
+        /// The class.
+        class: String,
     },
 }
 
@@ -101,6 +138,11 @@ pub trait Source: Send {
     fn inbox(&self) -> Option<Inbox> {
         None
     }
+
+    /// Where answers are handed to the device behind it, if it takes some.
+    fn downlink(&self) -> Option<Downlink> {
+        None
+    }
 }
 
 /// Makes a source of what the configuration says; touches no device before it runs.
@@ -111,6 +153,7 @@ pub fn open(config: &config::Source) -> Box<dyn Source> {
         config::SourceKind::Folder => Box::new(folder::Folder::new(config)),
         config::SourceKind::Http | config::SourceKind::Mqtt => Box::new(posted::Posted::new()),
         config::SourceKind::Replay => Box::new(replay::Replay::new(config)),
+        config::SourceKind::Serial => Box::new(serial::Serial::new(config)),
     }
 }
 
@@ -250,6 +293,27 @@ impl Feed {
         self.slot.changed.notify_all();
     }
 
+    /// Says what became of its line; only the newest word waits.
+    pub fn counted(&self, line: LineView) {
+        let mut waiting = self.slot.lock();
+        let mine = |sensed: &Sensed| matches!(sensed, Sensed::Counted { source, .. } if *source == self.source);
+        waiting.sensed.retain(|(_, sensed)| !mine(sensed));
+        waiting.sensed.push((Instant::now(), Sensed::Counted { source: Arc::clone(&self.source), line }));
+        self.slot.changed.notify_all();
+    }
+
+    /// Says what somebody at the device says that its newest frame is. Of many that wait, the last ones are shed.
+    pub fn labelled(&self, class: String) {
+        let mut waiting = self.slot.lock();
+        let mine = |sensed: &Sensed| matches!(sensed, Sensed::Labelled { source, .. } if *source == self.source);
+        if waiting.sensed.iter().filter(|(_, sensed)| mine(sensed)).count() >= LABELS {
+            waiting.shed += 1;
+            return;
+        }
+        waiting.sensed.push((Instant::now(), Sensed::Labelled { source: Arc::clone(&self.source), class }));
+        self.slot.changed.notify_all();
+    }
+
     fn is_frame(&self, sensed: &Sensed) -> bool {
         matches!(sensed, Sensed::Frame(frame) if frame.source == self.source)
     }
@@ -348,7 +412,7 @@ mod tests {
         let contents: Vec<Content> = std::iter::from_fn(|| outlet.take(Duration::ZERO))
             .map(|sensed| match sensed {
                 Sensed::Frame(frame) => frame.content,
-                Sensed::Health { .. } => unreachable!("nobody spoke of health"),
+                other => unreachable!("only frames were put: {other:?}"),
             })
             .collect();
         assert_eq!(contents, [file(3), file(2)]);

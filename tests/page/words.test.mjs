@@ -97,3 +97,10 @@ test("a task's name is made from what a person typed", () => {
   assert.equal(words.taskName("門"), "");
   assert.equal(words.taskName("x".repeat(90)).length, 64);
 });
+
+test("a device on a line says what it gives, and what was lost of it", () => {
+  const line = { gives: "3 channels at 62.5 Hz", lost: 0, unreadable: 0 };
+  assert.deepEqual(words.lineWords(line), ["3 channels at 62.5 Hz"]);
+  assert.deepEqual(words.lineWords({ ...line, device: "fan 1.0", lost: 2, unreadable: 1 }), ["fan 1.0", "3 channels at 62.5 Hz", "2 losses"]);
+  assert.equal(words.health({ kind: "serial", health: "running", frames: 0 }), "waiting for its first window");
+});

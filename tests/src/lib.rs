@@ -15,6 +15,7 @@ pub mod draws;
 pub mod features;
 pub mod heads;
 pub mod http;
+pub mod line;
 pub mod mosquitto;
 pub mod mutation;
 pub mod npz;

@@ -107,6 +107,14 @@ impl Signals {
         Self { length: LENGTH, rate_hz: 25.0, recordings: recordings.collect() }
     }
 
+    /// The same with other readings, one list a recording in order.
+    #[must_use]
+    pub fn with_readings(&self, readings: impl Iterator<Item = Vec<[f64; 3]>>) -> Self {
+        let recordings = self.recordings.iter().zip(readings);
+        let recordings = recordings.map(|(recording, readings)| Recording { readings, ..recording.clone() });
+        Self { recordings: recordings.collect(), ..*self }
+    }
+
     /// All recordings.
     pub fn recordings(&self) -> &[Recording] {
         &self.recordings

@@ -31,6 +31,7 @@ mod page;
 mod page_states;
 mod power;
 mod pull;
+mod serial;
 mod service;
 mod set_backbone;
 mod shipped;

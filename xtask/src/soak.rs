@@ -101,6 +101,20 @@ const SOAKS: &[Soak] = &[
         filter: "power::",
     },
     Soak {
+        name: "replug",
+        about: "a serial device unplugged and plugged in 1,000 times: how soon it is back, and what its absence costs",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "serial::replug",
+    },
+    Soak {
+        name: "serial",
+        about: "megabytes a second of serial lines, one and eight, and recordings of persons learnt from one, beside scikit-learn",
+        package: "acclimate-tests",
+        target: "main",
+        filter: "serial::",
+    },
+    Soak {
         name: "signals",
         about: "accuracy of the built-in signal backbone over every split of WHARF by person",
         package: "acclimate-tests",

@@ -6,6 +6,7 @@ mod head;
 mod key;
 mod learning;
 mod mqtt;
+mod serial;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub use self::head::Head;
 pub use self::key::Key;
 pub use self::learning::{Adapt, Adjust, HeadKind, Tune, Weighting};
 pub use self::mqtt::Mqtt;
+pub use self::serial::{Port, Replay, Send, Serial, Speaks};
 
 /// Let a deployed device learn its own site: adapt the classifier head of a frozen backbone, prove it, put it in service.
 #[derive(Debug, Parser)]
@@ -135,6 +137,9 @@ pub enum Command {
     Doctor(Doctor),
     /// Measure this machine: load, latency, throughput, fit, memory
     Bench(Bench),
+    /// List serial ports; show, record, replay what comes from a device, and tell it something
+    #[command(subcommand)]
+    Serial(Serial),
     /// List the cameras of this machine
     #[command(subcommand)]
     Camera(Camera),

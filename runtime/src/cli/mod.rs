@@ -23,6 +23,7 @@ mod page;
 mod run;
 mod sample;
 mod sense;
+mod serial;
 mod status;
 mod task;
 mod tune;
@@ -146,6 +147,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Run => run::run(&context),
         Command::Sample(command) => sample::run(&context, command),
         Command::Sense { source } => sense::run(&context, source),
+        Command::Serial(command) => serial::run(&context, command),
         Command::Status => status::run(&context),
         Command::Task(command) => task::run(&context, command),
         Command::Tune(args) => tune::run(&context, args),

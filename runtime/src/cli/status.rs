@@ -30,9 +30,14 @@ fn words(view: &View) -> String {
         let _ = write!(words, "\ndegraded: {why}");
     }
     for source in &view.sources {
-        let SourceView { name, kind, health, frames, size, on_request, .. } = source;
+        let SourceView { name, kind, health, frames, size, on_request, line, .. } = source;
         let asked = if *on_request { ", when it is asked" } else { "" };
-        let size = size.map_or_else(String::new, |[width, height]| format!(", {width} × {height}"));
+        let size = match (line, size) {
+            (Some(line), _) => {
+                line.gives.as_ref().map_or_else(String::new, |gives| format!(" of {gives}, {} lost", line.lost))
+            }
+            (None, size) => size.map_or_else(String::new, |[width, height]| format!(", {width} × {height}")),
+        };
         let _ = write!(words, "\nsource {name}  {kind}, {health}, {frames} frames{size}{asked}");
     }
     for task in &view.tasks {

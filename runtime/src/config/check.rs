@@ -3,6 +3,7 @@
 use super::document::Place;
 use super::mistake::nearest;
 use super::section::Reading;
+use super::sink::Sink;
 use super::source::{Source, SourceKind};
 use super::task::Task;
 
@@ -13,6 +14,8 @@ pub(super) struct Found {
     pub(super) sources: Vec<(Place, Place, Source)>,
     /// Place of the name, places of the sources that it looks at, the task.
     pub(super) tasks: Vec<(Place, Vec<Place>, Task)>,
+    /// Place of the source that it names, if it does, and the sink.
+    pub(super) sinks: Vec<(Place, Sink)>,
 }
 
 /// Notes what does not fit. Unless every source was understood, a missing one is not noted.
@@ -46,14 +49,28 @@ pub(super) fn across(reading: &mut Reading, found: &Found, sources_whole: bool, 
             }
             let key = format!("task.{}.from", task.name);
             let message = format!("task `{}` looks at source `{}`, which there is not", task.name, look.source);
-            let expected = match names.as_slice() {
-                [] => "expected the name of a [[source]]: there is none".to_owned(),
-                names => format!("expected one of {}", names.join(", ")),
-            };
-            let mistake = reading.wrong(*place, key, message, expected);
-            mistake.help = nearest(&look.source, names.iter().copied()).map(|near| format!("did you mean \"{near}\"?"));
+            missing(reading, *place, key, message, &look.source, &names);
         }
     }
+    let devices = found.sources.iter().filter(|(_, _, source)| source.kind == SourceKind::Serial);
+    let devices: Vec<&str> = devices.map(|(_, _, source)| source.name.as_str()).collect();
+    for (place, sink) in &found.sinks {
+        if let Some(source) = sink.source.as_deref().filter(|source| sources_whole && !devices.contains(source)) {
+            let message =
+                format!("a sink tells the device of source `{source}`, and there is no serial source of that name");
+            missing(reading, *place, "sink.source".to_owned(), message, source, &devices);
+        }
+    }
+}
+
+/// A source is named that there is not.
+fn missing(reading: &mut Reading, place: Place, key: String, message: String, source: &str, names: &[&str]) {
+    let expected = match names {
+        [] => "expected the name of a [[source]]: there is none".to_owned(),
+        names => format!("expected one of {}", names.join(", ")),
+    };
+    let mistake = reading.wrong(place, key, message, expected);
+    mistake.help = nearest(source, names.iter().copied()).map(|near| format!("did you mean \"{near}\"?"));
 }
 
 fn twice<'a>(reading: &mut Reading, section: &str, names: impl Iterator<Item = (Place, &'a str)>) {

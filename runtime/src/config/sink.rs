@@ -29,6 +29,9 @@ pub struct Sink {
     /// Of `webhook`: where the payload is posted.
     #[schemars(default)]
     pub url: Option<String>,
+    /// Of `serial`: the source of kind `serial` whose device is told.
+    #[schemars(default)]
+    pub source: Option<String>,
     /// Of `gpio`: the chip; `/dev/gpiochip0` where absent.
     #[schemars(default)]
     pub chip: Option<PathBuf>,
@@ -51,20 +54,27 @@ pub enum SinkKind {
     Command,
     /// A line of a GPIO chip is set.
     Gpio,
+    /// The device of a serial source is told.
+    Serial,
     /// A payload is posted.
     Webhook,
 }
 
-const KINDS: [(&str, SinkKind); 3] =
-    [("command", SinkKind::Command), ("gpio", SinkKind::Gpio), ("webhook", SinkKind::Webhook)];
+const KINDS: [(&str, SinkKind); 4] = [
+    ("command", SinkKind::Command),
+    ("gpio", SinkKind::Gpio),
+    ("serial", SinkKind::Serial),
+    ("webhook", SinkKind::Webhook),
+];
 
 /// Events that are about a task.
 const EVENTS: [Event; 6] =
     [Event::Adapted, Event::Changed, Event::Drifted, Event::LabelWanted, Event::Problem, Event::Rejected];
 
 /// Keys that some kinds know, with which.
-const ELSEWHERE: [(&str, &str); 8] = [
-    ("events", "is a key of kinds \"command\" and \"webhook\""),
+const ELSEWHERE: [(&str, &str); 9] = [
+    ("events", "is a key of kinds \"command\", \"serial\" and \"webhook\""),
+    ("source", "is a key of kind \"serial\""),
     ("argv", "is a key of kind \"command\""),
     ("within", "is a key of kinds \"command\" and \"webhook\""),
     ("url", "is a key of kind \"webhook\""),
@@ -78,7 +88,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Sink> {
     let task = section.name_of("task", "the name of a task");
     let task = section.needs("task", task, "the name of the task whose answers it is told");
     let kind = section.choice("kind", &KINDS);
-    let kind = section.needs("kind", kind, "\"command\", \"gpio\" or \"webhook\"");
+    let kind = section.needs("kind", kind, "\"command\", \"gpio\", \"serial\" or \"webhook\"");
     let mut sink = Sink {
         task: task.clone().unwrap_or_default(),
         kind: kind.unwrap_or(SinkKind::Command),
@@ -86,6 +96,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Sink> {
         argv: Vec::new(),
         within: None,
         url: None,
+        source: None,
         chip: None,
         line: None,
         class: None,
@@ -94,6 +105,8 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Sink> {
     let is = |kinds: &[SinkKind]| kind.is_none_or(|kind| kinds.contains(&kind));
     if is(&[SinkKind::Command, SinkKind::Webhook]) {
         sink.within = section.interval("within");
+    }
+    if is(&[SinkKind::Command, SinkKind::Serial, SinkKind::Webhook]) {
         let names: Vec<String> = EVENTS.iter().map(|event| format!("\"{}\"", event.word())).collect();
         let expected = format!("a list of some of {}", names.join(", "));
         let events = section.read("events", &expected, |value| {
@@ -102,6 +115,12 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Sink> {
             list.iter().map(event).collect::<Option<Vec<Event>>>().filter(|events| !events.is_empty())
         });
         sink.events = events.unwrap_or(sink.events);
+    }
+    if is(&[SinkKind::Serial]) {
+        sink.source = section.name_of("source", "the name of a source of kind \"serial\"");
+        if kind.is_some() {
+            let _ = section.needs("source", sink.source.as_ref(), "the name of the source whose device is told");
+        }
     }
     if is(&[SinkKind::Command]) {
         sink.argv = super::argv(&mut section, kind.is_some());

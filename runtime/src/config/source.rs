@@ -1,7 +1,10 @@
 //! `[[source]]`: what is sensed. Which kind knows which keys stands here, in `read`.
 
+mod serial;
+
 use std::path::PathBuf;
 
+use acclimate_bridge::detect::Speech;
 use schemars::JsonSchema;
 
 use super::document::{Kind, Value};
@@ -17,9 +20,32 @@ pub struct Source {
     pub name: String,
     /// What kind it is.
     pub kind: SourceKind,
-    /// Of `camera`: `auto`, `pi`, `csi`, `/dev/video0`, `rtsp://…`, `http://…`.
+    /// Of `camera`: `auto`, `pi`, `csi`, `/dev/video0`, `rtsp://…`, `http://…`. Of `serial`: `auto`, or the path of a port, best
+    /// one in `/dev/serial/by-id`.
     #[schemars(default)]
     pub device: Option<String>,
+    /// Of `serial`: bits a second; 115200 where absent.
+    #[schemars(default)]
+    pub baud: Option<u32>,
+    /// Of `serial`: whether DTR is set while the port is open; without it, boards with USB of their own may say nothing, with it
+    /// many others restart when it is opened.
+    #[schemars(default = "yes")]
+    pub dtr: bool,
+    /// Of `serial`: `text` or `frames`; found out where absent.
+    #[schemars(default, with = "Option<serial::Speaks>")]
+    pub speaks: Option<Speech>,
+    /// Of `serial`: readings of a window, as many as the task's backbone takes.
+    #[schemars(default)]
+    pub window: Option<usize>,
+    /// Of `serial`: readings from the start of one window to that of the next; those of a window where absent.
+    #[schemars(default)]
+    pub stride: Option<usize>,
+    /// Of `serial`: the channels that are taken, by name or number from 1, in this order; all where empty.
+    #[schemars(default, with = "Vec<serial::Channel>")]
+    pub channels: Vec<String>,
+    /// Of `serial`: readings a second of a window, to which those of the device are resampled; as they come where absent.
+    #[schemars(default)]
+    pub rate_hz: Option<f64>,
     /// Of `folder` and `replay`: the folder.
     #[schemars(default)]
     pub path: Option<PathBuf>,
@@ -44,7 +70,7 @@ pub struct Source {
     /// Time between frames, e.g. `500ms`; as they come where absent.
     #[schemars(default)]
     pub every: Option<Interval>,
-    /// Of `camera` and `command`: a source that gave nothing for so long is lost; `10s` where absent.
+    /// Of `camera`, `command` and `serial`: a source that gave nothing for so long is lost; `10s` where absent.
     #[schemars(default)]
     pub patience: Option<Interval>,
     /// Of `camera`, `command` and `replay`: whether frames are taken only when asked for.
@@ -69,6 +95,13 @@ impl Source {
             name,
             kind,
             device: None,
+            baud: None,
+            dtr: true,
+            speaks: None,
+            window: None,
+            stride: None,
+            channels: Vec::new(),
+            rate_hz: None,
             path: None,
             topic: None,
             argv: Vec::new(),
@@ -102,7 +135,10 @@ impl Source {
             }
             (SourceKind::Http, None) => None,
             (SourceKind::Http, Some(_)) => return Err("a source of kind `http` has no device".to_owned()),
-            (SourceKind::Command | SourceKind::Folder | SourceKind::Mqtt | SourceKind::Replay, _) => {
+            (
+                SourceKind::Command | SourceKind::Folder | SourceKind::Mqtt | SourceKind::Replay | SourceKind::Serial,
+                _,
+            ) => {
                 let kind = kind.word();
                 return Err(format!("a source of kind `{kind}` is declared in the configuration, as [[source]]"));
             }
@@ -146,6 +182,8 @@ pub enum SourceKind {
     Mqtt,
     /// The files of a folder, over and over.
     Replay,
+    /// The readings of a device on a serial line.
+    Serial,
 }
 
 impl SourceKind {
@@ -199,18 +237,26 @@ pub enum Trigger {
     Request,
 }
 
-const KINDS: [(&str, SourceKind); 6] = [
+const KINDS: [(&str, SourceKind); 7] = [
     ("camera", SourceKind::Camera),
     ("command", SourceKind::Command),
     ("folder", SourceKind::Folder),
     ("http", SourceKind::Http),
     ("mqtt", SourceKind::Mqtt),
     ("replay", SourceKind::Replay),
+    ("serial", SourceKind::Serial),
 ];
 
 /// Keys that some kinds know, with which.
-const ELSEWHERE: [(&str, &str); 11] = [
-    ("device", "is a key of kind \"camera\""),
+const ELSEWHERE: [(&str, &str); 18] = [
+    ("device", "is a key of kinds \"camera\" and \"serial\""),
+    ("baud", "is a key of kind \"serial\""),
+    ("dtr", "is a key of kind \"serial\""),
+    ("speaks", "is a key of kind \"serial\""),
+    ("window", "is a key of kind \"serial\""),
+    ("stride", "is a key of kind \"serial\""),
+    ("channels", "is a key of kind \"serial\""),
+    ("rate_hz", "is a key of kind \"serial\""),
     ("path", "is a key of kinds \"folder\" and \"replay\""),
     ("topic", "is a key of kind \"mqtt\""),
     ("argv", "is a key of kind \"command\""),
@@ -219,7 +265,7 @@ const ELSEWHERE: [(&str, &str); 11] = [
     ("after", "is a key of kind \"folder\""),
     ("repeat", "is a key of kind \"replay\""),
     ("every", "is a key of kinds \"camera\", \"command\" and \"replay\""),
-    ("patience", "is a key of kinds \"camera\" and \"command\""),
+    ("patience", "is a key of kinds \"camera\", \"command\" and \"serial\""),
     ("trigger", "is a key of kinds \"camera\", \"command\" and \"replay\": the others are brought their pictures"),
 ];
 
@@ -228,21 +274,20 @@ const LARGEST: u64 = 16_384;
 pub(super) fn read(mut section: Section<'_>) -> Option<Source> {
     let name = section.name("name");
     let name = section.needs("name", name, "1 to 64 of a-z, 0-9 and -");
-    let kinds = "\"camera\", \"command\", \"folder\", \"http\", \"mqtt\" or \"replay\"";
-    if let Some(later @ "serial") = section.written("kind") {
-        let message = format!("sources of kind \"{later}\" are not in this version");
-        section.refuse("kind", message, kinds);
-        // Its keys are not known either.
-        return None;
-    }
+    let kinds = "\"camera\", \"command\", \"folder\", \"http\", \"mqtt\", \"replay\" or \"serial\"";
     let kind = section.choice("kind", &KINDS);
     let kind = section.needs("kind", kind, kinds);
     let mut source = Source::plain(name.clone().unwrap_or_default(), kind.unwrap_or(SourceKind::Camera));
     (source.rotate, source.mask) = (rotate(&mut section), mask(&mut section));
     // A source of an unknown kind may have any key that some kind has.
     let is = |kinds: &[SourceKind]| kind.is_none_or(|kind| kinds.contains(&kind));
-    if is(&[SourceKind::Camera]) {
-        source.device = device(&mut section);
+    match kind {
+        Some(SourceKind::Serial) => source.device = serial::port(&mut section),
+        Some(SourceKind::Camera) | None => source.device = device(&mut section),
+        Some(_) => {}
+    }
+    if is(&[SourceKind::Serial]) {
+        serial::read(&mut section, &mut source, kind.is_some());
     }
     if is(&[SourceKind::Folder, SourceKind::Replay]) {
         source.path = section.text("path", "the path of a folder").map(PathBuf::from);
@@ -274,8 +319,10 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Source> {
         let triggers = [("interval", Trigger::Interval), ("request", Trigger::Request)];
         source.trigger = section.choice("trigger", &triggers).unwrap_or_default();
     }
-    if is(&[SourceKind::Camera, SourceKind::Command]) {
+    if is(&[SourceKind::Camera, SourceKind::Command, SourceKind::Serial]) {
         source.patience = section.interval("patience");
+    }
+    if is(&[SourceKind::Camera, SourceKind::Command]) {
         source.size = section.read("size", "[width, height] in pixels, each from 1 to 16384", size);
     }
     if is(&[SourceKind::Command]) {

@@ -204,7 +204,7 @@ fn what_is_wrong_is_said_where_it_stands() {
     wrong("[device]\nid = \"Press 7\"", 2, "device.id", &["a-z"]);
     wrong("[backbone]\nproviders = [\"cuda\"]", 2, "backbone.providers", &["not in this version"]);
     wrong("[backbone]\nengine = \"tracts\"", 2, "backbone.engine", &["did you mean \"tract\"?"]);
-    wrong("[serial]\nport = \"/dev/ttyACM0\"", 1, "serial", &["not in this version"]);
+    wrong("[fleet]\nname = \"a\"", 1, "fleet", &["not in this version"]);
     wrong("[mqtt]\nurl = \"broker:1883\"", 2, "mqtt.url", &["mqtt://host:port"]);
     wrong("[mqtt]\nprefix = \"a//b\"", 2, "mqtt.prefix", &["a-z"]);
     wrong("[mqtt]\nkeep_alive = \"500ms\"", 2, "mqtt.keep_alive", &["2s to 18h"]);
@@ -215,7 +215,6 @@ fn what_is_wrong_is_said_where_it_stands() {
 fn a_source_knows_the_keys_of_its_kind() {
     wrong("[[source]]\nkind = \"http\"", 1, "source.0.name", &["has no `name`"]);
     wrong("[[source]]\nname = \"a\"", 1, "source.a.kind", &["has no `kind`", "camera"]);
-    wrong("[[source]]\nname = \"a\"\nkind = \"serial\"\nbaud = 1", 3, "source.a.kind", &["not in this version"]);
     wrong("[[source]]\nname = \"a\"\nkind = \"camra\"", 3, "source.a.kind", &["did you mean \"camera\"?"]);
     wrong(&format!("{CAMERA}path = \"/a\""), 4, "source.yard.path", &["kinds \"folder\" and \"replay\""]);
     wrong(&format!("{CAMERA}colour = 1"), 4, "source.yard.colour", &["unknown key", "every"]);
@@ -234,6 +233,28 @@ fn a_source_knows_the_keys_of_its_kind() {
     wrong(&format!("{mqtt}\ntopic = \"a/+\""), 2, "source.a.kind", &["there is none", "[mqtt]"]);
     let raw = "[[source]]\nname = \"a\"\nkind = \"command\"\nargv = [\"x\"]\nformat = \"rgb\"";
     wrong(raw, 1, "source.a.size", &["has no `size`"]);
+}
+
+#[test]
+fn a_serial_source_and_the_sink_to_its_device_know_their_keys() {
+    let serial = "[[source]]\nname = \"press\"\nkind = \"serial\"\nwindow = 96\n";
+    let source = Config::parse(&format!("{serial}channels = [3, \"ay\"]\nrate_hz = 32\nspeaks = \"text\"")).unwrap();
+    let source = &source.source[0];
+    assert_eq!((source.device.as_deref(), source.window, source.dtr), (Some("auto"), Some(96), true));
+    assert_eq!((source.channels.join(" "), source.rate_hz), ("3 ay".to_owned(), Some(32.0)));
+    wrong("[[source]]\nname = \"press\"\nkind = \"serial\"", 1, "source.press.window", &["has no `window`"]);
+    wrong(&format!("{serial}device = \"ttyACM0\""), 5, "source.press.device", &["/dev/serial/by-id"]);
+    wrong(&format!("{serial}baud = 0"), 5, "source.press.baud", &["from 50"]);
+    wrong(&format!("{serial}channels = [0]"), 5, "source.press.channels", &["by name or by number from 1"]);
+    wrong(&format!("{serial}rate_hz = -1"), 5, "source.press.rate_hz", &["above 0"]);
+    wrong(&format!("{serial}speaks = \"txt\""), 5, "source.press.speaks", &["did you mean \"text\"?"]);
+    wrong(&format!("{serial}size = [1, 1]"), 5, "source.press.size", &["kinds \"camera\" and \"command\""]);
+    wrong(&format!("{CAMERA}baud = 9600"), 4, "source.yard.baud", &["kind \"serial\""]);
+    let sink = "[[sink]]\ntask = \"gate\"\nkind = \"serial\"\n";
+    assert!(Config::parse(&format!("{serial}{sink}source = \"press\"")).is_ok());
+    wrong(&format!("{serial}{sink}"), 5, "sink.0.source", &["has no `source`"]);
+    wrong(&format!("{serial}{sink}source = \"pres\""), 8, "sink.source", &["did you mean \"press\"?"]);
+    wrong(&format!("{CAMERA}{sink}source = \"yard\""), 7, "sink.source", &["no serial source"]);
 }
 
 #[test]

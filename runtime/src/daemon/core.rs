@@ -10,6 +10,7 @@
 //! Read `core/event.rs` first, then `core/ask.rs` (commands), `core/turn.rs` (one at a time), `core/see.rs` (frames).
 
 mod ask;
+mod button;
 mod elsewhere;
 mod event;
 mod gate;
@@ -45,6 +46,7 @@ use self::task::{Task, Turn};
 use self::teach::{Hold, LONGEST};
 use super::command::{CommandError, Look, Reply};
 use super::notice::{self, Notice, State};
+use super::view::LineView;
 use crate::config::{self, SourceKind, Trigger};
 use crate::source::Health;
 
@@ -92,6 +94,8 @@ struct Source {
     frames: u64,
     size: Option<[u32; 2]>,
     last: Option<Timestamp>,
+    /// What came over its line.
+    line: Option<LineView>,
     /// Why its frames cannot be read.
     unreadable: Option<String>,
     /// It is not of the configuration.
@@ -252,10 +256,16 @@ impl Core {
                 }
             }
             Event::Configured { setup, close, open } => self.configured(*setup, &close, open, now),
+            Event::Counted { source, line } => {
+                if let Some(source) = self.sources.get_mut(&source) {
+                    source.line = Some(line);
+                }
+            }
             Event::Done { ticket, done } => self.done(ticket, done, now),
             Event::End => self.end(now),
             Event::Facts(facts) => self.facts(*facts),
             Event::Heat(heat) => self.heat = heat,
+            Event::Labelled { source, class } => self.labelled(&source, &class, now),
             Event::Offered { request, who, offer } => {
                 if let Err(error) = self.offered(request, who, *offer) {
                     self.effects.push(Effect::AnswerOffer { request, answer: Err(error) });
@@ -457,6 +467,9 @@ impl Core {
     }
 
     fn answer(&mut self, request: Request, answer: Result<Reply, CommandError>) {
+        if request == button::NOBODY && answer.is_ok() {
+            return;
+        }
         self.effects.push(Effect::Answer { request, answer });
     }
 

@@ -5,17 +5,20 @@
 //! is wholly of one head.
 
 mod region;
+mod sight;
 
 use std::collections::HashMap;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use acclimate_backbone::{Backbone, Picture, Prepared, Thumbnail};
+use acclimate_backbone::{Backbone, Thumbnail};
 use acclimate_trainer::{Feature, Quantisation};
 
-pub(crate) use self::region::{Lens, encoded};
+pub(crate) use self::region::Lens;
 pub(super) use self::region::{cropped, picture};
+pub(crate) use self::sight::DRAWN;
+use self::sight::Sight;
 use super::command::Look;
 use super::core::{Answer, Done, Event, Infer, Observation, Offer, Taken, Ticket, Trouble, TroubleKind, Watch};
 use super::handle::Newest;
@@ -26,7 +29,7 @@ use crate::causes;
 use crate::embedding::{Embedded, Opener, embed_bytes};
 use crate::extractor;
 use crate::record::PredictionRecord;
-use crate::source::{Content, Frame, Outlet, Sensed};
+use crate::source::{Content, Frame, Outlet, Readings, Sensed};
 use crate::store::{Access, StoredHead, Tasks};
 
 /// How long it waits for a frame before it looks up.
@@ -115,6 +118,10 @@ impl Inference {
                 Some((_, Sensed::Health { source, health })) => {
                     self.inbox.tell(Event::Source { source, health });
                 }
+                Some((_, Sensed::Counted { source, line })) => self.inbox.offer(Event::Counted { source, line }),
+                Some((_, Sensed::Labelled { source, class })) => {
+                    self.inbox.tell(Event::Labelled { source, class });
+                }
                 None => {}
             }
         }
@@ -159,14 +166,14 @@ impl Inference {
             Ok(seen) => seen,
             Err(why) => return self.inbox.offer(sensed(Err(why))),
         };
-        let (frame, picture) = seen;
-        let mut size = Ok([picture.width(), picture.height()]);
+        let (frame, sight) = seen;
+        let mut size = Ok(sight.size());
         self.newest.keep(Arc::clone(&frame));
         let watching = std::mem::take(&mut self.watching);
         for watch in &watching {
             let looks = watch.looks.iter().enumerate().filter(|(_, look)| *look.source == *frame.source);
             for (number, look) in looks {
-                match self.observe(watch, number, look, &frame, &picture, came) {
+                match self.observe(watch, number, look, &frame, &sight, came) {
                     Ok(Some(observation)) if observation.taken.is_some() => {
                         self.inbox.tell(Event::Saw(Box::new(observation)));
                     }
@@ -182,16 +189,17 @@ impl Inference {
         self.inbox.offer(sensed(size));
     }
 
-    /// The frame as it is to be seen by everybody, and its pixels.
-    fn through_lens(&self, frame: Frame) -> Result<(Arc<Frame>, Picture), String> {
-        let picture = picture(&frame.content).map_err(|error| causes(&error))?;
-        match self.lenses.get(&frame.source).filter(|lens| !lens.is_clear()) {
-            None => Ok((Arc::new(frame), picture)),
-            Some(lens) => {
+    /// The frame as it is to be seen by everybody, and decoded.
+    fn through_lens(&self, frame: Frame) -> Result<(Arc<Frame>, Sight), String> {
+        let sight = Sight::of(&frame.content)?;
+        match (self.lenses.get(&frame.source).filter(|lens| !lens.is_clear()), sight) {
+            (Some(lens), Sight::Picture(picture)) => {
                 let picture = lens.through(picture).map_err(|error| causes(&error))?;
                 let (width, height, pixels) = (picture.width(), picture.height(), picture.rgb().to_vec());
-                Ok((Arc::new(Frame { content: Content::Rgb { width, height, pixels }, ..frame }), picture))
+                let content = Content::Rgb { width, height, pixels };
+                Ok((Arc::new(Frame { content, ..frame }), Sight::Picture(picture)))
             }
+            (_, sight) => Ok((Arc::new(frame), sight)),
         }
     }
 
@@ -202,18 +210,18 @@ impl Inference {
         number: usize,
         look: &Look,
         frame: &Arc<Frame>,
-        picture: &Picture,
+        sight: &Sight,
         came: Instant,
     ) -> Result<Option<Observation>, String> {
         let Some(opened) = self.backbones.get_mut(&watch.backbone_id) else { return Ok(None) };
-        let region = look.crop.map(|crop| cropped(picture, crop)).transpose().map_err(|error| causes(&error))?;
-        let picture = region.as_ref().unwrap_or(picture);
-        let thumbnail = picture.thumbnail();
-        let phash = thumbnail.perceptual_hash();
+        let region = look.crop.map(|crop| sight.region(Some(crop))).transpose()?;
+        let sight = region.as_ref().unwrap_or(sight);
+        let (phash, thumbnail) = sight.marks();
         let head = self.served.of(&watch.task).filter(|head| head.file.backbone_id == watch.backbone_id);
         let held = watch.held.as_ref().is_some_and(|held| *held == frame.source);
-        let whole_file = look.crop.is_none() && matches!(frame.content, Content::File(_));
-        let feature = if head.is_some() || held && whole_file { Some(opened.feature(picture)?) } else { None };
+        // Kept as it came.
+        let whole_file = look.crop.is_none() && !matches!(frame.content, Content::Rgb { .. });
+        let feature = if head.is_some() || held && whole_file { Some(opened.feature(sight)?) } else { None };
         let answer = head.as_ref().zip(feature.as_ref()).map(|(head, feature)| answer(head, &frame.source, feature));
         let milliseconds = came.elapsed().as_secs_f64() * 1000.0;
         if answer.is_some() {
@@ -221,14 +229,11 @@ impl Inference {
         }
         let taken = if held {
             let taken = match (&frame.content, &feature) {
-                (Content::File(bytes), Some(feature)) if whole_file => {
+                (Content::File(bytes) | Content::Window(Readings { npy: bytes, .. }), Some(feature)) if whole_file => {
                     // What would be computed from the stored bytes is what was just computed.
-                    opened.taken(bytes.clone(), phash, Some(thumbnail), feature)
+                    opened.taken(bytes.clone(), phash, thumbnail, feature)
                 }
-                _ => {
-                    let bytes = encoded(picture).map_err(|error| causes(&error))?;
-                    opened.embedded(bytes)?
-                }
+                _ => opened.embedded(sight.encoded()?)?,
             };
             Some(Box::new(Taken { source: frame.source.to_string(), time: Some(frame.taken), ..taken }))
         } else {
@@ -267,10 +272,12 @@ impl Inference {
                 let bytes = match (&frame.content, look.crop) {
                     (Content::File(bytes), None) => bytes.clone(),
                     (content, crop) => {
-                        let whole = picture(content).map_err(|error| failed(causes(&error)))?;
-                        let region = crop.map_or(Ok(whole.clone()), |crop| cropped(&whole, crop));
-                        let region = region.map_err(|error| failed(causes(&error)))?;
-                        encoded(&region).map_err(|error| failed(causes(&error)))?
+                        let region = Sight::of(content).and_then(|whole| whole.region(crop)).map_err(failed)?;
+                        if let Sight::Window(_) = region {
+                            // That it does not fit the backbone is told better than by its bytes.
+                            region.prepared(&opened.backbone.manifest().input).map_err(failed)?;
+                        }
+                        region.encoded().map_err(failed)?
                     }
                 };
                 let taken = opened.embedded(bytes).map_err(failed)?;
@@ -281,7 +288,7 @@ impl Inference {
                 let head = self.served.of(task).filter(|head| Some(head.file.backbone_id) == backbone_id);
                 let head = head.ok_or_else(|| failed(format!("task `{task}` has no head in service")))?;
                 let unreadable = |words| Trouble { kind: TroubleKind::Invalid, words };
-                let picture = picture(&Content::File(bytes)).map_err(|error| unreadable(causes(&error)))?;
+                let picture = Sight::of(&Content::File(bytes)).map_err(unreadable)?;
                 let feature = opened.feature(&picture).map_err(failed)?;
                 let answer = answer(&head, "", &feature).map_err(failed)?;
                 Ok(Done::Classified(Box::new(answer.prediction)))
@@ -290,9 +297,7 @@ impl Inference {
                 let frame = newest()?;
                 let head = self.served.of(task).filter(|head| Some(head.file.backbone_id) == backbone_id);
                 let head = head.ok_or_else(|| failed(format!("task `{task}` has no head in service")))?;
-                let whole = picture(&frame.content).map_err(|error| failed(causes(&error)))?;
-                let region = look.crop.map_or(Ok(whole.clone()), |crop| cropped(&whole, crop));
-                let region = region.map_err(|error| failed(causes(&error)))?;
+                let region = Sight::of(&frame.content).and_then(|whole| whole.region(look.crop)).map_err(failed)?;
                 let feature = opened.feature(&region).map_err(failed)?;
                 let answer = answer(&head, &frame.source, &feature).map_err(failed)?;
                 Ok(Done::Classified(Box::new(answer.prediction)))
@@ -308,10 +313,8 @@ impl Inference {
 }
 
 impl Opened {
-    fn feature(&mut self, picture: &Picture) -> Result<Feature, String> {
-        let input = self.backbone.manifest().input.image();
-        let input = input.ok_or_else(|| "its backbone takes signals: a picture is none".to_owned())?;
-        let prepared = Prepared::picture(picture, input);
+    fn feature(&mut self, sight: &Sight) -> Result<Feature, String> {
+        let prepared = sight.prepared(&self.backbone.manifest().input)?;
         let mut features = self.backbone.embed(&[&prepared]).map_err(|error| causes(&error))?;
         features.pop().ok_or_else(|| "the engine gave no feature; this is a bug in acclimate".to_owned())
     }
@@ -327,7 +330,7 @@ impl Opened {
     fn taken(&self, payload: Vec<u8>, phash: u64, thumbnail: Option<Thumbnail>, feature: &Feature) -> Taken {
         let encoded = self.quantisation.encode(feature);
         Taken {
-            media: crate::loading::picture_media(&payload),
+            media: crate::loading::sample_media(&payload),
             payload,
             source: String::new(),
             time: None,

@@ -38,6 +38,7 @@ use crate::causes;
 use crate::config::{self, Config, SourceKind, Trigger};
 use crate::embedding::Opener;
 use crate::outbox::OutboxError;
+use crate::serial::Downlinks;
 use crate::sink::Sinks;
 use crate::source::{Outlet, Stop};
 use crate::store::{Access, Added, StoreError, Tasks};
@@ -141,7 +142,8 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
     let Start { config, data_dir, opener, options } = start;
     let mut tasks = Tasks::open(&data_dir, &Access::Write { command: "acclimate run".to_owned() })?;
     make_declared(&mut tasks, &config, &opener)?;
-    let sinks = Sinks::start(&config.sink, &data_dir)?;
+    let downlinks = Downlinks::default();
+    let sinks = Sinks::start(&config.sink, &data_dir, downlinks.clone())?;
     let added = added(&tasks, &config)?;
     let names: Vec<Arc<str>> = tasks.list()?.into_iter().map(|task| task.name.into()).collect();
 
@@ -204,7 +206,7 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
         watching: Vec::new(),
         backbones: HashMap::new(),
     };
-    let sources = Sources::new(open, Arc::clone(&outlet), stop.clone());
+    let sources = Sources::new(open, Arc::clone(&outlet), downlinks, stop.clone());
     let origin = Instant::now();
     let mut core = CoreThread {
         core: Core::new(setup(&config, &added, &options), Now { since: Duration::ZERO, time: Timestamp::now() }),
@@ -535,8 +537,12 @@ impl CoreThread {
             Effect::Answer { request, answer } => {
                 // What was asked shows before it is answered.
                 self.show();
-                if let Some(to) = self.waiting.askers().commands.remove(&request) {
-                    let _gone_meanwhile = to.send(answer);
+                match (self.waiting.askers().commands.remove(&request), answer) {
+                    (Some(to), answer) => {
+                        let _gone_meanwhile = to.send(answer);
+                    }
+                    (None, Err(error)) => tracing::warn!("what a device asked for was not done: {error}"),
+                    (None, Ok(_)) => {}
                 }
             }
             Effect::AnswerOffer { request, answer } => {

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use super::shell::{StartError, spawn};
 use crate::config::{self, Config, SourceKind};
+use crate::serial::Downlinks;
 use crate::source::{Ask, Inboxes, Outlet, Source, Stop, Waker};
 use crate::store::{AddedSource, StoreError, Tasks};
 
@@ -38,6 +39,7 @@ pub(super) struct Sources {
     /// Ends them all.
     stop: Stop,
     inboxes: Inboxes,
+    downlinks: Downlinks,
     threads: Arc<Mutex<Threads>>,
 }
 
@@ -58,8 +60,8 @@ struct One {
 }
 
 impl Sources {
-    pub(super) fn new(open: OpenSource, outlet: Arc<Outlet>, stop: Stop) -> Self {
-        Self { open, outlet, stop, inboxes: Inboxes::default(), threads: Arc::default() }
+    pub(super) fn new(open: OpenSource, outlet: Arc<Outlet>, downlinks: Downlinks, stop: Stop) -> Self {
+        Self { open, outlet, stop, inboxes: Inboxes::default(), downlinks, threads: Arc::default() }
     }
 
     /// Where pictures are handed to those that take some.
@@ -72,6 +74,9 @@ impl Sources {
         let (mut source, feed, stop) = ((self.open)(config), self.outlet.feed(&config.name), Stop::new());
         if let Some(inbox) = source.inbox() {
             self.inboxes.put(&config.name, inbox);
+        }
+        if let Some(downlink) = source.downlink() {
+            self.downlinks.put(&config.name, downlink);
         }
         let waker = self.stop.on_set({
             let stop = stop.clone();
@@ -96,6 +101,7 @@ impl Sources {
     /// Tells a source to end, and does not wait for that.
     pub(super) fn close(&self, name: &str) {
         self.inboxes.take(name);
+        self.downlinks.take(name);
         let mut threads = self.threads();
         threads.leaving.retain(|thread| !thread.is_finished());
         if let Some(One { stop, thread, .. }) = threads.running.remove(name) {

@@ -30,7 +30,7 @@ pub struct View {
 pub struct SourceView {
     /// Its name.
     pub name: String,
-    /// `camera`, `command`, `folder`, `http`, `mqtt` or `replay`.
+    /// `camera`, `command`, `folder`, `http`, `mqtt`, `replay` or `serial`.
     pub kind: String,
     /// Whether it was added while the daemon ran, and not by the configuration: then it can be removed so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -51,6 +51,44 @@ pub struct SourceView {
     /// When the newest frame was sensed, RFC 3339 UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<String>,
+    /// What came over its line, of `serial`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<LineView>,
+}
+
+/// What came over the line of a source, and what was lost, since the daemon began.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
+pub struct LineView {
+    /// `text` or `frames`; absent until it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speaks: Option<String>,
+    /// What the device calls itself, with its firmware's version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// What the device gives, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gives: Option<String>,
+    /// Readings a second, as measured or as the device says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_hz: Option<f64>,
+    /// How often the port was opened.
+    pub opened: u64,
+    /// Bytes that came.
+    pub bytes: u64,
+    /// Readings that came.
+    pub readings: u64,
+    /// Lines, or blocks of readings, that never came.
+    pub lost: u64,
+    /// Blocks that were missing at first and came when they were asked for again.
+    pub recovered: u64,
+    /// Lines and frames that cannot be read.
+    pub unreadable: u64,
+    /// Faults that the device spoke of.
+    pub faults: u64,
+    /// Gaps over which no window reaches.
+    pub gaps: u64,
+    /// Windows that were cut.
+    pub windows: u64,
 }
 
 /// A task.

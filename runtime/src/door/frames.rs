@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder as _, ImageFormat};
 
+use super::drawn::{SVG, drawn};
 use super::inside::{Inside, blocking, body};
 use super::refusal::{Code, Refusal};
 use crate::daemon::command::Reply;
@@ -30,12 +31,13 @@ pub(super) fn media(file: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// The newest frame of a source.
+/// The newest frame of a source; of readings, a picture that is drawn of them.
 #[utoipa::path(get, path = "/api/v1/sources/{name}/frame", tag = "sources",
     params(("name" = String, Path, description = "The source", example = "yard"),
         ("If-None-Match" = Option<String>, Header, description = "The ETag of the frame that is known")),
     responses((status = 200, description = "A picture",
-            content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"), (Vec<u8> = "image/bmp")),
+            content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"), (Vec<u8> = "image/bmp"),
+                (String = "image/svg+xml")),
             headers(("etag" = String, description = "Names the frame"))),
         (status = 304, description = "There is no newer one")))]
 pub(super) async fn newest(
@@ -102,5 +104,6 @@ pub(super) fn picture(content: &Content) -> Result<(&'static str, Vec<u8>), Refu
                 .map_err(|error| Refusal::new(Code::Failed, format!("could not write the frame as JPEG: {error}")))?;
             Ok(("image/jpeg", file.into_inner()))
         }
+        Content::Window(readings) => Ok((SVG, drawn(&readings.npy).unwrap_or_default().into_bytes())),
     }
 }

@@ -41,6 +41,7 @@ pub(super) fn text(view: &View, vitals: &Vitals) -> Result<String, fmt::Error> {
     let degraded = readiness(view, vitals).degraded.len();
     one("degraded_reasons", "Things that do not work as they should", Some(degraded as f64));
     sources(&mut registry, &view.sources, seconds);
+    lines(&mut registry, &view.sources);
     tasks(&mut registry, &view.tasks);
     parts(&mut registry, vitals);
     let mut text = String::new();
@@ -68,6 +69,39 @@ fn sources(registry: &mut Registry, sources: &[SourceView], seconds: impl Fn(&st
         }
         if let Some(taken) = source.last.as_deref().and_then(&seconds) {
             last.get_or_create(&labels).set(taken);
+        }
+    }
+}
+
+/// What came over serial lines, and what was lost.
+fn lines(registry: &mut Registry, sources: &[SourceView]) {
+    let mut family = |name: &str, help: &str| {
+        let family = Family::<Labels, Counter>::default();
+        registry.register(name, help, family.clone());
+        family
+    };
+    let opened = family("source_line_opened", "How often the port of a serial source was opened");
+    let bytes = family("source_line_bytes", "Bytes that came over a serial line");
+    let readings = family("source_line_readings", "Readings that came over a serial line");
+    let lost = family("source_line_lost_readings", "Readings that will never come");
+    let recovered = family("source_line_recovered_readings", "Readings that came when they were asked for again");
+    let unreadable = family("source_line_unreadable", "Lines and frames that cannot be read");
+    let faults = family("source_line_faults", "Faults that the device spoke of");
+    let gaps = family("source_line_gaps", "Gaps over which no window reaches");
+    for source in sources {
+        let Some(line) = &source.line else { continue };
+        let labels = vec![("source", source.name.clone())];
+        for (family, count) in [
+            (&opened, line.opened),
+            (&bytes, line.bytes),
+            (&readings, line.readings),
+            (&lost, line.lost),
+            (&recovered, line.recovered),
+            (&unreadable, line.unreadable),
+            (&faults, line.faults),
+            (&gaps, line.gaps),
+        ] {
+            family.get_or_create(&labels).inc_by(count);
         }
     }
 }
@@ -146,6 +180,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    use crate::daemon::view::LineView;
     use crate::daemon::vitals::{answered, latency};
     use crate::door::tests::view;
 
@@ -153,6 +188,7 @@ mod tests {
     fn what_the_view_says_is_there_in_base_units() {
         let mut view = view();
         view.tasks[0].looks[0].milliseconds = Some(25.0);
+        view.sources[0].line = Some(LineView { readings: 900, lost: 2, ..LineView::default() });
         view.tasks[0].classes[0].name = "a \"quoted\"\nname".to_owned();
         let vitals = Vitals {
             lacks: vec!["the webhook answered 503".to_owned()],
@@ -179,6 +215,8 @@ mod tests {
             "acclimate_source_frames_total{source=\"yard\",kind=\"camera\"} 812",
             "acclimate_source_health{source=\"yard\",health=\"running\"} 1.0",
             "acclimate_source_health{source=\"yard\",health=\"lost\"} 0.0",
+            "acclimate_source_line_readings_total{source=\"yard\"} 900",
+            "acclimate_source_line_lost_readings_total{source=\"yard\"} 2",
             "acclimate_task_generation{task=\"gate\"} 3.0",
             "acclimate_task_accuracy_ratio{task=\"gate\"} 0.93",
             "acclimate_task_accuracy_low_ratio{task=\"gate\"} 0.86",

@@ -9,6 +9,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
+use super::drawn::{SVG, drawn};
 use super::frames::{media, path};
 use super::health::{Readiness, readiness};
 use super::honesty::{self, Dated, Honesty, Newest};
@@ -71,17 +72,20 @@ pub(super) async fn list(
     Ok(Json(inside.read_all(move |tasks| samples::list(tasks, &task, &wanted)).await?))
 }
 
-/// What a sample holds.
+/// What a sample holds; of readings, a picture that is drawn of them.
 #[utoipa::path(get, path = "/api/v1/tasks/{task}/samples/{id}/picture", tag = "tasks",
     params(("task" = String, Path, description = "The task", example = "gate"), ("id" = String, Path, description = "The sample, or the beginning of its id")),
     responses((status = 200, description = "Its bytes", content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"),
-        (Vec<u8> = "image/webp"), (Vec<u8> = "image/bmp"), (Vec<u8> = "application/octet-stream")))))]
+        (Vec<u8> = "image/webp"), (Vec<u8> = "image/bmp"), (String = "image/svg+xml"), (Vec<u8> = "application/octet-stream")))))]
 pub(super) async fn picture(
     State(inside): State<Arc<Inside>>,
     names: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let (task, id) = path(names)?;
     let payload = inside.read(move |tasks| tasks.payload(&task, &tasks.sample(&task, &id)?.id)).await?;
+    if let Some(picture) = drawn(&payload) {
+        return Ok(([(header::CONTENT_TYPE, SVG), (header::CACHE_CONTROL, "no-store")], picture).into_response());
+    }
     // By what it is, not by what it was once said to be: a browser runs what it takes for a page.
     let kind = media(&payload).unwrap_or("application/octet-stream");
     // The id is of the content, which never changes; but what is forgotten is to be gone everywhere.

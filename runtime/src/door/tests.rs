@@ -71,6 +71,7 @@ pub(crate) fn view() -> View {
             frames: 812,
             size: Some([96, 96]),
             last: Some("2026-11-29T12:00:00Z".to_owned()),
+            line: None,
         }],
         tasks: vec![TaskView {
             name: "gate".to_owned(),

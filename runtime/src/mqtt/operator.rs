@@ -19,7 +19,7 @@ use crate::config::SourceKind;
 use crate::daemon::command::{Command, CommandError};
 use crate::daemon::handle::Handle;
 use crate::door::health::readiness;
-use crate::loading::picture_media;
+use crate::loading::sample_media;
 use crate::source::{Content, Frame};
 
 /// Commands that are carried out at a time.
@@ -123,13 +123,14 @@ fn picture(handle: &Handle, source: Option<String>, most: usize) -> Result<Data,
 /// The picture in so many bytes: as it is if it fits, else smaller.
 fn fitting(frame: &Frame, most: usize) -> Result<(&'static str, Vec<u8>), String> {
     let picture = match &frame.content {
-        Content::File(bytes) if bytes.len() <= most && picture_media(bytes) == "image/jpeg" => {
+        Content::File(bytes) if bytes.len() <= most && sample_media(bytes) == "image/jpeg" => {
             return Ok(("image/jpeg", bytes.clone()));
         }
         Content::File(bytes) => Picture::decode(bytes).map_err(|error| causes(&error))?,
         Content::Rgb { width, height, pixels } => {
             Picture::from_rgb(*width, *height, pixels.clone()).map_err(|error| causes(&error))?
         }
+        Content::Window(_) => return Err(format!("source `{}` gives readings and no pictures", frame.source)),
     };
     let (width, height) = (picture.width(), picture.height());
     let image = RgbImage::from_raw(width, height, picture.rgb().to_vec());

@@ -50,7 +50,7 @@ function card(page) {
     h("figcaption", null, name, how, scores, small, h("p", { class: "row where" }, ask, attention.button, attention.said)));
 
   node.update = (look, source, now, task) => {
-    const answers = task.generation !== undefined && source?.frames > 0;
+    const answers = task.generation !== undefined && source?.frames > 0 && !source.line;
     attention.update(answers ? ofLook(task.name, look.source, task.looks.indexOf(look)) : null);
     if (source && !document.hidden && source.frames > 0) picture(image, frameOf(source.name, source.frames));
     region.update(look.crop);
@@ -63,7 +63,7 @@ function card(page) {
     const state = look.stable ?? look.now;
     mark(image, "alt", state ? `${look.source}, newest picture, taken for ${state.unknown ? "unknown" : state.class}` : `${look.source}, newest picture`);
     if (!state) {
-      say(name, source?.frames > 0 ? "No answer yet" : "No picture yet");
+      say(name, source?.frames > 0 ? "No answer yet" : source?.kind === "serial" ? "No window yet" : "No picture yet");
       say(badge, "");
       say(when, "");
       each(scores, [], String, String);

@@ -6,7 +6,7 @@ import { each, h, mark, picture, say, shaped } from "./dom.js";
 import { regionOverlay } from "./live.js";
 import { lookNow } from "./look_now.js";
 import * as region from "./region.js";
-import { ago, count, free, health, taskName } from "./words.js";
+import { ago, count, free, health, lineWords, taskName } from "./words.js";
 
 /** Fills the section. `page` has `send(body)`, `announce(text)`, `choose(task)`. */
 export function sources(root, page) {
@@ -92,7 +92,8 @@ export function sources(root, page) {
       ask.update(view);
       mark(node, "data-health", view.health);
       say(fares, health(view));
-      const parts = [kind, view.size ? `${view.size[0]} × ${view.size[1]}` : null, count(view.frames, "picture"), view.last ? `newest ${ago(view.last, now)}` : null];
+      const size = view.size && !view.line ? `${view.size[0]} × ${view.size[1]}` : null;
+      const parts = [kind, size, ...(view.line ? lineWords(view.line) : []), count(view.frames, view.line ? "window" : "picture"), view.last ? `newest ${ago(view.last, now)}` : null];
       say(small, parts.filter(Boolean).join(" · "));
       mark(draw, "hidden", !task);
       say(draw, looked ? "Draw the region…" : `Use for ${task?.name ?? ""}…`);

@@ -132,12 +132,18 @@ export function drift({ new_labels: labels }) {
   return left > 0 ? `${seen}: label ${left} more of the newest pictures below.` : `${seen}. Enough is labelled: let it learn from it.`;
 }
 
+/** What a device on a line gives, and what was lost of it: in parts. */
+export function lineWords(line) {
+  const lost = line.lost + line.unreadable > 0 ? `${count(Math.max(line.lost, line.unreadable), "loss", "losses")}` : null;
+  return [line.device ?? null, line.gives ?? null, lost].filter(Boolean);
+}
+
 /** Why a source says nothing. */
 export function health(source) {
   if (source.on_request && source.frames === 0 && source.health !== "lost") return "gives a picture when it is asked";
   switch (source.health) {
     case "running":
-      return source.frames === 0 ? "waiting for its first picture" : "running";
+      return source.frames === 0 ? `waiting for its first ${source.kind === "serial" ? "window" : "picture"}` : "running";
     case "starting":
       return "starting…";
     case "ended":

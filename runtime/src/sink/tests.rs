@@ -35,7 +35,7 @@ pub(crate) fn notice(id: u64, class: &str) -> Notice {
 }
 
 fn sinks(text: &str, dir: &Path) -> Sinks {
-    Sinks::start(&Config::parse(text).unwrap().sink, dir).unwrap()
+    Sinks::start(&Config::parse(text).unwrap().sink, dir, crate::serial::Downlinks::default()).unwrap()
 }
 
 /// A hook that answers with these, and then with 200; what it was told, with the name of each payload.

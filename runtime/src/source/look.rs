@@ -19,7 +19,7 @@ pub fn look(device: &str, patience: Duration) -> Result<Content, String> {
             match outlet.take(until.saturating_duration_since(Instant::now())) {
                 Some(Sensed::Frame(frame)) => break Ok(frame.content),
                 Some(Sensed::Health { health: Health::Lost { reason }, .. }) => break Err(reason),
-                Some(Sensed::Health { .. }) => {}
+                Some(Sensed::Counted { .. } | Sensed::Health { .. } | Sensed::Labelled { .. }) => {}
                 None => break Err(format!("no picture came within {} s", patience.as_secs())),
             }
         };

@@ -134,6 +134,7 @@ mod tests {
             match outlet.take(SOON).expect("a frame") {
                 Sensed::Frame(frame) => given.push(frame.content),
                 Sensed::Health { health, .. } => assert_eq!(health, Health::Running),
+                other => panic!("{other:?}"),
             }
         }
         assert_eq!(given, (0..WAITING as u8).map(file).collect::<Vec<_>>());

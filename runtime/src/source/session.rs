@@ -39,6 +39,7 @@ impl Session<'_> {
         let size = match &content {
             Content::Rgb { width, height, .. } => (*width, *height),
             Content::File(bytes) => dimensions(bytes).ok_or_else(|| no_picture(bytes))?,
+            Content::Window(_) => return Err("readings came where pictures were expected".to_owned()),
         };
         let before = *self.size.get_or_insert(size);
         if before != size {

@@ -33,6 +33,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("rustls", &["runtime"]),
     ("coset", &["runtime"]),
     ("ring", &["runtime"]),
+    ("nix", &["runtime"]),
+    ("serialport", &["runtime"]),
     ("tokio", &["runtime"]),
 ];
 

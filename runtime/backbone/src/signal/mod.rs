@@ -49,6 +49,12 @@ impl Window {
             (0..channels).flat_map(|channel| (0..length).map(move |at| self.numbers[at * channels + channel]));
         npy::write(channels, length, numbers)
     }
+
+    /// The window that [`Window::to_npy`] wrote; none where it did not.
+    pub fn from_npy(bytes: &[u8]) -> Option<Self> {
+        let channels = npy::first_axis(bytes).filter(|channels| *channels > 0)?;
+        Self::new(channels, npy::read(bytes, channels).ok()?)
+    }
 }
 
 /// The input tensor's numbers, in its order.

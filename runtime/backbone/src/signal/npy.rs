@@ -52,6 +52,13 @@ pub(super) fn read(bytes: &[u8], channels: usize) -> Result<Vec<f32>, RecordingE
     Ok((0..count).map(|place| numbers[place % channels * readings + place / channels]).collect())
 }
 
+/// The first of two axes.
+pub(super) fn first_axis(bytes: &[u8]) -> Option<usize> {
+    let (header, _) = split(bytes).ok()?;
+    let axes = axes(value(header, "shape")?)?;
+    (axes.len() == 2).then(|| axes[0])
+}
+
 /// Header and body.
 fn split(bytes: &[u8]) -> Result<(&str, &[u8]), RecordingError> {
     let rest = bytes.get(MAGIC.len()..).unwrap_or_default();

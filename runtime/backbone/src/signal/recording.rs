@@ -146,7 +146,9 @@ mod tests {
     fn a_window_written_as_npy_is_read_back() {
         let window = Window::new(2, vec![1.0, 10.0, 2.0, 20.0, 3.0, 30.0]).unwrap();
         let recording = Recording::decode(&window.to_npy(), 2).unwrap();
-        assert_eq!(recording.window(0, 3), Some(window));
+        assert_eq!(recording.window(0, 3), Some(window.clone()));
+        assert_eq!(Window::from_npy(&window.to_npy()), Some(window));
+        assert_eq!(Window::from_npy(b"1\n2\n"), None);
     }
 
     proptest! {
@@ -157,6 +159,7 @@ mod tests {
             if let Ok(recording) = Recording::decode(&bytes, channels) {
                 prop_assert!(recording.window(0, 1).is_none_or(|window| window.channels() == channels));
             }
+            let _ = Window::from_npy(&bytes);
         }
 
         #[test]

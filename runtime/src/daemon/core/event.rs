@@ -14,6 +14,7 @@ use crate::config;
 use crate::daemon::command::{Command, CommandError, Look, Reply};
 use crate::daemon::notice::{Notice, Prediction};
 use crate::daemon::signed::Signed;
+use crate::daemon::view::LineView;
 use crate::record::{AdaptationRecord, InstallRecord, PredictionRecord};
 use crate::source::{Frame, Health};
 use crate::store::{Added, Evicted, NewTask, SampleId, Watermark};
@@ -42,6 +43,8 @@ pub(crate) enum Event {
     /// The configuration was read again: policy, budget and what it says of tasks are these from now on; some sources of the
     /// configuration end, then some begin.
     Configured { setup: Box<Setup>, close: Vec<Arc<str>>, open: Vec<config::Source> },
+    /// What came over the line of a source, and what was lost.
+    Counted { source: Arc<str>, line: LineView },
     /// Another thread has done what it was asked.
     Done { ticket: Ticket, done: Result<Done, Trouble> },
     /// Nothing new is begun from now on.
@@ -50,6 +53,8 @@ pub(crate) enum Event {
     Facts(Box<Facts>),
     /// Why it is too hot to fit, if it is.
     Heat(Option<String>),
+    /// Somebody at the device of a source says what its newest frame is.
+    Labelled { source: Arc<str>, class: String },
     /// Somebody hands a sample in.
     Offered { request: Request, who: String, offer: Box<Offer> },
     /// What runs the backbone of a task, or why nothing does.

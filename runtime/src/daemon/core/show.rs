@@ -52,6 +52,7 @@ fn source_view(name: &str, source: &Source) -> SourceView {
         frames: source.frames,
         size: source.size,
         last: source.last.map(|last| last.to_string()),
+        line: source.line.clone(),
     }
 }
 

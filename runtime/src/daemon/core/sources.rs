@@ -20,6 +20,7 @@ impl Source {
             frames: 0,
             size: None,
             last: None,
+            line: None,
             unreadable: None,
             added,
             asked: None,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use self::world::{World, adapt, add_source, label, look_for, teach};
 use super::teach::{FRAMES, LONGEST};
-use super::{Policy, Setup, Trouble, TroubleKind};
+use super::{Event, Policy, Setup, Trouble, TroubleKind};
 use crate::daemon::command::{Command, CommandError, Hold, Reply};
 use crate::daemon::notice::Event as Told;
 use crate::source::Health;
@@ -57,6 +57,23 @@ fn what_is_seen_now_is_labelled_and_that_can_be_undone() {
     let undone = world.ask(Command::Undo { task: "gate".to_owned() });
     world.run(SECOND);
     assert!(matches!(world.answer(undone), Ok(Reply::Undone { samples: 1, .. })), "{:?}", world.answer(undone));
+}
+
+#[test]
+fn a_button_of_a_device_labels_what_it_shows_now() {
+    let mut world = World::new(setup());
+    world.run(2 * SECOND);
+    let press = |class: &str| Event::Labelled { source: "yard".into(), class: class.to_owned() };
+    world.tell(press("ajar"));
+    world.run(SECOND);
+    let view = world.view();
+    let ajar = view.tasks[0].classes.iter().find(|class| class.name == "ajar").map(|class| class.samples);
+    assert_eq!((ajar, world.told(Told::Problem)), (Some(1), 0));
+    assert!(view.tasks[0].undo.is_some());
+    world.tell(press("no\nname"));
+    assert_eq!(world.told(Told::Problem), 1);
+    world.tell(Event::Labelled { source: "attic".into(), class: "ajar".to_owned() });
+    assert_eq!(world.told(Told::Problem), 2, "no task looks at it");
 }
 
 #[test]

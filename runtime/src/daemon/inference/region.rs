@@ -4,7 +4,7 @@ use acclimate_backbone::{Picture, PictureError};
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageError, RgbImage, imageops};
 
-use crate::source::Content;
+use crate::source::{Content, Readings};
 
 /// Quality of what is encoded here.
 const QUALITY: u8 = 92;
@@ -42,7 +42,8 @@ impl Lens {
 /// Decodes what was sensed.
 pub(in crate::daemon) fn picture(content: &Content) -> Result<Picture, PictureError> {
     match content {
-        Content::File(bytes) => Picture::decode(bytes),
+        // What is no picture is refused as none.
+        Content::File(bytes) | Content::Window(Readings { npy: bytes, .. }) => Picture::decode(bytes),
         Content::Rgb { width, height, pixels } => Picture::from_rgb(*width, *height, pixels.clone()),
     }
 }
@@ -103,7 +104,7 @@ pub(in crate::daemon) fn cropped(picture: &Picture, crop: [f64; 4]) -> Result<Pi
 }
 
 /// The picture as a JPEG.
-pub(crate) fn encoded(picture: &Picture) -> Result<Vec<u8>, ImageError> {
+pub(super) fn encoded(picture: &Picture) -> Result<Vec<u8>, ImageError> {
     let mut bytes = Vec::new();
     let mut encoder = JpegEncoder::new_with_quality(&mut bytes, QUALITY);
     encoder.encode(picture.rgb(), picture.width(), picture.height(), ExtendedColorType::Rgb8)?;

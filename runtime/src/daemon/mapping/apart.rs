@@ -96,6 +96,10 @@ impl Apart {
             Of::Frame(frame, _) => match &frame.content {
                 Content::File(bytes) => bytes.as_slice(),
                 Content::Rgb { pixels, .. } => pixels.as_slice(),
+                Content::Window(_) => {
+                    let none = "there is no map of readings: a map says where in a picture the head looks".to_owned();
+                    return Ok(Err(CommandError::Conflict(none)));
+                }
             },
             Of::Sample(_) => &[],
         };
@@ -105,7 +109,7 @@ impl Apart {
                 taken: frame.taken.to_string(),
                 crop: *crop,
                 size: match &frame.content {
-                    Content::File(_) => None,
+                    Content::File(_) | Content::Window(_) => None,
                     Content::Rgb { width, height, .. } => Some([*width, *height]),
                 },
                 bytes: picture.len(),

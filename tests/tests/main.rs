@@ -18,6 +18,7 @@ mod drift;
 mod exit_codes;
 mod exported;
 mod features;
+mod firmware;
 mod fit;
 mod forget;
 mod heads_travel;

@@ -36,6 +36,9 @@ const GREETING: Duration = Duration::from_secs(1);
 /// a pause took along when it was lost comes back within this.
 const BEAT: Duration = Duration::from_millis(250);
 
+/// How often the newest answer is said again, so that a device can tell a lamp that is right from one that was forgotten.
+const REPEAT: Duration = Duration::from_secs(2);
+
 /// A device that says nothing for so long is greeted again.
 const SILENCE: Duration = Duration::from_secs(3);
 
@@ -62,8 +65,8 @@ pub struct Link {
     synced: bool,
     configure: Option<Configure>,
     prediction: Option<Prediction>,
-    /// How often the prediction is still to be said.
-    repeats: u8,
+    /// When the prediction is said again.
+    repeat_at: Duration,
     say: Say,
     token: u32,
     /// When `token` was said.
@@ -129,7 +132,7 @@ impl Link {
             synced: false,
             configure,
             prediction: None,
-            repeats: 0,
+            repeat_at: Duration::ZERO,
             say: Say::default(),
             token: 0,
             asked_at: Duration::ZERO,
@@ -177,7 +180,8 @@ impl Link {
                 let end = prediction.class.floor_char_boundary(MAX_CLASS);
                 prediction.class.truncate(end);
                 self.prediction = Some(prediction);
-                self.repeats = 1;
+                // At the next beat, for a line may lose it.
+                self.repeat_at = Duration::ZERO;
                 self.say.prediction = true;
             }
         }
@@ -205,8 +209,8 @@ impl Link {
         self.asked_at = now;
         self.say.ping = Some(self.token);
         self.say.ack = true;
-        if self.repeats > 0 {
-            self.repeats -= 1;
+        if self.prediction.is_some() && now >= self.repeat_at {
+            self.repeat_at = now + REPEAT;
             self.say.prediction = true;
         }
         self.due = Some(now + BEAT);

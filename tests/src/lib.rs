@@ -3,6 +3,7 @@
 //!
 //! A test that lacks something calls [`skip::skip`], so that a run says what it did not check.
 
+pub mod board;
 pub mod broker;
 pub mod browser;
 pub mod bursts;

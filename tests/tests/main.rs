@@ -19,6 +19,7 @@ mod drift;
 mod exit_codes;
 mod exported;
 mod features;
+mod firmware;
 mod fit;
 mod forget;
 mod heads_travel;

@@ -31,7 +31,7 @@ pub struct Configure {
 pub enum Outgoing {
     /// How to sense; also said again to a device that began anew.
     Configure(Configure),
-    /// The newest answer; said twice, because a line may lose it.
+    /// The newest answer; said again after a quarter of a second, because a line may lose it, and then every two.
     Prediction(Prediction),
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use acclimate_bridge::link::{Configure, Event, Outgoing};
+use acclimate_bridge::link::{Configure, Event, Outgoing, Prediction};
 use acclimate_wire::device::{Device, Row};
 
 use crate::world::{ACCELEROMETER, Judge, World};
@@ -151,4 +151,17 @@ fn another_rate_holds_from_the_first_block_that_was_sensed_at_it() {
         }
     }
     assert!(before > 0 && after > 2, "{before} blocks before, {after} after");
+}
+
+#[test]
+fn a_device_is_told_the_newest_answer_again_and_again() {
+    let (mut rig, mut judge) = rig();
+    play(&mut rig, &mut judge, 2);
+    for class in ["worn", "new"] {
+        let class = class.to_owned();
+        rig.link.send(Outgoing::Prediction(Prediction { class, confidence: 1.0, known: true, label_wanted: false }));
+    }
+    play(&mut rig, &mut judge, 11);
+    assert!((6..9).contains(&rig.predictions.len()), "{:?}", rig.predictions);
+    assert!(rig.predictions.iter().all(|class| class == "new"));
 }

@@ -106,7 +106,7 @@ fn what_comes_is_watched_and_recorded_without_a_loss() {
     let device = device();
     let (link, file) = (device.path("port"), swing(&device, "slow.csv", 2.0, 700));
     let port = link.to_str().unwrap();
-    let plugged = Plugged::replay(&device, &link, &[file.clone()], &["--rate-hz", "200"]);
+    let plugged = Plugged::replay(&device, &link, std::slice::from_ref(&file), &["--rate-hz", "200"]);
     let watched = device.run(["serial", "watch", port, "--seconds", "3", "--json"]).expect(0).json_lines();
     let last = watched.last().unwrap();
     let rate = last["line"]["rate_hz"].as_f64().unwrap();

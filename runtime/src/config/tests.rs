@@ -54,12 +54,12 @@ fn every_key_is_optional() {
 
 #[test]
 fn the_default_file_passes_and_so_it_does_with_every_key_in_force() {
-    use SourceKind::{Camera, Command, Folder, Http, Mqtt, Replay};
+    use SourceKind::{Camera, Command, Folder, Http, Mqtt, Replay, Serial};
     let bare = Config::parse(DEFAULT).unwrap();
     assert!(bare.source.is_empty() && bare.device.id.is_none());
     let full = Config::parse(&uncommented()).unwrap();
     let kinds: Vec<SourceKind> = full.source.iter().map(|source| source.kind).collect();
-    assert_eq!(kinds, [Camera, Command, Folder, Http, Mqtt, Replay]);
+    assert_eq!(kinds, [Camera, Command, Folder, Http, Mqtt, Replay, Serial]);
     assert_eq!(full.source[0].mask, [[[0.0, 0.0], [0.3, 0.0], [0.0, 0.3]]]);
     assert_eq!(full.source[1].size, Some([640, 480]));
     assert_eq!(full.task[0].from[0].crop, Some([0.71, 0.40, 0.18, 0.22]));

@@ -230,8 +230,10 @@ mod tests {
 
     #[test]
     fn what_is_no_port_is_refused_with_what_to_do() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let refused = Port::open(file.path(), 115_200, true).unwrap_err();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("notes.txt");
+        std::fs::write(&file, "").unwrap();
+        let refused = Port::open(&file, 115_200, true).unwrap_err();
         assert!(refused.contains("is it a serial port"), "{refused}");
     }
 }

@@ -33,7 +33,9 @@ fn eight_devices_at_once_lose_nothing() {
     let plugged: Vec<Plugged> = (0..DEVICES)
         .map(|number| Plugged::replay(&device, &link(number), std::slice::from_ref(&file), &["--rate-hz", "0"]))
         .collect();
-    plugged.into_iter().for_each(|plugged| drop(plugged.end()));
+    for plugged in plugged {
+        let _ = plugged.end();
+    }
     let seconds = began.elapsed().as_secs_f64();
     let whole = |view: &Value| {
         let sources = view["sources"].as_array().unwrap();

@@ -58,7 +58,7 @@ fn replug() {
     let idle =
         acclimate_tests::program::Running::start(std::process::Command::new("sleep").arg(absent.as_secs().to_string()));
     let _ = idle.wait();
-    let share = (worked(daemon.id()) - before).as_secs_f64() / began.elapsed().as_secs_f64();
+    let share = worked(daemon.id()).saturating_sub(before).as_secs_f64() / began.elapsed().as_secs_f64();
     println!("{:.2} % of a core while the device is absent", 100.0 * share);
     if soak() {
         assert!(longest < BACK && share < ABSENT, "{longest:?}, {share}");

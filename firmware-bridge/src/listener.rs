@@ -90,24 +90,22 @@ impl Listener {
     /// Takes bytes as they come.
     pub fn received(&mut self, bytes: &[u8], now: Duration, sink: &mut impl FnMut(Heard<'_>)) {
         self.bytes += bytes.len() as u64;
-        match self.found {
-            Some(speech) => self.hear(speech, bytes, now, sink),
-            None => {
-                self.first.extend_from_slice(bytes);
-                self.found = speech(&self.first);
-                if let Some(speech) = self.found {
-                    let first = std::mem::take(&mut self.first);
-                    self.hear(speech, &first, now, sink);
-                    for answer in std::mem::take(&mut self.waiting) {
-                        self.tell(&answer);
-                    }
-                } else if self.first.len() > LOOKED_AT {
-                    // The newer half may be the beginning of something.
-                    let old = self.first.len() - LOOKED_AT / 2;
-                    self.in_vain += old;
-                    self.first.drain(..old);
-                }
+        if let Some(speech) = self.found {
+            return self.hear(speech, bytes, now, sink);
+        }
+        self.first.extend_from_slice(bytes);
+        self.found = speech(&self.first);
+        if let Some(speech) = self.found {
+            let first = std::mem::take(&mut self.first);
+            self.hear(speech, &first, now, sink);
+            for answer in std::mem::take(&mut self.waiting) {
+                self.tell(&answer);
             }
+        } else if self.first.len() > LOOKED_AT {
+            // The newer half may be the beginning of something.
+            let old = self.first.len() - LOOKED_AT / 2;
+            self.in_vain += old;
+            self.first.drain(..old);
         }
     }
 

@@ -5,7 +5,7 @@
 //! the host's) lie above a line, whose slope is the drift, and touch it where the delay was least. The line is the edge of the
 //! lower convex hull that has the least sum of distances to the points, which is the edge over their mean
 //! (Moon, Skelly and Towsley, *Estimation and removal of clock skew from network delay measurements*, INFOCOM 1999). Kept are
-//! the soonest of each stretch of the last minutes: O([`STRETCHES`]) memory and time per message.
+//! the soonest of each stretch of the last minutes: O(`STRETCHES`) memory and time per message.
 
 use std::{collections::VecDeque, time::Duration};
 

@@ -17,7 +17,7 @@ const USUAL_HZ: f64 = 50.0;
 /// Readings that are due go out together, at most so long after the first of them.
 const TOGETHER: Duration = Duration::from_millis(5);
 /// The other end that takes nothing for so long is not there.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// No reading, and so a gap: one recording does not go on in the next.
 const GAP: &[u8] = b"--\r\n";
 /// After the last reading the other end may answer for so long.
@@ -212,7 +212,7 @@ impl Line {
     fn hear(&mut self, sent: &mut Sent) {
         if let Self::Pty { pty, .. } = self {
             while let Some(bytes) = pty.take() {
-                sent.lines += bytes.iter().filter(|byte| **byte == b'\n').count();
+                sent.lines += bytes.split(|byte| *byte == b'\n').count() - 1;
                 if sent.lines < ANSWERS {
                     sent.answers.extend_from_slice(&bytes);
                 }

@@ -49,7 +49,7 @@ fn setup(port: &Port) -> Setup {
         Speaks::Text => Speech::Text,
     });
     Setup {
-        device: Device::from(port.port.as_str()),
+        device: Device::from(port.device.as_str()),
         baud: port.baud,
         dtr: !port.no_dtr,
         speech,

@@ -48,7 +48,7 @@ pub enum Serial {
 pub struct Port {
     /// Path of the port (acclimate serial list); auto: the only device on USB
     #[arg(value_name = "PORT")]
-    pub port: String,
+    pub device: String,
     /// Bits a second
     #[arg(long, value_name = "N", default_value_t = acclimate::serial::BAUD, value_parser = clap::value_parser!(u32).range(50..=12_000_000))]
     pub baud: u32,

@@ -17,15 +17,15 @@ const USUAL_HZ: f64 = 50.0;
 /// Readings that are due go out together, at most so long after the first of them.
 const TOGETHER: Duration = Duration::from_millis(5);
 /// The other end that takes nothing for so long is not there.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// No reading, and so a gap: one recording does not go on in the next.
 const GAP: &[u8] = b"--\r\n";
 /// After the last reading the other end may answer for so long.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Who listens may be late by so much.
 const LATE: Duration = Duration::from_secs(2);
-/// Lines of the other end that are kept.
-const ANSWERS: usize = 10_000;
+/// Bytes of the other end that are kept, about.
+const ANSWERS: usize = 1 << 20;
 
 pub(super) fn run(context: &Context, args: &Replay) -> anyhow::Result<Outcome> {
     let recordings = args.files.iter().map(|file| Recording::read(file, args)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -110,7 +110,6 @@ struct Sent {
     readings: u64,
     bytes: u64,
     answers: Vec<u8>,
-    lines: usize,
 }
 
 /// Sends a recording at its pace.
@@ -212,8 +211,7 @@ impl Line {
     fn hear(&mut self, sent: &mut Sent) {
         if let Self::Pty { pty, .. } = self {
             while let Some(bytes) = pty.take() {
-                sent.lines += bytes.iter().filter(|byte| **byte == b'\n').count();
-                if sent.lines < ANSWERS {
+                if sent.answers.len() < ANSWERS {
                     sent.answers.extend_from_slice(&bytes);
                 }
             }

@@ -24,8 +24,8 @@ const GAP: &[u8] = b"--\r\n";
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Who listens may be late by so much.
 const LATE: Duration = Duration::from_secs(2);
-/// Lines of the other end that are kept.
-const ANSWERS: usize = 10_000;
+/// Bytes of the other end that are kept, about.
+const ANSWERS: usize = 1 << 20;
 
 pub(super) fn run(context: &Context, args: &Replay) -> anyhow::Result<Outcome> {
     let recordings = args.files.iter().map(|file| Recording::read(file, args)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -110,7 +110,6 @@ struct Sent {
     readings: u64,
     bytes: u64,
     answers: Vec<u8>,
-    lines: usize,
 }
 
 /// Sends a recording at its pace.
@@ -212,8 +211,7 @@ impl Line {
     fn hear(&mut self, sent: &mut Sent) {
         if let Self::Pty { pty, .. } = self {
             while let Some(bytes) = pty.take() {
-                sent.lines += bytes.split(|byte| *byte == b'\n').count() - 1;
-                if sent.lines < ANSWERS {
+                if sent.answers.len() < ANSWERS {
                     sent.answers.extend_from_slice(&bytes);
                 }
             }

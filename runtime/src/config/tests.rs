@@ -59,12 +59,13 @@ fn the_default_file_passes_and_so_it_does_with_every_key_in_force() {
     assert!(bare.source.is_empty() && bare.device.id.is_none());
     let full = Config::parse(&uncommented()).unwrap();
     let kinds: Vec<SourceKind> = full.source.iter().map(|source| source.kind).collect();
-    assert_eq!(kinds, [Camera, Command, Folder, Http, Mqtt, Replay, Serial]);
+    assert_eq!(kinds, [Camera, Command, Folder, Http, Mqtt, Mqtt, Replay, Serial]);
     assert_eq!(full.source[0].mask, [[[0.0, 0.0], [0.3, 0.0], [0.0, 0.3]]]);
     assert_eq!(full.source[1].size, Some([640, 480]));
     assert_eq!(full.task[0].from[0].crop, Some([0.71, 0.40, 0.18, 0.22]));
     assert_eq!(full.adapt.at_most_every.unwrap().to_string(), "1min");
-    assert_eq!(full.sink.iter().map(|sink| sink.events.clone()).collect::<Vec<_>>(), [[Event::Changed]; 3]);
+    let events = [&[Event::Changed][..], &[Event::Changed], &[Event::Changed], &[Event::Changed, Event::LabelWanted]];
+    assert_eq!(full.sink.iter().map(|sink| &sink.events[..]).collect::<Vec<_>>(), events);
     assert_eq!(full.sink[2].line, Some(17));
 }
 

@@ -100,8 +100,8 @@ pub(crate) fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let place = workspace.target.join("tools/home-assistant");
     let (python, whole) = (place.join("python"), place.join("packages.txt"));
     let wanted = [PACKAGES, &[PIP, SUITE], DEBIAN].concat().join("\n");
-    // Written last: what was left half made is made again.
-    if fs::read_to_string(&whole).is_ok_and(|found| found == wanted) {
+    // Written last: what was left half made is made again. So is what was moved, for it knows where it is.
+    if fs::read_to_string(&whole).is_ok_and(|found| found == wanted) && has_it(&python) {
         return Ok(python);
     }
     if place.exists() {
@@ -131,6 +131,10 @@ pub(crate) fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     .context("installing Home Assistant (needs PyPI)")?;
     fs::write(&whole, wanted).with_context(|| format!("writing {}", whole.display()))?;
     Ok(python)
+}
+
+fn has_it(python: &Path) -> bool {
+    Command::new(python).args(["-c", "import homeassistant"]).status().is_ok_and(|status| status.success())
 }
 
 fn pip_of_the_system() -> Command {

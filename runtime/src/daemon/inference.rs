@@ -218,7 +218,8 @@ impl Inference {
         let (phash, thumbnail) = sight.marks();
         let head = self.served.of(&watch.task).filter(|head| head.file.backbone_id == watch.backbone_id);
         let held = watch.held.as_ref().is_some_and(|held| *held == frame.source);
-        let whole_file = look.crop.is_none() && matches!(frame.content, Content::File(_));
+        // Kept as it came.
+        let whole_file = look.crop.is_none() && !matches!(frame.content, Content::Rgb { .. });
         let feature = if head.is_some() || held && whole_file { Some(opened.feature(sight)?) } else { None };
         let answer = head
             .as_ref()

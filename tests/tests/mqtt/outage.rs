@@ -28,11 +28,15 @@ fn config(gate: &Gate, mqtt: &str) -> std::path::PathBuf {
     gate.device.file("outage.toml", text.as_bytes())
 }
 
-/// A number of the daemon's metrics.
-fn metric(address: SocketAddr, name: &str) -> f64 {
+/// A number of the daemon's metrics; none until what it is of has begun.
+fn metric(address: SocketAddr, name: &str) -> Option<f64> {
     let (_, text) = http::ask(address, &format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\n"), "");
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?.parse().ok()
+}
+
+/// Messages that it has not got rid of.
+fn waiting(address: SocketAddr) -> Option<f64> {
+    metric(address, "acclimate_mqtt_owed_messages")
 }
 
 fn size(path: &Path) -> u64 {
@@ -55,13 +59,14 @@ fn outage() {
     let outbox = gate.device.data_dir().join("mqtt.db");
     let mut daemon = Daemon::start(&gate.device, &config);
     let address = daemon.address();
-    daemon.wait_until(|_| metric(address, "acclimate_mqtt_connected") > 0.0);
+    daemon.wait_until(|_| metric(address, "acclimate_mqtt_connected") > Some(0.0));
     broker.kill();
     daemon.wait_until(|view| view["degraded"].to_string().contains("MQTT broker is not connected"));
     // One half is queued by a daemon that is killed, the other by the next one.
     let grown = |daemon: &mut Daemon, wanted: f64| {
         let (address, id) = (daemon.address(), daemon.id());
-        let owed = || metric(address, "acclimate_mqtt_owed_messages");
+        daemon.wait_until(|_| waiting(address).is_some());
+        let owed = || waiting(address).expect("it has begun");
         // What it needs anyway it has by now.
         let half = owed() + (wanted - owed()) / 2.0;
         let mut until = |more: f64| {
@@ -97,7 +102,7 @@ fn outage() {
     let drained = |listener: &mosquitto::Listener| {
         let heard = listener.heard();
         heard.iter().filter(|(heard, _)| *heard == topic("gate/prediction")).count() as f64 >= owed
-            && metric(address, "acclimate_mqtt_owed_messages") < 500.0
+            && waiting(address).is_some_and(|waiting| waiting < 500.0)
     };
     let began = std::time::Instant::now();
     while !drained(&listener) {

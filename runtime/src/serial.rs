@@ -11,6 +11,8 @@ mod list;
 mod port;
 pub mod pty;
 
+use std::time::Duration;
+
 use acclimate_bridge::detect::Speech;
 use acclimate_bridge::listener::Listener;
 
@@ -23,6 +25,8 @@ pub use self::port::{Device, Port, Read};
 
 /// Bits a second, unless somebody says otherwise: what sketches and Edge Impulse's data forwarder use.
 pub const BAUD: u32 = 115_200;
+/// A device that says nothing for so long is told of, unless somebody says otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What came and what was lost, as far as who listens knows.
 pub fn counted(listener: &Listener) -> LineView {

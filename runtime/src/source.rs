@@ -23,6 +23,8 @@ mod yuyv;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use acclimate_backbone::signal;
+use acclimate_bridge::window::Window;
 use jiff::Timestamp;
 
 use crate::config;
@@ -81,6 +83,22 @@ pub struct Readings {
     pub rate_hz: Option<f64>,
     /// The unit of all channels, where it is one and known.
     pub unit: Option<String>,
+}
+
+impl From<&Window<'_>> for Readings {
+    fn from(window: &Window<'_>) -> Self {
+        let channels = window.channels.len();
+        let units: Vec<&str> = window.channels.iter().map(|channel| channel.unit.as_str()).collect();
+        let unit = units.first().filter(|unit| !unit.is_empty() && units.iter().all(|other| other == *unit));
+        let numbers = signal::Window::new(channels, window.readings.to_vec());
+        Self {
+            npy: numbers.map(|numbers| numbers.to_npy()).unwrap_or_default(),
+            channels,
+            length: window.readings.len() / channels.max(1),
+            rate_hz: window.rate_hz,
+            unit: unit.map(|unit| (*unit).to_owned()),
+        }
+    }
 }
 
 /// How a source fares.

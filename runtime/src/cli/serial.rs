@@ -10,7 +10,7 @@ mod watch;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use acclimate::serial::{Device, Setup};
+use acclimate::serial::{Device, PATIENCE, Setup};
 use acclimate::source::Stop;
 use acclimate_bridge::detect::Speech;
 
@@ -48,11 +48,5 @@ fn setup(port: &Port) -> Setup {
         Speaks::Frames => Speech::Frames,
         Speaks::Text => Speech::Text,
     });
-    Setup {
-        device: Device::from(port.device.as_str()),
-        baud: port.baud,
-        dtr: !port.no_dtr,
-        speech,
-        patience: Duration::from_secs(10),
-    }
+    Setup { device: Device::from(port.device.as_str()), baud: port.baud, dtr: !port.no_dtr, speech, patience: PATIENCE }
 }

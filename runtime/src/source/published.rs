@@ -4,13 +4,12 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use acclimate_backbone::signal;
 use acclimate_bridge::shape::{Channel, Shape};
-use acclimate_bridge::window::{Setup, Window, Windows};
+use acclimate_bridge::window::{Setup, Windows};
 
 use super::pointer::{PointerError, Rows, rows};
 use super::posted::{Handed, Inbox};
-use super::{Content, Feed, Health, Readings, Source, Stop};
+use super::{Content, Feed, Health, Source, Stop};
 use crate::{causes, config};
 
 /// Messages that wait at most.
@@ -125,7 +124,7 @@ impl Cutter<'_> {
         })?;
         let shape = Shape { channels: self.channels(channels), rate_hz: self.rate_hz };
         self.windows.begin(&shape).map_err(|error| causes(&error))?;
-        self.windows.push(&numbers, Duration::ZERO, |window| give(content(&window)));
+        self.windows.push(&numbers, Duration::ZERO, |window| give(Content::Window((&window).into())));
         Ok(())
     }
 
@@ -138,18 +137,6 @@ impl Cutter<'_> {
             Shape::columns(channels, None).channels
         }
     }
-}
-
-fn content(window: &Window<'_>) -> Content {
-    let channels = window.channels.len();
-    let numbers = signal::Window::new(channels, window.readings.to_vec());
-    Content::Window(Readings {
-        npy: numbers.map(|numbers| numbers.to_npy()).unwrap_or_default(),
-        channels,
-        length: window.readings.len() / channels.max(1),
-        rate_hz: window.rate_hz,
-        unit: None,
-    })
 }
 
 #[cfg(test)]

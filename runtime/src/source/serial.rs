@@ -4,19 +4,16 @@
 use std::path::Path;
 use std::time::Duration;
 
-use acclimate_backbone::signal;
 use acclimate_bridge::heard::Heard;
 use acclimate_bridge::listener::Listener;
-use acclimate_bridge::window::{Setup as Cut, Window, Windows};
+use acclimate_bridge::window::{Setup as Cut, Windows};
 use jiff::Timestamp;
 
-use super::{Content, Feed, Health, Readings, Source, Stop};
+use super::{Content, Feed, Health, Source, Stop};
 use crate::config;
 use crate::daemon::view::LineView;
-use crate::serial::{BAUD, Device, Downlink, Ears, Setup, counted, keep};
+use crate::serial::{BAUD, Device, Downlink, Ears, PATIENCE, Setup, counted, keep};
 
-/// A device that says nothing for so long is told of, unless the configuration says otherwise.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two words of what was counted.
 const COUNTED_EVERY: Duration = Duration::from_secs(1);
 
@@ -127,7 +124,8 @@ impl Ears for Hearing<'_> {
                     self.fares(Health::Running);
                 }
                 let feed = self.feed;
-                self.windows.push(rows, at, |window| feed.put(taken(window.ended, now), content(&window)));
+                self.windows
+                    .push(rows, at, |window| feed.put(taken(window.ended, now), Content::Window((&window).into())));
             }
             Heard::Unreadable(what) => tracing::debug!("source `{}`: {what}", self.feed.source()),
             Heard::Shape(shape) => {
@@ -165,19 +163,4 @@ impl Ears for Hearing<'_> {
 fn taken(ended: Duration, now: Duration) -> Timestamp {
     let time = Timestamp::now();
     time.checked_sub(now.saturating_sub(ended)).unwrap_or(time)
-}
-
-/// A window as a frame.
-fn content(window: &Window<'_>) -> Content {
-    let channels = window.channels.len();
-    let units: Vec<&str> = window.channels.iter().map(|channel| channel.unit.as_str()).collect();
-    let unit = units.first().filter(|unit| !unit.is_empty() && units.iter().all(|other| other == *unit));
-    let numbers = signal::Window::new(channels, window.readings.to_vec());
-    Content::Window(Readings {
-        npy: numbers.map(|numbers| numbers.to_npy()).unwrap_or_default(),
-        channels,
-        length: window.readings.len() / channels.max(1),
-        rate_hz: window.rate_hz,
-        unit: unit.map(|unit| (*unit).to_owned()),
-    })
 }

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use super::downlink::Downlink;
 use super::port::{Device, Port, Read};
+use crate::backoff::backoff;
 use crate::source::Stop;
 
 /// Between two looks whether a device is back.
@@ -64,7 +65,7 @@ pub fn keep(setup: &Setup, downlink: &Downlink, stop: &Stop, ears: &mut impl Ear
     let began = Instant::now();
     let mut listener = Listener::new(setup.speech, session());
     let mut told = String::new();
-    let mut retry = LOOK_EVERY;
+    let mut refused = 0;
     while !stop.is_set() {
         let found = setup.device.find();
         let opened = found.as_ref().map(|path| Port::open(path, setup.baud, setup.dtr));
@@ -75,16 +76,15 @@ pub fn keep(setup: &Setup, downlink: &Downlink, stop: &Stop, ears: &mut impl Ear
                 downlink.opened();
                 let reason = Open { setup, port, downlink, stop, began }.listen(&mut listener, ears);
                 downlink.lost();
-                (told, retry) = (String::new(), LOOK_EVERY);
+                (told, refused) = (String::new(), 0);
                 (reason, LOOK_EVERY)
             }
             Ok(Err(reason)) => {
-                let wait = retry;
-                retry = (retry * 2).min(LAST_RETRY);
-                (reason, wait)
+                refused += 1;
+                (reason, backoff(LOOK_EVERY, refused, LAST_RETRY))
             }
             Err(reason) => {
-                retry = LOOK_EVERY;
+                refused = 0;
                 (reason.clone(), LOOK_EVERY)
             }
         };

@@ -83,8 +83,9 @@ fn lines(registry: &mut Registry, sources: &[SourceView]) {
     let opened = family("source_line_opened", "How often the port of a serial source was opened");
     let bytes = family("source_line_bytes", "Bytes that came over a serial line");
     let readings = family("source_line_readings", "Readings that came over a serial line");
-    let lost = family("source_line_lost_readings", "Readings that will never come");
-    let recovered = family("source_line_recovered_readings", "Readings that came when they were asked for again");
+    let lost = family("source_line_lost_readings", "Lines, or blocks of readings, that never came");
+    let recovered =
+        family("source_line_recovered_readings", "Blocks of readings that came when they were asked for again");
     let unreadable = family("source_line_unreadable", "Lines and frames that cannot be read");
     let faults = family("source_line_faults", "Faults that the device spoke of");
     let gaps = family("source_line_gaps", "Gaps over which no window reaches");

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use acclimate_tests::broker::{self, Broker};
 use acclimate_tests::daemon::Daemon;
 use acclimate_tests::device::Device;
+use acclimate_tests::line::{Plugged, swing};
 use acclimate_tests::picture;
 use acclimate_tests::program::Running;
 use rumqttc::v5::mqttbytes::QoS;
@@ -161,6 +162,23 @@ fn every_json_output_is_like_its_example() {
     golden.finish();
 }
 
+#[test]
+fn every_json_output_of_lines_is_like_its_example() {
+    let device = Device::new();
+    let mut golden = Golden::default();
+    golden.check(&device, 0, "serial-list", &["serial", "list"]);
+    let (link, file) = (device.path("port"), swing(&device, "walk.csv", 2.0, 400));
+    let (port, output) = (link.to_str().unwrap(), device.path("heard.csv"));
+    let plugged = Plugged::replay(&device, &link, std::slice::from_ref(&file), &["--rate-hz", "200", "--repeat"]);
+    golden.check(&device, 0, "serial-watch", &["serial", "watch", port, "--seconds", "3"]);
+    let record = ["serial", "record", port, "--output", output.to_str().unwrap(), "--readings", "100"];
+    golden.check(&device, 0, "serial-record", &record);
+    plugged.unplug();
+    let replay = ["serial", "replay", file.to_str().unwrap(), "--rate-hz", "1000"];
+    golden.check(&device, 0, "serial-replay", &replay);
+    golden.finish();
+}
+
 #[derive(Default)]
 struct Golden {
     differences: Vec<String>,
@@ -173,7 +191,8 @@ impl Golden {
         let finished = Running::start(device.command(arguments).arg("--json")).wait().expect(code);
         // One result per input is JSON Lines; their example is an array of the lines.
         let lines = finished.json_lines();
-        let printed = if matches!(arguments[0], "add" | "classify") { Value::Array(lines) } else { finished.json() };
+        let several = matches!(arguments[0], "add" | "classify") || arguments.starts_with(&["serial", "watch"]);
+        let printed = if several { Value::Array(lines) } else { finished.json() };
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("golden/{name}.json"));
         if env::var_os("UPDATE_GOLDEN").is_some() {
             write(&path, device, &printed);

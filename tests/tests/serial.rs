@@ -138,6 +138,24 @@ fn what_comes_is_watched_and_recorded_without_a_loss() {
 }
 
 #[test]
+fn a_device_from_which_nothing_comes_is_an_error_that_says_why() {
+    let device = device();
+    let cut = device.file("cut.csv", b"left,right\n1,2\n3\n");
+    let (port, output) = (device.path("port"), device.path("walk.csv"));
+    let (port, output) = (port.to_str().unwrap(), output.to_str().unwrap());
+    let watch = ["serial", "watch", port, "--seconds", "1"];
+    let record = ["serial", "record", port, "--output", output, "--seconds", "1"];
+    for command in [&watch[..], &record[..]] {
+        let refused = device.run(command).expect(1);
+        let last = refused.stderr.lines().last().unwrap_or_default();
+        assert!(last.contains(port) && last.contains("within 1 s") && last.contains("is not there"), "{refused:?}");
+    }
+    assert!(!Path::new(output).exists());
+    let refused = device.run(["serial", "replay", cut.to_str().unwrap()]).expect(1);
+    assert!(refused.stderr.contains("line 3 of") && refused.stderr.contains("expected 2 numbers"), "{refused:?}");
+}
+
+#[test]
 fn a_device_is_told_what_somebody_wants_it_told() {
     let device = device();
     let (link, file) = (device.path("port"), swing(&device, "slow.csv", 2.0, 2000));

@@ -42,6 +42,14 @@ fn end_after(stop: &Stop, seconds: Option<NonZeroU64>) {
     }
 }
 
+/// Whether anything came in the seconds that were given to it: nothing is no success.
+fn came(setup: &Setup, seconds: Option<NonZeroU64>, any: bool, reason: Option<&str>) -> anyhow::Result<()> {
+    let why = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    let within = seconds.map(|seconds| format!(" within {seconds} s")).unwrap_or_default();
+    anyhow::ensure!(any, "nothing that could be read came from {}{within}{why}", setup.device);
+    Ok(())
+}
+
 /// How a device is reached.
 fn setup(port: &Port) -> Setup {
     let speech = port.speaks.map(|speaks| match speaks {

@@ -45,6 +45,7 @@ pub(super) fn run(
         most: limit.readings.map_or(u64::MAX, NonZeroU64::get),
         counts: acclimate_bridge::listener::Counts::default(),
         rate_hz: None,
+        reason: None,
         failed: None,
     };
     // Whatever is there is somebody's: said before a device is opened.
@@ -55,6 +56,12 @@ pub(super) fn run(
     if let Some(error) = recorder.failed {
         return Err(error);
     }
+    let any = if raw { recorder.counts.bytes > 0 } else { recorder.readings > 0 };
+    if !any {
+        // It was begun before there was anything to write.
+        let _nothing_is_in_it = std::fs::remove_file(output);
+    }
+    super::came(setup, limit.seconds, any, recorder.reason.as_deref())?;
     let record = SerialRecordRecord {
         files: recorder.files.iter().map(|file| file.display().to_string()).collect(),
         readings: recorder.readings,
@@ -82,6 +89,8 @@ struct Recorder {
     most: u64,
     counts: acclimate_bridge::listener::Counts,
     rate_hz: Option<f64>,
+    /// Why nothing comes.
+    reason: Option<String>,
     failed: Option<anyhow::Error>,
 }
 
@@ -227,10 +236,12 @@ impl Ears for Recorder {
 
     fn silent(&mut self, reason: String) {
         eprintln!("{reason}");
+        self.reason = Some(reason);
     }
 
     fn lost(&mut self, reason: String) {
         eprintln!("{reason}");
+        self.reason = Some(reason);
         let ended = self.gap();
         self.note(ended);
     }

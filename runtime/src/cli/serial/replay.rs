@@ -89,15 +89,22 @@ impl Recording {
         let said = text.lines().find_map(|line| line.strip_prefix("# rate_hz ")?.trim().parse::<f64>().ok());
         let hz = args.rate_hz.or(said).unwrap_or(USUAL_HZ);
         anyhow::ensure!(hz.is_finite() && hz >= 0.0, "--rate-hz {hz}: expected readings a second, or 0");
-        let is_reading = |line: &&str| {
-            let mut words = line.split([',', ';', '\t', ' ']).filter(|word| !word.is_empty()).peekable();
-            words.peek().is_some() && words.all(|word| word.parse::<f64>().is_ok())
-        };
-        let pieces: Vec<Vec<u8>> = text
-            .lines()
-            .filter(is_reading)
-            .map(|line| format!("{}\r\n", line.replace(';', ",")).into_bytes())
-            .collect();
+        let mut pieces: Vec<Vec<u8>> = Vec::new();
+        let mut columns = None;
+        for (number, line) in text.lines().enumerate() {
+            let mut words = line.split([',', ';', '\t', ' ']).filter(|word| !word.is_empty());
+            let count = words.clone().count();
+            if count == 0 || !words.all(|word| word.parse::<f64>().is_ok()) {
+                continue;
+            }
+            let expected = *columns.get_or_insert(count);
+            let (at, number) = (path.display(), number + 1);
+            anyhow::ensure!(
+                count == expected,
+                "line {number} of {at}: expected {expected} numbers as before, found {count}"
+            );
+            pieces.push(format!("{}\r\n", line.replace(';', ",")).into_bytes());
+        }
         anyhow::ensure!(!pieces.is_empty(), "there is no reading in {}: expected lines of numbers", path.display());
         let apart = if hz == 0.0 { Duration::ZERO } else { Duration::from_secs_f64(1.0 / hz) };
         Ok(Self { pieces, apart, raw: false })

@@ -24,7 +24,12 @@ pub(super) fn run(context: &Context, setup: &Setup, seconds: Option<NonZeroU64>)
     super::end_after(&stop, seconds);
     let mut watcher = Watcher { context, stop: stop.clone(), next: EVERY, now: Now::default(), failed: None };
     keep(setup, &Downlink::default(), &stop, &mut watcher);
-    watcher.failed.map_or(Ok(Outcome::Done), Err)
+    let Watcher { now, failed, .. } = watcher;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    super::came(setup, seconds, now.line.readings > 0, now.reason.as_deref())?;
+    Ok(Outcome::Done)
 }
 
 struct Watcher<'a> {

@@ -4,13 +4,12 @@ use anyhow::{Context, bail};
 
 use crate::{
     onnxruntime, tools,
-    workspace::{Workspace, run},
+    workspace::{PRODUCT, Workspace, run},
 };
 
 struct Soak {
     name: &'static str,
     about: &'static str,
-    package: &'static str,
     target: &'static str,
     filter: &'static str,
 }
@@ -19,154 +18,132 @@ const SOAKS: &[Soak] = &[
     Soak {
         name: "accuracy",
         about: "what is selected beside scikit-learn's classifiers, 10 draws of TrashNet by number of samples",
-        package: "acclimate-tests",
         target: "main",
         filter: "accuracy",
     },
     Soak {
         name: "api",
         about: "300 requests of each operation of a daemon's API, made up from its description by schemathesis",
-        package: "acclimate-tests",
         target: "main",
         filter: "api::",
     },
     Soak {
         name: "fit",
         about: "20,000 fits of anything, and 100 random problems against scikit-learn, refitted",
-        package: "acclimate-tests",
         target: "main",
         filter: "fit::",
     },
     Soak {
         name: "bursts",
         about: "near-duplicates left out together: copies of 20 pictures a class, 10 draws of TrashNet",
-        package: "acclimate-tests",
         target: "main",
         filter: "bursts",
     },
     Soak {
         name: "kill",
         about: "kill -9 at 1,000 moments of `add`, `adapt` and `task set-backbone`",
-        package: "acclimate-tests",
         target: "main",
         filter: "kill::",
     },
     Soak {
         name: "kill-daemon",
         about: "kill -9 at 500 moments of a daemon that is taught, labels, adapts and is handed samples",
-        package: "acclimate-tests",
         target: "main",
         filter: "kill_daemon",
     },
     Soak {
         name: "learning-curve",
         about: "what 20 and 30 labels a class foretell of 90, 20 draws of TrashNet",
-        package: "acclimate-tests",
         target: "main",
         filter: "learning_curve",
     },
     Soak {
         name: "models",
         about: "100,000 spoilt ONNX files and manifests, loaded as new models",
-        package: "acclimate-tests",
         target: "main",
         filter: "models",
     },
     Soak {
         name: "offered",
         about: "1,000,000 frames offered to a daemon, and its memory and disk on the way",
-        package: "acclimate-tests",
         target: "main",
         filter: "offered",
     },
     Soak {
         name: "mqtt-fuzz",
         about: "100,000 spoilt messages on every topic that a daemon listens to, over a real MQTT broker, and its memory",
-        package: "acclimate-tests",
         target: "main",
         filter: "mqtt::fuzz",
     },
     Soak {
         name: "mqtt-intake",
         about: "1,000,000 spoilt messages on every topic that is listened to, without a broker",
-        package: "acclimate",
         target: "",
         filter: "mqtt_intake",
     },
     Soak {
         name: "outage",
         about: "100,000 results while there is no MQTT broker, with a kill -9 of the daemon, and what arrives afterwards",
-        package: "acclimate-tests",
         target: "main",
         filter: "mqtt::outage",
     },
     Soak {
         name: "page",
         about: "a person teaches a device on its page in a real browser, at human speed, with a stopwatch",
-        package: "acclimate-tests",
         target: "main",
         filter: "page::",
     },
     Soak {
         name: "power",
         about: "power cut at 1,000 moments of commands and of a daemon, with anything lost that was not synced",
-        package: "acclimate-tests",
         target: "main",
         filter: "power::",
     },
     Soak {
         name: "replug",
         about: "a serial device unplugged and plugged in 1,000 times: how soon it is back, and what its absence costs",
-        package: "acclimate-tests",
         target: "main",
         filter: "serial::replug",
     },
     Soak {
         name: "serial",
         about: "megabytes a second of serial lines, one and eight, and recordings of persons learnt from one, beside scikit-learn",
-        package: "acclimate-tests",
         target: "main",
         filter: "serial::",
     },
     Soak {
         name: "signals",
         about: "accuracy of the built-in signal backbone over every split of WHARF by person",
-        package: "acclimate-tests",
         target: "main",
         filter: "signals",
     },
     Soak {
         name: "slow-connections",
         about: "1,000 connections that say one byte at a time or never listen, and how long the page takes meanwhile",
-        package: "acclimate-tests",
         target: "main",
         filter: "slow_connections",
     },
     Soak {
         name: "trashnet",
         about: "accuracy, honesty and calibration over 30 re-splits of TrashNet",
-        package: "acclimate-tests",
         target: "main",
         filter: "trashnet",
     },
     Soak {
         name: "verdict",
         about: "the verdict's operating characteristics by simulation",
-        package: "acclimate-trainer",
         target: "operating",
         filter: "",
     },
     Soak {
         name: "verdict-real",
         about: "the verdict on 40 draws of mislabelled and clean pictures of TrashNet",
-        package: "acclimate-tests",
         target: "main",
         filter: "verdict",
     },
     Soak {
         name: "wire",
         about: "10⁹ random bytes and 10⁶ changed frames down a serial line, and 20 hours of one that spoils a byte in a thousand",
-        package: "acclimate-bridge",
         target: "link",
         filter: "",
     },
@@ -188,8 +165,8 @@ pub(crate) fn soak(workspace: &Workspace, arguments: &[String]) -> anyhow::Resul
     }
     // Tests of the library itself are no program of their own.
     let target: &[&str] = if soak.target.is_empty() { &["--lib"] } else { &["--test", soak.target] };
-    let mut command = workspace.cargo(["test", "--package", soak.package]);
-    command.args(target).args(["--", "--nocapture"]);
+    let mut command = workspace.cargo(["test"]);
+    command.args(PRODUCT).args(target).args(["--", "--nocapture"]);
     if !soak.filter.is_empty() {
         command.arg(soak.filter);
     }

@@ -11,12 +11,8 @@ use crate::{
     dist, home_assistant, onnxruntime,
     session::{Outcome, Session},
     tidy, tools,
-    workspace::{Workspace, have_target, run},
+    workspace::{PRODUCT, Workspace, have_target, run},
 };
-
-/// Everything but xtask itself: its zip reader switches on features of crates below tract, which would be compiled a
-/// second time for it.
-const PRODUCT: [&str; 3] = ["--workspace", "--exclude", "xtask"];
 
 type Run = fn(&Workspace, &mut Session) -> anyhow::Result<Outcome>;
 

@@ -9,6 +9,10 @@ use std::{
 
 use anyhow::{Context, bail};
 
+/// Everything but xtask itself: its zip reader switches on features of crates below tract, which would be compiled a
+/// second time for it. Any smaller selection does the same.
+pub(crate) const PRODUCT: [&str; 3] = ["--workspace", "--exclude", "xtask"];
+
 /// The checkout and its target directory, both absolute.
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,

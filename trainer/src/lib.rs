@@ -26,6 +26,7 @@ mod dot;
 pub mod drift;
 mod evaluation;
 mod exp;
+mod expansion;
 mod factor;
 mod facts;
 mod feature;

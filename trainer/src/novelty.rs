@@ -39,8 +39,11 @@ const WIDTH: f64 = 8.0;
 const PENALTY: f64 = 0.1;
 /// Weight of the distance.
 const NEAREST: f64 = 1.0;
-/// Components whose products of codes f32 sums exactly: 258·255² < 2²⁴.
+/// Numbers compared side by side.
+const LANES: usize = 8;
+/// Components whose products of codes f32 sums exactly: 258·255² < 2²⁴, and 1040·127² of signed ones.
 const TERMS: usize = 258;
+const SIGNED_TERMS: usize = 1040;
 
 /// How unlike everything learnt a feature is, and from where on it is unknown.
 #[derive(Clone, Debug, PartialEq)]
@@ -220,12 +223,11 @@ impl Fitted {
         let mut numbers = Mat::<f32>::zeros(dim, n);
         for (i, &row) in rows.iter().enumerate() {
             let coded = quantisation.encode_slice(&samples.row(row)).codes;
-            for (to, &code) in numbers.col_as_slice_mut(i).iter_mut().zip(&coded) {
-                *to = f32::from(quantisation.value(code));
-            }
+            quantisation.values(&coded, numbers.col_as_slice_mut(i));
             codes.row_mut(i).assign(&ndarray::aview1(&coded));
         }
-        let distances = Distances::new(products(numbers.transpose(), TERMS, threads), quantisation.step());
+        let terms = if quantisation.signed { SIGNED_TERMS } else { TERMS };
+        let distances = Distances::new(products(numbers.transpose(), terms, threads), quantisation.step());
         let gamma = WIDTH / distances.median();
         let mut kernel = Mat::<f64>::zeros(n, n);
         for j in 0..n {
@@ -261,9 +263,7 @@ impl Fitted {
             let residuals = llt.solve(&own);
             for (a, &i) in group.iter().enumerate() {
                 let evidence = ambiguity((0..classes).map(|c| targets[(i, c)] - residuals[(a, c)]));
-                let others = (0..n).filter(|&j| of[j] != of[i]);
-                let nearest = others.map(|j| distances.squared(j, i)).fold(f64::INFINITY, f64::min).sqrt();
-                left_out.push([evidence, nearest]);
+                left_out.push([evidence, distances.nearest(i, &of).sqrt()]);
             }
         }
         let coefficients = Array2::from_shape_fn((n, classes), |(i, c)| alpha[(i, c)] as f32);
@@ -322,6 +322,19 @@ impl Distances {
     fn squared(&self, i: usize, j: usize) -> f64 {
         let Self { products, squares, step } = self;
         step * step * (squares[i] + squares[j] - 2.0 * products[(i, j)])
+    }
+
+    /// The least `‖x_i - x_j‖²` to one of another group.
+    fn nearest(&self, i: usize, of: &[usize]) -> f64 {
+        let Self { products, squares, step } = self;
+        let others = products.col_as_slice(i).iter().zip(squares).zip(of);
+        // Side by side and without a jump: as many at once as the processor can.
+        let mut least = [f64::INFINITY; LANES];
+        for (at, ((product, square), &group)) in others.enumerate() {
+            let rest = if group == of[i] { f64::INFINITY } else { square - 2.0 * product };
+            least[at % LANES] = least[at % LANES].min(rest);
+        }
+        step * step * (squares[i] + least.into_iter().fold(f64::INFINITY, f64::min))
     }
 
     /// The median of the distances between different samples; 1 where there is none above rounding.

@@ -10,7 +10,7 @@
 //! Invariant: what is too ill-conditioned for the precision is refused, never answered wrongly.
 
 use faer::{
-    Accum, Mat, MatRef, Par,
+    Accum, ColRef, Mat, MatRef, Par,
     linalg::matmul::{
         matmul,
         triangular::{self, BlockStructure},
@@ -53,9 +53,9 @@ pub(crate) struct Errors {
 
 /// A system with its penalty, factored.
 pub(crate) struct Penalised<'a, T> {
-    system: System<'a, T>,
+    pub(crate) system: System<'a, T>,
     lambda: f64,
-    factor: Factor<T>,
+    pub(crate) factor: Factor<T>,
     /// `L⁻¹` where the system is one of samples, from a sample on.
     inverse: Option<Mat<T>>,
     /// That sample; of those before nothing is asked.
@@ -156,7 +156,7 @@ impl<'a, T: Precision> Penalised<'a, T> {
     /// Their part of the hat matrix, `[m, m]`, for samples with columns `u` `[order, m]`; without the intercept's.
     pub(crate) fn hat(&self, u: MatRef<'_, T>) -> Mat<f64> {
         let m = u.ncols();
-        let product = if m == 1 { Mat::full(1, 1, square(u)) } else { squares(u) };
+        let product = if m == 1 { Mat::full(1, 1, square(u.col(0))) } else { squares(u) };
         match self.inverse {
             None => product,
             Some(_) => Mat::from_fn(m, m, |a, b| f64::from(a == b) - self.lambda * product[(a, b)]),
@@ -203,8 +203,8 @@ impl<'a, T: Precision> Penalised<'a, T> {
     fn kept(&self, sample: usize, u: MatRef<'_, T>) -> Result<f64, IllConditioned> {
         let share = self.system.weights[sample] / self.system.weights.len() as f64;
         let kept = match self.inverse {
-            None => 1.0 - square(u) - share,
-            Some(_) => self.lambda * square(u) - share,
+            None => 1.0 - square(u.col(0)) - share,
+            Some(_) => self.lambda * square(u.col(0)) - share,
         };
         // Below this the difference is rounding; f64 has no better to fall back to.
         let floor = FLOOR * T::EPSILON;
@@ -233,7 +233,7 @@ impl<'a, T: Precision> Penalised<'a, T> {
             None => f64::from(a == b) - products[(a, b)] - share(a, b),
             Some(_) => self.lambda * products[(a, b)] - share(a, b),
         });
-        Self::divide(&keep, residuals)
+        divide(&keep, residuals, FLOOR * T::EPSILON)
     }
 
     /// The same for more samples than components, by Woodbury's identity: `(I - VᵀV)⁻¹ = I + Vᵀ(I - VVᵀ)⁻¹V` with `V` the
@@ -250,32 +250,34 @@ impl<'a, T: Precision> Penalised<'a, T> {
         let v = Mat::from_fn(order + 1, m, |j, a| if j < order { u[(j, a)] } else { last(a) });
         let products = squares(v.transpose());
         let keep = Mat::from_fn(order + 1, order + 1, |a, b| f64::from(a == b) - products[(a, b)]);
-        let inner = Self::divide(&keep, times(v.as_ref(), residuals).as_ref())?;
+        let inner = divide(&keep, times(v.as_ref(), residuals).as_ref(), FLOOR * T::EPSILON)?;
         Ok(residuals + times(v.transpose(), inner.as_ref()))
     }
+}
 
-    /// `keep⁻¹ residuals`: positive definite for every λ > 0, which rounding can spoil where the penalty is next to nothing.
-    fn divide(keep: &Mat<f64>, residuals: MatRef<'_, f64>) -> Result<Mat<f64>, IllConditioned> {
-        match Factor::<f64>::new(keep, 0.0, 1) {
-            Some(factor) if T::EPSILON <= f64::EPSILON || factor.least_pivot() >= FLOOR * T::EPSILON => {
-                let mut errors = residuals.to_owned();
-                factor.solve(errors.as_mut());
-                Ok(errors)
-            }
-            _ if T::EPSILON > f64::EPSILON => Err(IllConditioned),
-            _ => Ok(residuals.to_owned()),
+/// `keep⁻¹ residuals`: positive definite for every λ > 0, which rounding can spoil where the penalty is next to nothing. What is
+/// below `floor` is rounding: refused where there is a better precision, and left as it is where there is none.
+pub(crate) fn divide(keep: &Mat<f64>, residuals: MatRef<'_, f64>, floor: f64) -> Result<Mat<f64>, IllConditioned> {
+    let best = floor <= FLOOR * f64::EPSILON;
+    match Factor::<f64>::new(keep, 0.0, 1) {
+        Some(factor) if best || factor.least_pivot() >= floor => {
+            let mut errors = residuals.to_owned();
+            factor.solve(errors.as_mut());
+            Ok(errors)
         }
+        _ if best => Ok(residuals.to_owned()),
+        _ => Err(IllConditioned),
     }
 }
 
 /// The square of a single column.
-fn square<T: Precision>(u: MatRef<'_, T>) -> f64 {
-    let column = u.col(0).try_as_col_major().map(faer::col::generic::Col::as_slice).unwrap_or_default();
+pub(crate) fn square<T: Precision>(u: ColRef<'_, T>) -> f64 {
+    let column = u.try_as_col_major().map(faer::col::generic::Col::as_slice).unwrap_or_default();
     dot(column, column)
 }
 
 /// `uᵀu`, both triangles, for `u` `[order, m]`.
-fn squares<T: Precision>(u: MatRef<'_, T>) -> Mat<f64> {
+pub(crate) fn squares<T: Precision>(u: MatRef<'_, T>) -> Mat<f64> {
     let m = u.ncols();
     let mut lower = Mat::<T>::zeros(m, m);
     let (triangle, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);

@@ -91,7 +91,10 @@ impl Quantisation {
     /// The components that codes stand for.
     pub fn decode(&self, codes: &[u8]) -> Vec<f32> {
         let step = self.full_scale / self.top();
-        codes.iter().map(|&code| step * f32::from(self.value(code))).collect()
+        let mut numbers = vec![0.0; codes.len()];
+        self.values(codes, &mut numbers);
+        numbers.iter_mut().for_each(|number| *number *= step);
+        numbers
     }
 
     /// The codes that decode to exactly these components; none where there are none.
@@ -109,6 +112,16 @@ impl Quantisation {
     /// What a difference of one code means, as [`Quantisation::decode`] has it.
     pub(crate) fn step(self) -> f64 {
         f64::from(self.full_scale / self.top())
+    }
+
+    /// The integers that codes stand for, side by side.
+    pub(crate) fn values(self, codes: &[u8], to: &mut [f32]) {
+        let pairs = to.iter_mut().zip(codes);
+        if self.signed {
+            pairs.for_each(|(to, &code)| *to = f32::from(code.cast_signed()));
+        } else {
+            pairs.for_each(|(to, &code)| *to = f32::from(code));
+        }
     }
 
     /// The integer a stored byte stands for.

@@ -95,6 +95,42 @@ pub(crate) fn search<E>(
     }
 }
 
+/// What the parabola says is taken without a look this near to what was looked at, and followed as far as this.
+const SURE: usize = 2;
+const FAR: f64 = 4.0;
+
+/// The same where a look tells the losses of a penalty's two neighbours as well: `losses` gives those at an index less one, at the
+/// index and at the index plus one, beyond the path's ends too. Newton's method, with a parabola through the three.
+pub(crate) fn descend<E>(
+    length: usize,
+    start: usize,
+    mut losses: impl FnMut(usize) -> Result<[f64; 3], E>,
+) -> Result<usize, E> {
+    let last = length.saturating_sub(1);
+    let mut looked = Vec::new();
+    let mut at = start.min(last);
+    loop {
+        looked.push(at);
+        let [up, here, down] = losses(at)?;
+        let (slope, bend) = (0.5 * (down - up), up - 2.0 * here + down);
+        let step = if bend > TIE {
+            (-slope / bend).clamp(-FAR, FAR)
+        } else if slope < -TIE {
+            FAR
+        } else {
+            -FAR
+        };
+        if !bend.is_finite() {
+            return Ok(at);
+        }
+        let next = (at as f64 + step).round().clamp(0.0, last as f64) as usize;
+        if next.abs_diff(at) <= SURE || looked.contains(&next) {
+            return Ok(next);
+        }
+        at = next;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
@@ -114,6 +150,30 @@ mod tests {
                 assert!(looked <= most, "{reach:?} {floor}: {looked}");
             }
         }
+    }
+
+    #[test]
+    fn a_valleys_floor_is_found_from_what_few_looks_tell_of_their_neighbours() {
+        let around = |at: usize| [at as f64 - 1.0, at as f64, at as f64 + 1.0];
+        for floor in 0..22_usize {
+            for start in 0..22_usize {
+                let mut looked = 0;
+                let best = descend(22, start, |at| {
+                    looked += 1;
+                    // Steeper on one side than on the other.
+                    Ok::<_, ()>(around(at).map(|at| (0.1 * (at - floor as f64)).exp() - 0.1 * at))
+                });
+                assert!(best.unwrap().abs_diff(floor) <= 1, "{start} {floor}: {best:?}");
+                assert!(looked <= 1 + start.abs_diff(floor).div_ceil(3), "{start} {floor}: {looked}");
+            }
+        }
+        assert_eq!(descend(22, 8, |_| Ok::<_, ()>([1.0; 3])), Ok(0));
+        assert_eq!(descend(22, 8, |at| Ok::<_, ()>(around(at).map(|at| -at))), Ok(21));
+        assert_eq!(descend(22, 8, |_| Ok::<_, ()>([f64::NAN; 3])), Ok(8));
+        assert_eq!(descend(22, 8, |_| Err::<[f64; 3], _>("broken")), Err("broken"));
+        // Each of two says that the floor lies at the other one.
+        let both = |at: usize| Ok::<_, ()>(if at == 8 { [8.0, 4.5, 2.0] } else { [2.0, 4.5, 8.0] });
+        assert_eq!(descend(22, 8, both), Ok(8));
     }
 
     #[test]

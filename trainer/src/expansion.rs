@@ -1,0 +1,206 @@
+//! Leave-out errors at penalties near one that was factored, without another factorisation. Knows nothing of losses, and
+//! nothing of how penalties are chosen.
+//!
+//! With `C = λ₀(A + λ₀I)⁻¹` and `δ = λ/λ₀ - 1`, `(A + λI)⁻¹ = (C⁻¹ + δI)⁻¹/λ₀`. Its quadratic forms in the samples that are
+//! left out, and what it makes of the right sides, are taken by Galerkin's method in the spaces of `Cv, C²v, …`, for which the
+//! moments `vᵀCᵏv` are all that is needed: for a single sample that is the two-point Gauss rule of its spectral measure
+//! (Golub and Meurant 2010, "Matrices, Moments and Quadrature", ch. 6 and 7). It is exact at λ₀, and so are its first three
+//! derivatives; what it lacks elsewhere makes losses smaller, never larger.
+
+use faer::{Accum, Mat, MatRef, Par, linalg::matmul::matmul};
+
+use crate::{
+    leave_out::LeaveOut,
+    penalised::{Batch, Errors, FLOOR, IllConditioned, Penalised, divide, square, squares},
+    precision::Precision,
+    workers,
+};
+
+/// Directions for each right side, and for each sample.
+const RIGHT: usize = 3;
+const OWN: usize = 2;
+/// Groups of more samples have more to expand than it costs to factor again.
+const MANY: usize = 8;
+
+/// What is known around a penalty.
+pub(crate) struct Expansion {
+    lambda: f64,
+    /// `bᵀCᵏb` for k of 1 to 6, of every right side.
+    moments: Vec<[f64; 2 * RIGHT]>,
+    parts: Vec<Part>,
+    /// What `1 - H` is at least, and what of a moment is rounding.
+    floor: f64,
+}
+
+/// A batch.
+struct Part {
+    groups: Vec<Group>,
+    /// Weighted, centred targets, `[rows, targets]`.
+    targets: Mat<f64>,
+    /// What the right sides' directions say of the samples: `[rows, targets]` of each.
+    told: [Mat<f64>; RIGHT],
+}
+
+/// Samples that are left out together.
+struct Group {
+    /// `XᵀCᵏX/λ₀` for k of 1 to 4, `[m, m]`.
+    moments: [Mat<f64>; 2 * OWN],
+    /// The intercept's part of the hat matrix is the product of these.
+    roots: Vec<f64>,
+}
+
+impl Expansion {
+    /// Whether groups are small enough for it to pay.
+    pub(crate) fn pays(leave_out: &LeaveOut) -> bool {
+        leave_out.members.iter().all(|group| group.len() <= MANY)
+    }
+
+    /// Takes a system of components with its penalty, factored, the batches that are asked for, all targets `[n, targets]`
+    /// and the right side `[order, targets]` of their normal equations. O(order²·(rows + targets)).
+    pub(crate) fn new<T: Precision>(
+        penalised: &Penalised<'_, T>,
+        columns: MatRef<'_, T>,
+        batches: &[Batch<'_>],
+        targets: MatRef<'_, f64>,
+        right: MatRef<'_, f64>,
+    ) -> Self {
+        let (lambda, factor, weights) = (penalised.lambda(), &penalised.factor, penalised.system.weights);
+        let mut at = Mat::from_fn(right.nrows(), right.ncols(), |i, k| T::of(right[(i, k)]));
+        let mut moments = vec![[0.0; 2 * RIGHT]; right.ncols()];
+        let directions: [Mat<T>; RIGHT] = std::array::from_fn(|power| {
+            for half in 0..2 {
+                if half == 0 {
+                    factor.whiten(at.as_mut())
+                } else {
+                    factor.unwhiten(at.as_mut())
+                }
+                let unit = lambda.powi((2 * power + half + 1) as i32);
+                moments.iter_mut().enumerate().for_each(|(k, to)| to[2 * power + half] = unit * square(at.col(k)));
+            }
+            at.clone()
+        });
+        let work = |batch: &Batch<'_>| {
+            let rows = batch.groups.concat();
+            let mut own = Mat::zeros(columns.nrows(), rows.len());
+            for (a, &i) in rows.iter().enumerate() {
+                own.col_mut(a).copy_from(columns.col(i));
+            }
+            let told = std::array::from_fn(|power| {
+                let mut told = Mat::<T>::zeros(rows.len(), targets.ncols());
+                let one = T::of(1.0);
+                matmul(told.as_mut(), Accum::Replace, own.transpose(), &directions[power], one, Par::Seq);
+                let unit = lambda.powi(power as i32);
+                Mat::from_fn(rows.len(), targets.ncols(), |a, k| unit * told[(a, k)].into())
+            });
+            let mut groups: Vec<Group> = batch.groups.iter().map(|group| Group::new(group, weights)).collect();
+            for power in 0..2 * OWN {
+                if power % 2 == 0 {
+                    factor.whiten(own.as_mut())
+                } else {
+                    factor.unwhiten(own.as_mut())
+                }
+                let unit = lambda.powi(power as i32);
+                let mut first = 0;
+                for group in &mut groups {
+                    let own = own.subcols(first, group.roots.len());
+                    group.moments[power] = products(own) * faer::Scale(unit);
+                    first += group.roots.len();
+                }
+            }
+            let targets = Mat::from_fn(rows.len(), targets.ncols(), |a, k| targets[(rows[a], k)]);
+            Part { groups, targets, told }
+        };
+        let parts = workers::each(penalised.system.threads, batches.iter().collect(), work);
+        Self { lambda, moments, parts, floor: FLOOR * T::EPSILON }
+    }
+
+    /// Leave-out errors of each batch at a penalty, as [`Penalised::errors`] has them for groups.
+    pub(crate) fn errors(&self, lambda: f64) -> Result<Vec<Errors>, IllConditioned> {
+        let delta = lambda / self.lambda - 1.0;
+        let shares: Vec<[f64; RIGHT]> = self.moments.iter().map(|moments| self.shares(moments, delta)).collect();
+        self.parts.iter().map(|part| self.errors_of(part, delta, &shares)).collect()
+    }
+
+    /// Of each direction, for a right side.
+    fn shares(&self, moments: &[f64; 2 * RIGHT], delta: f64) -> [f64; RIGHT] {
+        let inner = Mat::from_fn(RIGHT, RIGHT, |i, j| moments[i + j] + delta * moments[i + j + 1]);
+        // On both sides: the moments, and the directions themselves.
+        let outer = Mat::from_fn(RIGHT, RIGHT + 1, |i, j| if j == 0 { moments[i] } else { f64::from(i + 1 == j) });
+        let outer = reduced(inner, outer, self.floor);
+        std::array::from_fn(|j| (0..RIGHT).map(|i| outer[(i, 0)] * outer[(i, j + 1)]).sum())
+    }
+
+    fn errors_of(&self, part: &Part, delta: f64, shares: &[[f64; RIGHT]]) -> Result<Errors, IllConditioned> {
+        let residuals = Mat::from_fn(part.targets.nrows(), part.targets.ncols(), |a, k| {
+            let fitted = (0..RIGHT).map(|power| shares[k][power] * part.told[power][(a, k)]).sum::<f64>();
+            part.targets[(a, k)] - fitted
+        });
+        let mut by_group = Mat::zeros(residuals.nrows(), residuals.ncols());
+        let mut first = 0;
+        for group in &part.groups {
+            let m = group.roots.len();
+            let own = residuals.subrows(first, m);
+            let hat = group.hat(delta, self.floor);
+            let mut to = by_group.as_mut().subrows_mut(first, m);
+            if m == 1 {
+                let over = 1.0 / (1.0 - hat[(0, 0)]).max(self.floor);
+                (0..own.ncols()).for_each(|k| to[(0, k)] = own[(0, k)] * over);
+            } else {
+                let keep = Mat::from_fn(m, m, |a, b| f64::from(a == b) - hat[(a, b)]);
+                to.copy_from(divide(&keep, own, self.floor)?);
+            }
+            first += m;
+        }
+        Ok(Errors { by_group, by_batch: None })
+    }
+}
+
+impl Group {
+    fn new(group: &[usize], weights: &[f64]) -> Self {
+        let roots = group.iter().map(|&i| (weights[i] / weights.len() as f64).sqrt()).collect();
+        Self { moments: [const { Mat::new() }; 2 * OWN], roots }
+    }
+
+    /// The hat matrix, intercept included, `[m, m]`.
+    fn hat(&self, delta: f64, floor: f64) -> Mat<f64> {
+        let m = self.roots.len();
+        let moment = |of: usize, a: usize, b: usize| self.moments[of][(a % m, b % m)];
+        let inner = Mat::from_fn(OWN * m, OWN * m, |a, b| {
+            let power = a / m + b / m;
+            moment(power, a, b) + delta * moment(power + 1, a, b)
+        });
+        let outer = Mat::from_fn(OWN * m, m, |a, b| moment(a / m, a, b));
+        let outer = reduced(inner, outer, floor);
+        let share = Mat::from_fn(m, m, |a, b| self.roots[a] * self.roots[b]);
+        outer.transpose() * &outer + share
+    }
+}
+
+/// `L⁻¹ outer` with `LLᵀ` the inner products of some directions `[d, d]`; a direction that adds less than `floor` of itself to
+/// those before adds nothing.
+fn reduced(mut inner: Mat<f64>, mut outer: Mat<f64>, floor: f64) -> Mat<f64> {
+    for j in 0..inner.nrows() {
+        let own = inner[(j, j)];
+        for k in 0..=j {
+            let product = (0..k).map(|t| inner[(j, t)] * inner[(k, t)]).sum::<f64>();
+            let rest = inner[(j, k)] - product;
+            inner[(j, k)] = match (k < j, inner[(k, k)]) {
+                (true, 0.0) => 0.0,
+                (true, pivot) => rest / pivot,
+                (false, _) if rest > floor * own => rest.sqrt(),
+                _ => 0.0,
+            };
+        }
+        for c in 0..outer.ncols() {
+            let product = (0..j).map(|t| inner[(j, t)] * outer[(t, c)]).sum::<f64>();
+            let rest = outer[(j, c)] - product;
+            outer[(j, c)] = if inner[(j, j)] > 0.0 { rest / inner[(j, j)] } else { 0.0 };
+        }
+    }
+    outer
+}
+
+/// `uᵀu`, for few columns.
+fn products<T: Precision>(u: MatRef<'_, T>) -> Mat<f64> {
+    if u.ncols() == 1 { Mat::full(1, 1, square(u.col(0))) } else { squares(u) }
+}

@@ -7,9 +7,10 @@
 //! (Golub and Meurant 2010, "Matrices, Moments and Quadrature", ch. 6 and 7). It is exact at λ₀, and so are its first three
 //! derivatives; what it lacks elsewhere makes losses smaller, never larger.
 
-use faer::{Accum, Mat, MatRef, Par, linalg::matmul::matmul};
+use faer::{Accum, Mat, MatMut, MatRef, Par, linalg::matmul::matmul};
 
 use crate::{
+    factor::Factor,
     leave_out::LeaveOut,
     penalised::{Batch, Errors, FLOOR, IllConditioned, Penalised, divide, square, squares},
     precision::Precision,
@@ -68,14 +69,10 @@ impl Expansion {
         let mut at = Mat::from_fn(right.nrows(), right.ncols(), |i, k| T::of(right[(i, k)]));
         let mut moments = vec![[0.0; 2 * RIGHT]; right.ncols()];
         let directions: [Mat<T>; RIGHT] = std::array::from_fn(|power| {
-            for half in 0..2 {
-                if half == 0 {
-                    factor.whiten(at.as_mut())
-                } else {
-                    factor.unwhiten(at.as_mut())
-                }
-                let unit = lambda.powi((2 * power + half + 1) as i32);
-                moments.iter_mut().enumerate().for_each(|(k, to)| to[2 * power + half] = unit * square(at.col(k)));
+            for power in [2 * power, 2 * power + 1] {
+                half(factor, power, at.as_mut());
+                let unit = lambda.powi(power as i32 + 1);
+                moments.iter_mut().enumerate().for_each(|(k, to)| to[power] = unit * square(at.col(k)));
             }
             at.clone()
         });
@@ -94,11 +91,7 @@ impl Expansion {
             });
             let mut groups: Vec<Group> = batch.groups.iter().map(|group| Group::new(group, weights)).collect();
             for power in 0..2 * OWN {
-                if power % 2 == 0 {
-                    factor.whiten(own.as_mut())
-                } else {
-                    factor.unwhiten(own.as_mut())
-                }
+                half(factor, power, own.as_mut());
                 let unit = lambda.powi(power as i32);
                 let mut first = 0;
                 for group in &mut groups {
@@ -173,6 +166,15 @@ impl Group {
         let outer = reduced(inner, outer, floor);
         let share = Mat::from_fn(m, m, |a, b| self.roots[a] * self.roots[b]);
         outer.transpose() * &outer + share
+    }
+}
+
+/// The next half of a product with `(LLᵀ)⁻¹`, of which so many halves were taken before.
+fn half<T: Precision>(factor: &Factor<T>, before: usize, x: MatMut<'_, T>) {
+    if before.is_multiple_of(2) {
+        factor.whiten(x);
+    } else {
+        factor.unwhiten(x);
     }
 }
 

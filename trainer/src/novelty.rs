@@ -211,12 +211,8 @@ impl Fitted {
     fn new(samples: &Samples<'_>, leave_out: &LeaveOut, threads: usize) -> Self {
         let rows = stored_rows(samples, leave_out);
         let (n, dim, classes) = (rows.len(), samples.dim(), samples.classes());
-        let (mut largest, mut least) = (0.0_f32, 0.0_f32);
-        for &row in &rows {
-            for &x in samples.row(row).iter() {
-                (largest, least) = (largest.max(x), least.min(x));
-            }
-        }
+        let ranges = rows.iter().map(|&row| range(&samples.row(row)));
+        let (largest, least) = ranges.fold((0.0_f32, 0.0_f32), |a, b| (a.0.max(b.0), a.1.min(b.1)));
         let full_scale = if largest.max(-least) > 0.0 { largest.max(-least) } else { 1.0 };
         let quantisation = Quantisation { full_scale, signed: least < 0.0 };
         let mut codes = Array2::zeros((n, dim));
@@ -269,6 +265,23 @@ impl Fitted {
         let coefficients = Array2::from_shape_fn((n, classes), |(i, c)| alpha[(i, c)] as f32);
         Self { codes, quantisation, coefficients, gamma, left_out }
     }
+}
+
+/// The largest and the least component; 0 at least and at most.
+fn range(x: &[f32]) -> (f32, f32) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let (mut largest, mut least) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+            for block in x.chunks(LANES) {
+                for (lane, &x) in block.iter().enumerate() {
+                    (largest[lane], least[lane]) = (largest[lane].max(x), least[lane].min(x));
+                }
+            }
+            let largest = largest.into_iter().fold(0.0, f32::max);
+            (largest, least.into_iter().fold(0.0, f32::min))
+        },
+    )
 }
 
 /// Which rows are stored, in order: of each class the same number, and first one of every group.
@@ -327,13 +340,22 @@ impl Distances {
     /// The least `‖x_i - x_j‖²` to one of another group.
     fn nearest(&self, i: usize, of: &[usize]) -> f64 {
         let Self { products, squares, step } = self;
-        let others = products.col_as_slice(i).iter().zip(squares).zip(of);
+        let (products, own) = (products.col_as_slice(i), of[i]);
         // Side by side and without a jump: as many at once as the processor can.
-        let mut least = [f64::INFINITY; LANES];
-        for (at, ((product, square), &group)) in others.enumerate() {
-            let rest = if group == of[i] { f64::INFINITY } else { square - 2.0 * product };
-            least[at % LANES] = least[at % LANES].min(rest);
-        }
+        let least = pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                let mut least = [f64::INFINITY; LANES];
+                let blocks = products.chunks(LANES).zip(squares.chunks(LANES)).zip(of.chunks(LANES));
+                for ((products, squares), groups) in blocks {
+                    for (lane, ((product, square), &group)) in products.iter().zip(squares).zip(groups).enumerate() {
+                        let rest = if group == own { f64::INFINITY } else { square - 2.0 * product };
+                        least[lane] = least[lane].min(rest);
+                    }
+                }
+                least
+            },
+        );
         step * step * (squares[i] + least.into_iter().fold(f64::INFINITY, f64::min))
     }
 

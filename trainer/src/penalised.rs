@@ -220,7 +220,8 @@ impl<'a, T: Precision> Penalised<'a, T> {
         u: MatRef<'_, T>,
     ) -> Result<Mat<f64>, IllConditioned> {
         let n = self.system.weights.len() as f64;
-        let share = |a: usize, b: usize| (self.system.weights[group[a]] * self.system.weights[group[b]]).sqrt() / n;
+        let roots: Vec<f64> = group.iter().map(|&i| (self.system.weights[i] / n).sqrt()).collect();
+        let share = |a: usize, b: usize| roots[a] * roots[b];
         let (order, m) = u.shape();
         if let [sample] = *group {
             return Ok(residuals * faer::Scale(1.0 / self.kept(sample, u)?));

@@ -93,7 +93,9 @@ impl Quantisation {
         let step = self.full_scale / self.top();
         let mut numbers = vec![0.0; codes.len()];
         self.values(codes, &mut numbers);
-        numbers.iter_mut().for_each(|number| *number *= step);
+        for number in &mut numbers {
+            *number *= step;
+        }
         numbers
     }
 
@@ -116,12 +118,14 @@ impl Quantisation {
 
     /// The integers that codes stand for, side by side.
     pub(crate) fn values(self, codes: &[u8], to: &mut [f32]) {
-        let pairs = to.iter_mut().zip(codes);
-        if self.signed {
-            pairs.for_each(|(to, &code)| *to = f32::from(code.cast_signed()));
-        } else {
-            pairs.for_each(|(to, &code)| *to = f32::from(code));
-        }
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (to, &code) in to.iter_mut().zip(codes) {
+                    *to = f32::from(if self.signed { i16::from(code.cast_signed()) } else { i16::from(code) });
+                }
+            },
+        );
     }
 
     /// The integer a stored byte stands for.

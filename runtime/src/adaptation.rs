@@ -218,6 +218,7 @@ pub fn fit_on(tasks: &Tasks, task: &str, backbone: Option<&[u8; 32]>, options: &
     record.taken_back = taken_back.map(|(generation, _)| generation.0);
     let mut rest = budget.rest();
     record.skip(proposal.as_ref().map_or(&[], |proposal| &proposal.skipped), budget.skipped);
+    record.leave_behind(proposal.as_ref().map_or(&[], |proposal| &proposal.behind));
     let fit = start.elapsed().as_secs_f64() - load;
     if proposal.is_some() {
         record.learning_curve = problem.learning_curve(options.threads, &mut |flops| rest.may_go_on(flops))?;

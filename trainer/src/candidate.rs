@@ -10,8 +10,8 @@ use ndarray::{Array2, ArrayViewMut1, Axis};
 use crate::{
     Conformal, FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Prior, Samples, Solution, Weighting, balance, biased,
     calibration, centred::Centred, coordinates::Coordinates, cost::flops, discriminant, evaluation::most_probable,
-    kernel, leave_out::LeaveOut, log_loss, logistic, penalised::IllConditioned, prototype::Directions, ridge,
-    samples::SIZES, softmax, solution::columns, spectrum::Spectrum,
+    kernel, leave_out::LeaveOut, log_loss, logistic, penalised::IllConditioned, prototype::Directions, race,
+    race::Behind, ridge, samples::SIZES, softmax, solution::columns, spectrum::Spectrum,
 };
 
 /// Folds of the cross-validation that selection and logistic regression rest on.
@@ -136,10 +136,13 @@ pub struct Fitted {
     pub candidates: Vec<Candidate>,
     /// Kinds that could have been fitted and were not allowed to start.
     pub skipped: Vec<Kind>,
+    /// Kinds that were fitted on some of the samples and not on all, for they were behind there.
+    pub behind: Vec<Behind>,
 }
 
 /// Fits every kind asked for, cheapest first, deterministically. Samples of one class give a prototype alone, whatever
-/// was asked for: it answers that class, and its novelty says what is unlike it.
+/// was asked for: it answers that class, and its novelty says what is unlike it. With more than [`RACED`](crate::RACED) samples,
+/// kinds that some of them show to be behind are not fitted on all.
 ///
 /// # Errors
 /// When there is no kind, a penalty that is none, or numbers that do not converge.
@@ -178,11 +181,16 @@ pub(crate) fn fit_on_and_tell_by(
         1 => *kind == Kind::Prototype,
         _ => options.kinds.contains(kind) && fitter.can_fit(*kind),
     };
-    let mut fitted = Fitted { candidates: Vec::new(), skipped: Vec::new() };
+    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(wanted).collect();
+    let behind = race::behind(samples, &fitter.folds, &kinds, options);
+    let mut fitted = Fitted { candidates: Vec::new(), skipped: Vec::new(), behind };
     let (mut learnt, mut singular) = (false, None);
-    for kind in Kind::ALL.into_iter().filter(wanted) {
+    for kind in kinds {
+        if fitted.behind.iter().any(|behind| behind.kind == kind) {
+            continue;
+        }
         if may_start(kind, fitter.flops(kind)) || !learnt {
-            match fitter.candidate(kind, &novelty) {
+            match fitter.candidate(kind, Some(&novelty)) {
                 Ok(candidate) => fitted.candidates.push(candidate),
                 // Others may be had.
                 Err(error @ FitError::Singular { .. }) => {
@@ -200,6 +208,12 @@ pub(crate) fn fit_on_and_tell_by(
         Some(error) if fitted.candidates.is_empty() => Err(error),
         _ => Ok(fitted),
     }
+}
+
+/// Fits kinds without what tells the unknown; those that cannot be fitted are left out.
+pub(crate) fn fit_known(samples: &Samples<'_>, kinds: &[Kind], options: &FitOptions) -> Vec<Candidate> {
+    let fitter = Fitter::new(samples, options);
+    kinds.iter().filter_map(|&kind| fitter.candidate(kind, None).ok()).collect()
 }
 
 /// Solves one kind at one penalty (where the kind has one; chosen as in [`fit`] if `None`), in f64 and uncalibrated:
@@ -271,7 +285,7 @@ impl<'a, 'b> Fitter<'a, 'b> {
     }
 
     /// Fits one kind, both ways where the weighting is to be chosen, and keeps the one with the smaller loss.
-    fn candidate(&self, kind: Kind, novelty: &Novelty) -> Result<Candidate, FitError> {
+    fn candidate(&self, kind: Kind, novelty: Option<&Novelty>) -> Result<Candidate, FitError> {
         let first = self.weighted(kind, novelty, self.even)?;
         if !self.both_ways(kind) {
             return Ok(first);
@@ -281,7 +295,7 @@ impl<'a, 'b> Fitter<'a, 'b> {
     }
 
     /// Fits one kind and scores it twice: without each sample's group, and without its fold.
-    fn weighted(&self, kind: Kind, novelty: &Novelty, balanced: bool) -> Result<Candidate, FitError> {
+    fn weighted(&self, kind: Kind, novelty: Option<&Novelty>, balanced: bool) -> Result<Candidate, FitError> {
         let Self { samples, options, folds, .. } = self;
         let (solution, by_fold) = self.solve(kind, options.lambda, balanced)?;
         let mut by_fold = by_fold.unwrap_or_else(|| match kind {
@@ -291,7 +305,7 @@ impl<'a, 'b> Fitter<'a, 'b> {
         let labels = self.labels(kind);
         let (_, fold_losses) = calibrate(&mut by_fold, &labels);
         // What the prior alone knows has no mean to be near to, and must not be called unknown for that.
-        let novelty = (solution.form.classes() == samples.classes()).then(|| novelty.clone());
+        let novelty = novelty.filter(|_| solution.form.classes() == samples.classes()).cloned();
         let importance = balance::weights(samples, self.even);
         let candidate = Candidate::new(solution, fold_losses, &labels, &self.leave_out, novelty);
         if !candidate.head.form.is_finite() {

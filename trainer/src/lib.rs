@@ -46,6 +46,7 @@ mod precision;
 mod prior;
 mod prototype;
 mod quantisation;
+mod race;
 mod ridge;
 mod samples;
 mod search;
@@ -80,6 +81,7 @@ pub use learning_curve::{CurveError, CurvePoint, Estimate, FLAT, Forecast, Learn
 pub use novelty::{FALSE_UNKNOWN_RATE, Measure, Novelty, STORED, Stored};
 pub use prior::Prior;
 pub use quantisation::{Encoded, Quantisation, QuantisationError};
+pub use race::{Behind, RACED};
 pub use samples::{SIZES, Samples, SamplesError, WEIGHTS};
 pub use selection::select;
 pub use solution::Solution;

@@ -43,7 +43,7 @@ pub fn select(candidates: &[Candidate]) -> usize {
 }
 
 /// How much more each sample loses by `a` than by `b`, each as much as it counts, `[n]`.
-fn differences(a: &Candidate, b: &Candidate) -> Vec<f64> {
+pub(crate) fn differences(a: &Candidate, b: &Candidate) -> Vec<f64> {
     let pairs = a.fold_losses.iter().zip(&b.fold_losses).zip(&b.importance);
     pairs.map(|((a, b), weight)| weight * (a - b)).collect()
 }

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use acclimate_trainer::domain::{self, Nuisance, fit_without};
 use acclimate_trainer::{
-    Candidate, Decision, Evaluation, FORGOTTEN, FitOptions, InService, JudgeInput, Kind, LearningCurve, Outcome, Prior,
-    Samples, Verdict, fit_within, judge, select,
+    Behind, Candidate, Decision, Evaluation, FORGOTTEN, FitOptions, InService, JudgeInput, Kind, LearningCurve,
+    Outcome, Prior, Samples, Verdict, fit_within, judge, select,
 };
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
@@ -55,6 +55,8 @@ pub(super) struct Proposal {
     candidates: Vec<Candidate>,
     /// Kinds that there was no time for.
     pub(super) skipped: Vec<Kind>,
+    /// Kinds that some of the samples showed to be behind.
+    pub(super) behind: Vec<Behind>,
     selected: usize,
     /// Which were asked for, and know all the classes.
     eligible: Vec<bool>,
@@ -161,7 +163,15 @@ impl<'a> Problem<'a> {
             }
         }
         let nuisance = without.cloned();
-        Ok(Some(Proposal { candidates, skipped: fitted.skipped, selected, eligible: mask, prototype, nuisance }))
+        Ok(Some(Proposal {
+            candidates,
+            skipped: fitted.skipped,
+            behind: fitted.behind,
+            selected,
+            eligible: mask,
+            prototype,
+            nuisance,
+        }))
     }
 
     /// What more labels would buy; none where nothing can be told apart, or `may_start` says no.

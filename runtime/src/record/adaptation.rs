@@ -1,6 +1,6 @@
 //! What became of an adaptation, as JSON.
 
-use acclimate_trainer::{Candidate, Comparison, Kind};
+use acclimate_trainer::{Behind, Candidate, Comparison, Kind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -142,6 +142,21 @@ impl CandidateRecord {
         }
     }
 
+    /// A kind that was not fitted, and why.
+    fn skipped(kind: Kind, why: String) -> Self {
+        Self {
+            head: kind.to_string(),
+            lambda: None,
+            balanced: false,
+            log_loss: None,
+            standard_error: None,
+            fold_loss: None,
+            accuracy: None,
+            selected: false,
+            skipped: Some(why),
+        }
+    }
+
     /// The figures for people.
     pub fn words(&self) -> String {
         if let Some(why) = &self.skipped {
@@ -163,16 +178,17 @@ impl CandidateRecord {
 impl AdaptationRecord {
     /// Notes the kinds that there was no time for, and why.
     pub fn skip(&mut self, kinds: &[Kind], why: Vec<String>) {
-        self.candidates.extend(kinds.iter().zip(why).map(|(kind, why)| CandidateRecord {
-            head: kind.to_string(),
-            lambda: None,
-            balanced: false,
-            log_loss: None,
-            standard_error: None,
-            fold_loss: None,
-            accuracy: None,
-            selected: false,
-            skipped: Some(why),
+        self.candidates.extend(kinds.iter().zip(why).map(|(&kind, why)| CandidateRecord::skipped(kind, why)));
+    }
+
+    /// Notes the kinds that were behind on some of the samples, and by how much.
+    pub fn leave_behind(&mut self, behind: &[Behind]) {
+        self.candidates.extend(behind.iter().map(|one| {
+            let Behind { kind, ahead, samples, more, standard_error } = one;
+            let why = format!(
+                "on {samples} samples its log-loss was {more:.4} ± {standard_error:.4} more than that of {ahead}"
+            );
+            CandidateRecord::skipped(*kind, why)
         }));
     }
 }

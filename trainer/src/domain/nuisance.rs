@@ -108,7 +108,7 @@ pub fn fit_without(
     let linear = |kind: &Kind| !matches!(kind, Kind::BiasedRidge | Kind::Kernel | Kind::Shipped);
     let options = FitOptions { kinds: options.kinds.iter().copied().filter(linear).collect(), ..options.clone() };
     if options.kinds.is_empty() {
-        return Ok(Fitted { candidates: Vec::new(), skipped: Vec::new() });
+        return Ok(Fitted { candidates: Vec::new(), skipped: Vec::new(), behind: Vec::new() });
     }
     let features = nuisance.remove(samples.features());
     let projected =
@@ -120,7 +120,7 @@ pub fn fit_without(
         });
     // Where nothing is left to compute with, nothing is fitted.
     let Ok(projected) = projected else {
-        return Ok(Fitted { candidates: Vec::new(), skipped: options.kinds });
+        return Ok(Fitted { candidates: Vec::new(), skipped: options.kinds, behind: Vec::new() });
     };
     let mut fitted = fit_on_and_tell_by(&projected, samples, &options, may_start)?;
     for candidate in &mut fitted.candidates {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use acclimate_trainer::{Candidate, Evaluation, FitOptions, Kind, fit, select};
+use acclimate_trainer::{Candidate, Evaluation, FitOptions, Kind, fit, fit_within, select};
 use anyhow::Context as _;
 
 use crate::draws::Draw;
@@ -40,9 +40,15 @@ impl Fitted {
         let [train, test] = [&draw.train, &draw.test].map(|rows| features.pick(rows));
         let samples = train.samples(features.classes.len())?;
         let start = Instant::now();
-        let candidates = fit(&samples, &FitOptions::default()).with_context(|| format!("fitting on {draw:?}"))?;
+        let fitted = fit_within(&samples, &FitOptions::default(), &mut |_, _| true);
+        let acclimate_trainer::Fitted { mut candidates, behind, .. } =
+            fitted.with_context(|| format!("fitting on {draw:?}"))?;
         let selected = select(&candidates);
         let elapsed = start.elapsed();
+        // Those that lost a race are to be seen, too; what is selected had been selected by then.
+        for lost in behind {
+            candidates.extend(fit(&samples, &FitOptions { kinds: vec![lost.kind], ..FitOptions::default() })?);
+        }
         let tested = |candidate: &Candidate| -> anyhow::Result<Tested> {
             let Candidate { head, leave_out, groups, ungrouped, .. } = candidate;
             let p = head.batch(test.x.view(), Some(&test.norms));

@@ -102,7 +102,7 @@ fn start<T>(system: &System<'_, T>) -> usize {
     let directions = trace * trace / system.products.squared_norm_l2();
     let below = (order as f64 / directions).log(NEXT);
     // Not a number where there is no variance.
-    (4.0 + 1.5 * below).round().clamp(0.0, PATH as f64) as usize
+    (2.6 + 1.5 * below).round().clamp(0.0, PATH as f64) as usize
 }
 
 /// The penalty of the path with the least loss on some batches.

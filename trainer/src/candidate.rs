@@ -9,9 +9,24 @@ use ndarray::{Array2, ArrayViewMut1, Axis};
 
 use crate::{
     Conformal, FALSE_UNKNOWN_RATE, Head, Kind, Novelty, Prior, Samples, Solution, Weighting, balance, biased,
-    calibration, centred::Centred, coordinates::Coordinates, cost::flops, discriminant, evaluation::most_probable,
-    kernel, leave_out::LeaveOut, log_loss, logistic, penalised::IllConditioned, prototype::Directions, race,
-    race::Behind, ridge, samples::SIZES, softmax, solution::columns, spectrum::Spectrum,
+    calibration,
+    centred::Centred,
+    coordinates::Coordinates,
+    cost::flops,
+    discriminant,
+    evaluation::most_probable,
+    kernel,
+    leave_out::LeaveOut,
+    log_loss, logistic,
+    penalised::IllConditioned,
+    prototype::Directions,
+    race,
+    race::{Behind, Heat},
+    ridge,
+    samples::SIZES,
+    softmax,
+    solution::columns,
+    spectrum::Spectrum,
 };
 
 /// Folds of the cross-validation that selection and logistic regression rest on.
@@ -182,14 +197,15 @@ pub(crate) fn fit_on_and_tell_by(
         _ => options.kinds.contains(kind) && fitter.can_fit(*kind),
     };
     let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(wanted).collect();
-    let behind = race::behind(samples, &fitter.folds, &kinds, options);
+    let Heat { behind, flops: mut raced } = race::heat(samples, &fitter.folds, &kinds, options);
     let mut fitted = Fitted { candidates: Vec::new(), skipped: Vec::new(), behind };
     let (mut learnt, mut singular) = (false, None);
     for kind in kinds {
         if fitted.behind.iter().any(|behind| behind.kind == kind) {
             continue;
         }
-        if may_start(kind, fitter.flops(kind)) || !learnt {
+        // Who measures how fast this machine is by what was started is told of the heat, too.
+        if may_start(kind, fitter.flops(kind) + std::mem::take(&mut raced)) || !learnt {
             match fitter.candidate(kind, Some(&novelty)) {
                 Ok(candidate) => fitted.candidates.push(candidate),
                 // Others may be had.

@@ -12,6 +12,7 @@ use ndarray::Axis;
 use crate::{
     Candidate, FitOptions, Kind, Samples,
     candidate::{clustered_mean, fit_known},
+    flops,
     leave_out::LeaveOut,
     selection::differences,
 };
@@ -38,14 +39,22 @@ pub struct Behind {
     pub standard_error: f64,
 }
 
+/// What came of a heat.
+#[derive(Default)]
+pub(crate) struct Heat {
+    pub(crate) behind: Vec<Behind>,
+    /// Floating-point operations that it took, about.
+    pub(crate) flops: f64,
+}
+
 /// Who of some kinds is behind on whole folds of the samples, about [`HEAT`] of them. Nobody where samples are few, where there
 /// is no choice, or where a class is not among those.
-pub(crate) fn behind(samples: &Samples<'_>, folds: &LeaveOut, kinds: &[Kind], options: &FitOptions) -> Vec<Behind> {
+pub(crate) fn heat(samples: &Samples<'_>, folds: &LeaveOut, kinds: &[Kind], options: &FitOptions) -> Heat {
     // Means cost next to nothing, and what starts from a prior is best where samples are few.
     let raced = |kind: &Kind| matches!(kind, Kind::Discriminant | Kind::Kernel | Kind::Logistic | Kind::Ridge);
     let kinds: Vec<Kind> = kinds.iter().copied().filter(raced).collect();
     if samples.rows() <= RACED || kinds.len() < 2 {
-        return Vec::new();
+        return Heat::default();
     }
     let mut rows: Vec<usize> = Vec::new();
     for fold in &folds.members {
@@ -60,14 +69,20 @@ pub(crate) fn behind(samples: &Samples<'_>, folds: &LeaveOut, kinds: &[Kind], op
     let weights: Option<Vec<f64>> = samples.weights().map(|all| rows.iter().map(|&row| all[row]).collect());
     let classes: BTreeSet<usize> = labels.iter().copied().collect();
     if classes.len() < samples.classes() || 2 * rows.len() > samples.rows() {
-        return Vec::new();
+        return Heat::default();
     }
     let few = Samples::new(features.view(), &labels, &groups, samples.classes());
     let few = few.and_then(|few| match &weights {
         Some(weights) => few.with_weights(weights),
         None => Ok(few),
     });
-    few.map_or_else(|_| Vec::new(), |few| losers(&fit_known(&few, &kinds, options)))
+    few.map_or_else(
+        |_| Heat::default(),
+        |few| Heat {
+            behind: losers(&fit_known(&few, &kinds, options)),
+            flops: kinds.iter().map(|&kind| flops(kind, &few)).sum(),
+        },
+    )
 }
 
 /// Those behind the best. One that is not linear is ahead of no linear one: whether it is worth its price is asked on all samples.

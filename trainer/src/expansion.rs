@@ -96,7 +96,7 @@ impl Expansion {
                 let mut first = 0;
                 for group in &mut groups {
                     let own = own.subcols(first, group.roots.len());
-                    group.moments[power] = products(own) * faer::Scale(unit);
+                    group.moments[power] = squares(own) * faer::Scale(unit);
                     first += group.roots.len();
                 }
             }
@@ -200,9 +200,4 @@ fn reduced(mut inner: Mat<f64>, mut outer: Mat<f64>, floor: f64) -> Mat<f64> {
         }
     }
     outer
-}
-
-/// `uᵀu`, for few columns.
-fn products<T: Precision>(u: MatRef<'_, T>) -> Mat<f64> {
-    if u.ncols() == 1 { Mat::full(1, 1, square(u.col(0))) } else { squares(u) }
 }

@@ -20,6 +20,7 @@ use crate::{
     factor::Factor,
     leave_out::{LeaveOut, content_hash, mark, unseen},
     penalised::{Batch, FINE, IllConditioned, ROUGH},
+    picked::Picked,
     precision::Precision,
     ridge::{Problem, batches, one_hot, ranked},
     search::{Reach, search},
@@ -70,13 +71,13 @@ pub(crate) fn solve<T: Precision>(
     let looked: usize = size(ranked(&batches, 0, n));
     let some = (1..=batches.len()).map(|folds| size(&batches[..folds])).find(|&rows| rows >= MANY).unwrap_or(n);
     let part = Part::new(samples, leave_out, folds, weights, &order);
-    let samples = part.samples().ok_or(IllConditioned)?;
+    let samples = part.picked.samples().ok_or(IllConditioned)?;
     let task = part.task::<T>(&samples, threads, looked);
     let points = task.points();
     let mut known = Known::Nothing;
     for few in [looked, some].into_iter().filter(|&few| few < n) {
         let part = Part::new(&samples, &part.leave_out, &part.folds, &part.weights, &(n - few..n).collect::<Vec<_>>());
-        let found = part.samples().and_then(|samples| {
+        let found = part.picked.samples().and_then(|samples| {
             let task = part.task::<T>(&samples, threads, looked);
             let points = if n <= EXACT { points.last(few) } else { task.points() };
             task.find(&points, given, known).ok()
@@ -94,36 +95,24 @@ pub(crate) fn solve<T: Precision>(
     Ok((solution, by_fold.select(Axis(0), &place)))
 }
 
-/// Some of the samples, in an order of their own.
-struct Part<'a, 'b> {
-    features: Array2<f32>,
-    labels: Vec<usize>,
-    groups: Vec<usize>,
+/// Some of the samples, and how they are left out.
+struct Part {
+    picked: Picked,
     weights: Vec<f64>,
     leave_out: LeaveOut,
     folds: LeaveOut,
-    of: &'a Samples<'b>,
 }
 
-impl<'a, 'b> Part<'a, 'b> {
-    fn new(of: &'a Samples<'b>, leave_out: &LeaveOut, folds: &LeaveOut, weights: &[f64], rows: &[usize]) -> Self {
+impl Part {
+    fn new(of: &Samples<'_>, leave_out: &LeaveOut, folds: &LeaveOut, weights: &[f64], rows: &[usize]) -> Self {
         let total: f64 = rows.iter().map(|&row| weights[row]).sum();
         let share = rows.len() as f64 / total;
         Self {
-            features: of.features().select(Axis(0), rows),
-            labels: rows.iter().map(|&row| of.labels()[row]).collect(),
-            groups: rows.iter().map(|&row| of.groups()[row]).collect(),
+            picked: Picked::new(of, rows),
             weights: rows.iter().map(|&row| share * weights[row]).collect(),
             leave_out: leave_out.select(rows),
             folds: folds.select(rows),
-            of,
         }
-    }
-
-    /// None where a class has no sample here.
-    fn samples(&self) -> Option<Samples<'_>> {
-        let samples = Samples::new(self.features.view(), &self.labels, &self.groups, self.of.classes()).ok()?;
-        Some(self.of.quantisation().map_or(samples, |quantisation| samples.with_quantisation(quantisation)))
     }
 
     fn task<'t, 's, T>(&'t self, samples: &'t Samples<'s>, threads: usize, ranked: usize) -> Task<'t, 's, T> {

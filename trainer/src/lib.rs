@@ -42,6 +42,7 @@ mod leave_out;
 mod logistic;
 mod novelty;
 mod penalised;
+mod picked;
 mod precision;
 mod prior;
 mod prototype;

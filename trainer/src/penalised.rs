@@ -156,7 +156,7 @@ impl<'a, T: Precision> Penalised<'a, T> {
     /// Their part of the hat matrix, `[m, m]`, for samples with columns `u` `[order, m]`; without the intercept's.
     pub(crate) fn hat(&self, u: MatRef<'_, T>) -> Mat<f64> {
         let m = u.ncols();
-        let product = if m == 1 { Mat::full(1, 1, square(u.col(0))) } else { squares(u) };
+        let product = squares(u);
         match self.inverse {
             None => product,
             Some(_) => Mat::from_fn(m, m, |a, b| f64::from(a == b) - self.lambda * product[(a, b)]),
@@ -280,6 +280,9 @@ pub(crate) fn square<T: Precision>(u: ColRef<'_, T>) -> f64 {
 /// `uᵀu`, both triangles, for `u` `[order, m]`.
 pub(crate) fn squares<T: Precision>(u: MatRef<'_, T>) -> Mat<f64> {
     let m = u.ncols();
+    if m == 1 {
+        return Mat::full(1, 1, square(u.col(0)));
+    }
     let mut lower = Mat::<T>::zeros(m, m);
     let (triangle, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
     triangular::matmul(lower.as_mut(), triangle, Accum::Replace, u.transpose(), full, u, full, T::of(1.0), Par::Seq);

@@ -122,7 +122,7 @@ impl Quantisation {
             #[inline(always)]
             || {
                 for (to, &code) in to.iter_mut().zip(codes) {
-                    *to = f32::from(if self.signed { i16::from(code.cast_signed()) } else { i16::from(code) });
+                    *to = f32::from(self.value(code));
                 }
             },
         );

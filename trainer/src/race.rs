@@ -5,15 +5,12 @@
 //! What gains most from more samples may be behind only for now: to be left out a kind must be behind by [`MARGIN`] standard
 //! errors.
 
-use std::collections::BTreeSet;
-
-use ndarray::Axis;
-
 use crate::{
     Candidate, FitOptions, Kind, Samples,
     candidate::{clustered_mean, fit_known},
     flops,
     leave_out::LeaveOut,
+    picked::Picked,
     selection::differences,
 };
 
@@ -63,26 +60,14 @@ pub(crate) fn heat(samples: &Samples<'_>, folds: &LeaveOut, kinds: &[Kind], opti
         }
     }
     rows.sort_unstable();
-    let features = samples.features().select(Axis(0), &rows);
-    let of = |all: &[usize]| -> Vec<usize> { rows.iter().map(|&row| all[row]).collect() };
-    let (labels, groups) = (of(samples.labels()), of(samples.groups()));
-    let weights: Option<Vec<f64>> = samples.weights().map(|all| rows.iter().map(|&row| all[row]).collect());
-    let classes: BTreeSet<usize> = labels.iter().copied().collect();
-    if classes.len() < samples.classes() || 2 * rows.len() > samples.rows() {
-        return Heat::default();
-    }
-    let few = Samples::new(features.view(), &labels, &groups, samples.classes());
-    let few = few.and_then(|few| match &weights {
-        Some(weights) => few.with_weights(weights),
-        None => Ok(few),
-    });
-    few.map_or_else(
-        |_| Heat::default(),
-        |few| Heat {
+    let picked = Picked::new(samples, &rows);
+    match picked.samples().filter(|few| 2 * few.rows() <= samples.rows()) {
+        None => Heat::default(),
+        Some(few) => Heat {
             behind: losers(&fit_known(&few, &kinds, options)),
             flops: kinds.iter().map(|&kind| flops(kind, &few)).sum(),
         },
-    )
+    }
 }
 
 /// Those behind the best. One that is not linear is ahead of no linear one: whether it is worth its price is asked on all samples.

@@ -8,6 +8,8 @@
 mod digest;
 mod error;
 
+use std::borrow::Cow;
+
 use faer::{
     Accum, MatMut, MatRef, Par,
     linalg::matmul::{
@@ -210,7 +212,11 @@ impl Statistics {
         let mut product = vec![0.0_f32; dim * dim.min(STRIP)];
         for rows in codes.axis_chunks_iter(ndarray::Axis(0), BLOCK) {
             // One column per sample.
-            let block: Vec<f32> = rows.iter().map(|&code| f32::from(self.quantisation.value(code))).collect();
+            let mut block = vec![0.0; rows.len()];
+            for (row, to) in rows.outer_iter().zip(block.chunks_exact_mut(dim.max(1))) {
+                let row = row.to_slice().map_or_else(|| Cow::Owned(row.to_vec()), Cow::Borrowed);
+                self.quantisation.values(&row, to);
+            }
             let x = MatRef::from_column_major_slice(&block, dim, rows.nrows());
             for first in (0..dim).step_by(STRIP) {
                 let width = STRIP.min(dim - first);

@@ -21,12 +21,12 @@ use ndarray::ArrayView2;
 
 pub use self::error::StatisticsError;
 
-use crate::Quantisation;
+use crate::{Quantisation, centred::transposed};
 
 /// Rows per exact f32 product: 258·255² = 16 776 450 < 2²⁴.
 const BLOCK: usize = 258;
 /// Columns per product: bounds the scratch memory and skips most of the half below the diagonal.
-const STRIP: usize = 256;
+const STRIP: usize = 320;
 /// More classes than this is a corrupted label.
 const MAX_CLASSES: usize = 10_000;
 
@@ -224,9 +224,10 @@ impl Statistics {
                 let strip = MatMut::from_column_major_slice_mut(&mut product[..height * width], height, width);
                 let (above, diagonal) = strip.split_at_row_mut(first);
                 let own = x.subrows(first, width);
+                let across = transposed(own);
                 let (upper, full) = (BlockStructure::TriangularUpper, BlockStructure::Rectangular);
-                matmul(above, Accum::Replace, x.subrows(0, first), own.transpose(), 1.0, Par::Seq);
-                triangular::matmul(diagonal, upper, Accum::Replace, own, full, own.transpose(), full, 1.0, Par::Seq);
+                matmul(above, Accum::Replace, x.subrows(0, first), across.as_ref(), 1.0, Par::Seq);
+                triangular::matmul(diagonal, upper, Accum::Replace, own, full, across.as_ref(), full, 1.0, Par::Seq);
                 for (j, column) in (first..height).zip(product.chunks_exact(height)) {
                     add(&mut self.moment[packed(j)..][..=j], column, sign as f32);
                 }

@@ -2,10 +2,10 @@
 //! nothing of how penalties are chosen.
 //!
 //! With `C = λ₀(A + λ₀I)⁻¹` and `δ = λ/λ₀ - 1`, `(A + λI)⁻¹ = (C⁻¹ + δI)⁻¹/λ₀`. Its quadratic forms in the samples that are
-//! left out, and what it makes of the right sides, are taken by Galerkin's method in the spaces of `Cv, C²v, …`, for which the
-//! moments `vᵀCᵏv` are all that is needed: for a single sample that is the two-point Gauss rule of its spectral measure
-//! (Golub and Meurant 2010, "Matrices, Moments and Quadrature", ch. 6 and 7). It is exact at λ₀, and so are its first three
-//! derivatives; what it lacks elsewhere makes losses smaller, never larger.
+//! left out, and what it makes of the right sides, need no more than the moments `vᵀCᵏv` (Golub and Meurant 2010, "Matrices,
+//! Moments and Quadrature", ch. 6 and 7). Those of samples are taken by the Gauss-Radau rule with a node at 1, which no
+//! eigenvalue of `C` is above: exact at λ₀, and so are its first two derivatives. Those of right sides are taken by Galerkin's
+//! method in the spaces of `Cv, C²v, C³v`.
 
 use faer::{Accum, Mat, MatMut, MatRef, Par, linalg::matmul::matmul};
 
@@ -17,9 +17,10 @@ use crate::{
     workers,
 };
 
-/// Directions for each right side, and for each sample.
+/// Directions for each right side.
 const RIGHT: usize = 3;
-const OWN: usize = 2;
+/// Moments of each sample.
+const OWN: usize = 3;
 /// Groups of more samples have more to expand than it costs to factor again.
 const MANY: usize = 8;
 
@@ -44,8 +45,8 @@ struct Part {
 
 /// Samples that are left out together.
 struct Group {
-    /// `XᵀCᵏX/λ₀` for k of 1 to 4, `[m, m]`.
-    moments: [Mat<f64>; 2 * OWN],
+    /// `XᵀCᵏX/λ₀` for k of 1 to 3, `[m, m]`.
+    moments: [Mat<f64>; OWN],
     /// The intercept's part of the hat matrix is the product of these.
     roots: Vec<f64>,
 }
@@ -90,7 +91,7 @@ impl Expansion {
                 Mat::from_fn(rows.len(), targets.ncols(), |a, k| unit * told[(a, k)].into())
             });
             let mut groups: Vec<Group> = batch.groups.iter().map(|group| Group::new(group, weights)).collect();
-            for power in 0..2 * OWN {
+            for power in 0..OWN {
                 half(factor, power, own.as_mut());
                 let unit = lambda.powi(power as i32);
                 let mut first = 0;
@@ -151,21 +152,20 @@ impl Expansion {
 impl Group {
     fn new(group: &[usize], weights: &[f64]) -> Self {
         let roots = group.iter().map(|&i| (weights[i] / weights.len() as f64).sqrt()).collect();
-        Self { moments: [const { Mat::new() }; 2 * OWN], roots }
+        Self { moments: [const { Mat::new() }; OWN], roots }
     }
 
-    /// The hat matrix, intercept included, `[m, m]`.
+    /// The hat matrix, intercept included, `[m, m]`. With `f(c) = 1/(1 + δc)`, `f(c) = f(1) (1 + δ (1 - c) f(c))`: what is
+    /// left of the measure `c dμ` is `(1 - c) c dμ`, for which the one-point Gauss rule has the moments.
     fn hat(&self, delta: f64, floor: f64) -> Mat<f64> {
-        let m = self.roots.len();
-        let moment = |of: usize, a: usize, b: usize| self.moments[of][(a % m, b % m)];
-        let inner = Mat::from_fn(OWN * m, OWN * m, |a, b| {
-            let power = a / m + b / m;
-            moment(power, a, b) + delta * moment(power + 1, a, b)
-        });
-        let outer = Mat::from_fn(OWN * m, m, |a, b| moment(a / m, a, b));
-        let outer = reduced(inner, outer, floor);
-        let share = Mat::from_fn(m, m, |a, b| self.roots[a] * self.roots[b]);
-        outer.transpose() * &outer + share
+        let (m, [first, second, third]) = (self.roots.len(), &self.moments);
+        let left = first - second;
+        let inner = &left + faer::Scale(delta) * (second - third);
+        let outer = reduced(inner, left, floor);
+        let rest = outer.transpose() * &outer;
+        Mat::from_fn(m, m, |a, b| {
+            (first[(a, b)] + delta * rest[(a, b)]) / (1.0 + delta) + self.roots[a] * self.roots[b]
+        })
     }
 }
 

@@ -75,13 +75,8 @@ pub fn carried(
     leave_out: ArrayView2<'_, f64>,
 ) -> Array2<f64> {
     let mut out = leave_out.to_owned();
-    let forms = [before, adjusted].map(|head| head.form.many());
-    for (x, mut row) in features.outer_iter().zip(out.outer_iter_mut()) {
-        let [old, new] = forms.each_ref().map(|form| {
-            let mut logits = vec![0.0; row.len()];
-            form.logits(&x.to_vec(), 1.0, &mut logits);
-            logits
-        });
+    let [old, new] = [before, adjusted].map(|head| head.form.logits(features, |_| 1.0));
+    for ((old, new), mut row) in old.outer_iter().zip(new.outer_iter()).zip(out.outer_iter_mut()) {
         let by = new.iter().zip(&old).map(|(new, old)| (new - old) / before.temperature);
         let mut logits: Vec<f64> = row.iter().zip(by).map(|(p, by)| p.ln() + by).collect();
         softmax(&mut logits, 1.0);

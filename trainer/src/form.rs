@@ -2,12 +2,11 @@
 //!
 //! Invariant: every form has one output per class and reads features of one dim.
 
-use ndarray::{Array1, Array2, ArrayView1};
+use std::borrow::Cow;
 
-use crate::{
-    Quantisation,
-    dot::{dot, squared_distance},
-};
+use ndarray::{Array1, Array2, ArrayView2};
+
+use crate::{Quantisation, dot::squared_distance, inner_products::inner_products};
 
 /// The numbers of a head: f64 as solved, f32 as deployed.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,18 +81,18 @@ impl Form<f64> {
 }
 
 impl Form {
-    /// For one feature.
-    pub(crate) fn one(&self) -> Many<'_> {
-        Many { form: self, wide: Vec::new() }
-    }
-
-    /// For many features: what all need is done once.
-    pub(crate) fn many(&self) -> Many<'_> {
-        let wide = match self {
-            Self::Linear(Linear { weights, .. }) => weights.iter().copied().map(f64::from).collect(),
-            Self::Kernel(_) => Vec::new(),
+    /// Logits `[n, classes]` of `scales·units` for features `[n, dim]` of norm 1, summed in f64. A kernel head knows no others,
+    /// so its scales are 1. O(n·classes·dim), but O(n·m·(dim + classes)) for a kernel head of m features.
+    pub(crate) fn logits(&self, units: ArrayView2<'_, f32>, scales: impl Fn(usize) -> f64) -> Array2<f64> {
+        let (mut out, bias) = match self {
+            Self::Linear(Linear { weights, bias }) => (inner_products(units, weights.view()), bias),
+            Self::Kernel(kernel) => (kernel.products(units), &kernel.bias),
         };
-        Many { form: self, wide }
+        for (i, mut row) in out.outer_iter_mut().enumerate() {
+            let scale = scales(i);
+            row.zip_mut_with(bias, |to, &bias| *to = scale * *to + f64::from(bias));
+        }
+        out
     }
 
     /// Whether every number is finite.
@@ -107,42 +106,21 @@ impl Form {
     }
 }
 
-/// A form at work.
-pub(crate) struct Many<'a> {
-    form: &'a Form,
-    /// Weights of a linear form in f64, row by row, where that pays; the same numbers give the same sums.
-    wide: Vec<f64>,
-}
-
-impl Many<'_> {
-    /// Logits `[classes]` of `scale·unit`, summed in f64. A kernel head knows features of norm 1 only, so `scale` is 1
-    /// there. O(classes·dim), but O(n·(dim + classes)) for a kernel head of n features.
-    pub(crate) fn logits(&self, unit: &[f32], scale: f64, out: &mut [f64]) {
-        let dim = unit.len().max(1);
-        match self.form {
-            Form::Linear(Linear { bias, .. }) if !self.wide.is_empty() => {
-                let wide: Vec<f64> = unit.iter().copied().map(f64::from).collect();
-                for ((to, w), &b) in out.iter_mut().zip(self.wide.chunks_exact(dim)).zip(bias) {
-                    *to = scale * dot(w, &wide) + f64::from(b);
-                }
-            }
-            Form::Linear(Linear { weights, bias }) => {
-                let weights = weights.as_standard_layout();
-                let rows = weights.as_slice().unwrap_or_default().chunks_exact(dim);
-                for ((to, w), &b) in out.iter_mut().zip(rows).zip(bias) {
-                    *to = scale * dot(w, unit) + f64::from(b);
-                }
-            }
-            Form::Kernel(Kernel { support, coefficients, bias, gamma, .. }) => {
-                let support = support.as_standard_layout();
-                let rows = support.as_slice().unwrap_or_default().chunks_exact(dim);
-                let likeness: Vec<f64> = rows.map(|row| (-gamma * squared_distance(row, unit)).exp()).collect();
-                let sum =
-                    |row: ArrayView1<'_, f32>| row.iter().zip(&likeness).map(|(&c, k)| f64::from(c) * k).sum::<f64>();
-                for ((to, row), &b) in out.iter_mut().zip(coefficients.outer_iter()).zip(bias) {
-                    *to = sum(row) + f64::from(b);
-                }
+impl Kernel {
+    /// `coefficients·k(x)`, `[n, classes]`.
+    fn products(&self, units: ArrayView2<'_, f32>) -> Array2<f64> {
+        let Self { support, coefficients, gamma, .. } = self;
+        let support = support.as_standard_layout();
+        let support = support.as_slice().unwrap_or_default();
+        let mut out = Array2::zeros((units.nrows(), coefficients.nrows()));
+        for (unit, mut out) in units.outer_iter().zip(out.outer_iter_mut()) {
+            let unit = unit.to_slice().map_or_else(|| Cow::Owned(unit.to_vec()), Cow::Borrowed);
+            let rows = support.chunks_exact(unit.len().max(1));
+            let likeness: Vec<f64> = rows.map(|row| (-gamma * squared_distance(row, &unit)).exp()).collect();
+            for (to, row) in out.iter_mut().zip(coefficients.outer_iter()) {
+                *to = row.iter().zip(&likeness).map(|(&c, k)| f64::from(c) * k).sum();
             }
         }
+        out
     }
 }

@@ -3,11 +3,11 @@
 //! Read next: `form.rs` (what it computes with), `candidate.rs` (how heads are fitted), `selection.rs` (which one wins).
 //! Invariant: fitted heads have finite numbers, so probabilities are finite and sum to 1.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, aview1};
 
-use crate::{Conformal, Feature, Form, Linear, Novelty, form::Many};
+use crate::{Conformal, Feature, Form, Linear, Novelty};
 
 /// How a head was fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -110,9 +110,7 @@ impl Head {
     /// # Panics
     /// When `feature` is not of the head's `dim`: the caller mixed up two backbones.
     pub fn probabilities(&self, feature: &Feature) -> Vec<f64> {
-        let mut out = vec![0.0; self.classes()];
-        self.score(&self.form.one(), feature.as_slice(), feature.norm(), &mut out);
-        out
+        self.batch(aview1(feature.as_slice()).insert_axis(Axis(0)), Some(&[feature.norm()])).into_raw_vec_and_offset().0
     }
 
     /// Probabilities `[n, classes]` for features `[n, dim]` of norm 1 and the norms `[n]` that they had, each row as
@@ -122,26 +120,18 @@ impl Head {
     /// # Panics
     /// When the features are not of the head's `dim`.
     pub fn batch(&self, features: ArrayView2<'_, f32>, norms: Option<&[f32]>) -> Array2<f64> {
-        let mut out = Array2::zeros((features.nrows(), self.classes()));
-        let many = self.form.many();
-        let mut logits = vec![0.0; self.classes()];
-        for (i, (x, mut row)) in features.axis_iter(Axis(0)).zip(out.axis_iter_mut(Axis(0))).enumerate() {
-            let norm = norms.and_then(|norms| norms.get(i)).copied().unwrap_or(f32::NAN);
-            let unit = x.to_slice().map_or_else(|| Cow::Owned(x.to_vec()), Cow::Borrowed);
-            self.score(&many, &unit, norm, &mut logits);
-            row.assign(&ndarray::aview1(&logits));
+        assert_eq!(features.ncols(), self.dim(), "feature and head are of different backbones");
+        let norm = |i: usize| norms.and_then(|norms| norms.get(i)).copied().unwrap_or(f32::NAN);
+        let scale = |i: usize| if self.kind == Kind::Shipped { f64::from(norm(i)) } else { 1.0 };
+        let mut out = self.form.logits(features, scale);
+        for (i, row) in out.outer_iter_mut().enumerate() {
+            match row.into_slice() {
+                Some(row) if scale(i).is_finite() => softmax(row, self.temperature),
+                Some(row) => row.fill(f64::NAN),
+                None => {}
+            }
         }
         out
-    }
-
-    fn score(&self, form: &Many<'_>, unit: &[f32], norm: f32, out: &mut [f64]) {
-        assert_eq!(unit.len(), self.dim(), "feature and head are of different backbones");
-        let scale = if self.kind == Kind::Shipped { f64::from(norm) } else { 1.0 };
-        if !scale.is_finite() {
-            return out.fill(f64::NAN);
-        }
-        form.logits(unit, scale, out);
-        softmax(out, self.temperature);
     }
 }
 
@@ -175,7 +165,7 @@ pub fn log_loss(probabilities: ArrayView1<'_, f64>, label: usize) -> f64 {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
     use super::*;
-    use ndarray::{array, aview1};
+    use ndarray::array;
 
     #[test]
     fn kinds_survive_their_words() {

@@ -33,6 +33,7 @@ mod feature;
 mod form;
 mod head;
 mod incremental;
+mod inner_products;
 pub mod interval;
 mod judge;
 mod kernel;

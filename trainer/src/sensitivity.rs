@@ -9,7 +9,7 @@
 //! Heads read the unit feature `u = r / ‖r‖` of the raw `r`, so by the chain rule `∂s/∂r = (g - (g·u) u) / ‖r‖` with
 //! `g = ∂s/∂u`: what only lengthens a feature changes nothing. [`Kind::Shipped`] reads `r` itself.
 
-use ndarray::ArrayView1;
+use ndarray::{ArrayView1, Axis, aview1};
 
 use crate::{
     Feature, Form, Head, Kernel, Kind, Linear,
@@ -23,9 +23,8 @@ impl Head {
     /// When `feature` is not of the head's `dim`: the caller mixed up two backbones.
     pub fn logits(&self, feature: &Feature) -> Vec<f64> {
         assert_eq!(feature.dim(), self.dim(), "feature and head are of different backbones");
-        let mut out = vec![0.0; self.classes()];
-        self.form.one().logits(feature.as_slice(), self.reads(feature), &mut out);
-        out
+        let unit = aview1(feature.as_slice()).insert_axis(Axis(0));
+        self.form.logits(unit, |_| self.reads(feature)).into_raw_vec_and_offset().0
     }
 
     /// What speaks for one class rather than for the average of all, as weights `[classes]` of the logits that sum to 0: what

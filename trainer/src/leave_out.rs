@@ -142,10 +142,15 @@ pub(crate) fn single(labels: &[usize], classes: usize) -> Vec<(usize, usize)> {
 pub(crate) fn content_hash(samples: &Samples<'_>, row: usize) -> u64 {
     // Lanes do not wait for one another, so this runs at the speed of memory.
     let mut lanes = [mix(samples.labels()[row] as u64); LANES];
-    for (j, x) in samples.features().row(row).iter().enumerate() {
-        let lane = &mut lanes[j % LANES];
-        *lane = (*lane ^ u64::from(x.to_bits())).wrapping_mul(ODD).rotate_left(29);
-    }
+    let mut take = |block: &[f32]| {
+        for (lane, x) in lanes.iter_mut().zip(block) {
+            *lane = (*lane ^ u64::from(x.to_bits())).wrapping_mul(ODD).rotate_left(29);
+        }
+    };
+    let row = samples.row(row);
+    let (blocks, rest) = row.as_chunks::<LANES>();
+    blocks.iter().for_each(|block| take(block));
+    take(rest);
     lanes.into_iter().fold(0, |hash, lane| mix(hash ^ lane))
 }
 

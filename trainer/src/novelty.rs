@@ -233,14 +233,14 @@ impl Fitted {
         }
         let one_hot = |i: usize, c: usize| f64::from(samples.labels()[rows[i]] == c);
         let targets = Mat::from_fn(n, classes, one_hot);
-        let mut alpha = targets.clone();
-        // K is positive semidefinite and λ above 0: rounding of distances cannot undo that by as much.
-        let inverse = if let Some(factor) = Factor::<f64>::new(&kernel, PENALTY, threads) {
+        let mut alpha = Mat::from_fn(n, classes, |i, c| one_hot(i, c) as f32);
+        // K is positive semidefinite and λ above 0: rounding cannot undo that by as much, also in f32.
+        let inverse = if let Some(factor) = Factor::<f32>::new(&kernel, PENALTY, threads) {
             factor.solve(alpha.as_mut());
             factor.inverse(0)
         } else {
-            alpha *= faer::Scale(1.0 / (1.0 + PENALTY));
-            Mat::<f64>::identity(n, n) * faer::Scale((1.0 + PENALTY).sqrt().recip())
+            alpha *= faer::Scale((1.0 / (1.0 + PENALTY)) as f32);
+            Mat::<f32>::identity(n, n) * faer::Scale((1.0 + PENALTY).sqrt().recip() as f32)
         };
         let of: Vec<usize> = rows.iter().map(|&row| leave_out.of[row]).collect();
         let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -254,7 +254,7 @@ impl Fitted {
                 let first = group[a].max(group[b]);
                 dot(&inverse.col_as_slice(group[a])[first..], &inverse.col_as_slice(group[b])[first..])
             });
-            let own = Mat::from_fn(group.len(), classes, |a, c| alpha[(group[a], c)]);
+            let own = Mat::from_fn(group.len(), classes, |a, c| f64::from(alpha[(group[a], c)]));
             let Ok(llt) = block.llt(Side::Lower) else { continue };
             let residuals = llt.solve(&own);
             for (a, &i) in group.iter().enumerate() {
@@ -262,7 +262,7 @@ impl Fitted {
                 left_out.push([evidence, distances.nearest(i, &of).sqrt()]);
             }
         }
-        let coefficients = Array2::from_shape_fn((n, classes), |(i, c)| alpha[(i, c)] as f32);
+        let coefficients = Array2::from_shape_fn((n, classes), |(i, c)| alpha[(i, c)]);
         Self { codes, quantisation, coefficients, gamma, left_out }
     }
 }

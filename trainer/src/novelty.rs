@@ -41,9 +41,8 @@ const PENALTY: f64 = 0.1;
 const NEAREST: f64 = 1.0;
 /// Numbers compared side by side.
 const LANES: usize = 8;
-/// Components whose products of codes f32 sums exactly: 258·255² < 2²⁴, and 1040·127² of signed ones.
-const TERMS: usize = 258;
-const SIGNED_TERMS: usize = 1040;
+/// Components whose products of codes f32 sums exactly, where codes are within ±128: 1024·128² = 2²⁴.
+const TERMS: usize = 1024;
 
 /// How unlike everything learnt a feature is, and from where on it is unknown.
 #[derive(Clone, Debug, PartialEq)]
@@ -219,11 +218,15 @@ impl Fitted {
         let mut numbers = Mat::<f32>::zeros(dim, n);
         for (i, &row) in rows.iter().enumerate() {
             let coded = quantisation.encode_slice(&samples.row(row)).codes;
-            quantisation.values(&coded, numbers.col_as_slice_mut(i));
+            let numbers = numbers.col_as_slice_mut(i);
+            quantisation.values(&coded, numbers);
+            if !quantisation.signed {
+                // Distances do not change.
+                numbers.iter_mut().for_each(|number| *number -= 128.0);
+            }
             codes.row_mut(i).assign(&ndarray::aview1(&coded));
         }
-        let terms = if quantisation.signed { SIGNED_TERMS } else { TERMS };
-        let distances = Distances::new(products(numbers.transpose(), terms, threads), quantisation.step());
+        let distances = Distances::new(products(numbers.transpose(), TERMS, threads), quantisation.step());
         let gamma = WIDTH / distances.median();
         let mut kernel = Mat::<f64>::zeros(n, n);
         for j in 0..n {

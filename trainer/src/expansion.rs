@@ -12,7 +12,7 @@ use faer::{Accum, Mat, MatMut, MatRef, Par, linalg::matmul::matmul};
 use crate::{
     factor::Factor,
     leave_out::LeaveOut,
-    penalised::{Batch, Errors, FLOOR, IllConditioned, Penalised, divide, square, squares},
+    penalised::{Batch, Errors, FLOOR, IllConditioned, Penalised, divide, gathered, square, squares},
     precision::Precision,
     workers,
 };
@@ -25,8 +25,10 @@ const OWN: usize = 3;
 const MANY: usize = 8;
 
 /// What is known around a penalty.
-pub(crate) struct Expansion {
+pub(crate) struct Expansion<T> {
     lambda: f64,
+    /// `L⁻¹X` of each batch with `LLᵀ = A + λ₀I`, which leaving out at the penalty itself needs too.
+    pub(crate) whitened: Vec<Mat<T>>,
     /// `bᵀCᵏb` for k of 1 to 6, of every right side.
     moments: Vec<[f64; 2 * RIGHT]>,
     parts: Vec<Part>,
@@ -51,7 +53,7 @@ struct Group {
     roots: Vec<f64>,
 }
 
-impl Expansion {
+impl<T: Precision> Expansion<T> {
     /// Whether groups are small enough for it to pay.
     pub(crate) fn pays(leave_out: &LeaveOut) -> bool {
         leave_out.members.iter().all(|group| group.len() <= MANY)
@@ -59,7 +61,7 @@ impl Expansion {
 
     /// Takes a system of components with its penalty, factored, the batches that are asked for, all targets `[n, targets]`
     /// and the right side `[order, targets]` of their normal equations. O(order²·(rows + targets)).
-    pub(crate) fn new<T: Precision>(
+    pub(crate) fn new(
         penalised: &Penalised<'_, T>,
         columns: MatRef<'_, T>,
         batches: &[Batch<'_>],
@@ -79,10 +81,7 @@ impl Expansion {
         });
         let work = |batch: &Batch<'_>| {
             let rows = batch.groups.concat();
-            let mut own = Mat::zeros(columns.nrows(), rows.len());
-            for (a, &i) in rows.iter().enumerate() {
-                own.col_mut(a).copy_from(columns.col(i));
-            }
+            let mut own = gathered(columns, &rows, 0);
             let told = std::array::from_fn(|power| {
                 let mut told = Mat::<T>::zeros(rows.len(), targets.ncols());
                 let one = T::of(1.0);
@@ -91,8 +90,12 @@ impl Expansion {
                 Mat::from_fn(rows.len(), targets.ncols(), |a, k| unit * told[(a, k)].into())
             });
             let mut groups: Vec<Group> = batch.groups.iter().map(|group| Group::new(group, weights)).collect();
+            let mut whitened = Mat::new();
             for power in 0..OWN {
                 half(factor, power, own.as_mut());
+                if power == 0 {
+                    whitened = own.clone();
+                }
                 let unit = lambda.powi(power as i32);
                 let mut first = 0;
                 for group in &mut groups {
@@ -102,10 +105,11 @@ impl Expansion {
                 }
             }
             let targets = Mat::from_fn(rows.len(), targets.ncols(), |a, k| targets[(rows[a], k)]);
-            Part { groups, targets, told }
+            (Part { groups, targets, told }, whitened)
         };
         let parts = workers::each(penalised.system.threads, batches.iter().collect(), work);
-        Self { lambda, moments, parts, floor: FLOOR * T::EPSILON }
+        let (parts, whitened) = parts.into_iter().unzip();
+        Self { lambda, whitened, moments, parts, floor: FLOOR * T::EPSILON }
     }
 
     /// Leave-out errors of each batch at a penalty, as [`Penalised::errors`] has them for groups.

@@ -102,7 +102,9 @@ impl<'a, T: Precision> Penalised<'a, T> {
             let step = rough(residual.as_ref());
             x += &step;
             let share = step.norm_l2() / x.norm_l2();
-            if share <= tolerance || x.norm_l2() <= 0.0 {
+            // What is left shrinks by the same share with every step.
+            let left = share * share / before.min(1.0);
+            if share <= tolerance || left <= 0.1 * tolerance || x.norm_l2() <= 0.0 {
                 return Ok(x);
             }
             if share.is_nan() || share > 0.5 * before {
@@ -115,19 +117,21 @@ impl<'a, T: Precision> Penalised<'a, T> {
     }
 
     /// Leave-out errors of each batch, given the weighted, centred targets `[n, targets]` and their coefficients
-    /// `[order, targets]`; those of whole batches too if `whole`. O(order²·rows) and, per group of m > 1, O(m²·order + m³).
+    /// `[order, targets]`; those of whole batches too if `whole`. Of the first batches `known` are the columns of `U`.
+    /// O(order²·rows) and, per group of m > 1, O(m²·order + m³).
     pub(crate) fn errors(
         &self,
         batches: &[Batch<'_>],
+        known: &[Mat<T>],
         whole: bool,
         targets: MatRef<'_, f64>,
         coefficients: MatRef<'_, f64>,
     ) -> Result<Vec<Errors>, IllConditioned> {
         let small = Mat::from_fn(coefficients.ncols(), coefficients.nrows(), |k, j| T::of(coefficients[(j, k)]));
         let threads = if self.system.products.nrows() * targets.nrows() < 1 << 16 { 1 } else { self.system.threads };
-        let work = |batch: &Batch<'_>| {
+        let work = |(at, batch): (usize, &Batch<'_>)| {
             let rows = batch.groups.concat();
-            let (residuals, whitened) = self.look(&rows, targets, coefficients, small.as_ref());
+            let (residuals, whitened) = self.look(&rows, known.get(at), targets, coefficients, small.as_ref());
             let mut by_group = Mat::zeros(rows.len(), targets.ncols());
             let mut first = 0;
             for group in &batch.groups {
@@ -145,7 +149,7 @@ impl<'a, T: Precision> Penalised<'a, T> {
                 if whole { Some(self.left_out(&rows, residuals.as_ref(), whitened.as_ref())?) } else { None };
             Ok(Errors { by_group, by_batch })
         };
-        workers::each(threads, batches.iter().collect(), work).into_iter().collect()
+        workers::each(threads, batches.iter().enumerate().collect(), work).into_iter().collect()
     }
 
     /// The penalty, which f64 may have raised to what it can tell from nothing.
@@ -163,38 +167,36 @@ impl<'a, T: Precision> Penalised<'a, T> {
         }
     }
 
-    /// Residuals `[rows, targets]` and columns of `U` `[order, rows]` of some samples; `small` are the coefficients
-    /// `[targets, order]` in `T`.
+    /// Residuals `[rows, targets]` and columns of `U` `[order, rows]` of some samples, unless those are known; `small` are the
+    /// coefficients `[targets, order]` in `T`.
     pub(crate) fn look(
         &self,
         rows: &[usize],
+        known: Option<&Mat<T>>,
         targets: MatRef<'_, f64>,
         coefficients: MatRef<'_, f64>,
         small: MatRef<'_, T>,
     ) -> (Mat<f64>, Mat<T>) {
-        let gather = |from: MatRef<'_, T>, first: usize| {
-            let mut to = Mat::zeros(from.nrows(), rows.len());
-            for (a, &i) in rows.iter().enumerate() {
-                to.col_mut(a).copy_from(from.col(i - first));
-            }
-            to
-        };
         match (self.system.columns, &self.inverse) {
             (Some(columns), _) => {
-                let mut own = gather(columns, 0);
+                let mut own = gathered(columns, rows, 0);
                 let mut fitted = Mat::<T>::zeros(small.nrows(), rows.len());
                 matmul(fitted.as_mut(), Accum::Replace, small, &own, T::of(1.0), Par::Seq);
                 let residuals = Mat::from_fn(rows.len(), targets.ncols(), |a, k| {
                     let fitted: f64 = fitted[(k, a)].into();
                     targets[(rows[a], k)] - fitted
                 });
-                self.factor.whiten(own.as_mut());
+                match known {
+                    Some(known) => own.clone_from(known),
+                    None => self.factor.whiten(own.as_mut()),
+                }
                 (residuals, own)
             }
             (None, inverse) => {
                 let residuals =
                     Mat::from_fn(rows.len(), targets.ncols(), |a, k| self.lambda * coefficients[(rows[a], k)]);
-                (residuals, inverse.as_ref().map_or_else(Mat::new, |inverse| gather(inverse.as_ref(), self.from)))
+                let own = inverse.as_ref().map(|inverse| gathered(inverse.as_ref(), rows, self.from));
+                (residuals, own.unwrap_or_else(Mat::new))
             }
         }
     }
@@ -269,6 +271,19 @@ pub(crate) fn divide(keep: &Mat<f64>, residuals: MatRef<'_, f64>, floor: f64) ->
         _ if best => Ok(residuals.to_owned()),
         _ => Err(IllConditioned),
     }
+}
+
+/// The columns of some samples, of which a matrix holds those from the `first` one on.
+pub(crate) fn gathered<T: Precision>(from: MatRef<'_, T>, rows: &[usize], first: usize) -> Mat<T> {
+    let mut to = Mat::zeros(from.nrows(), rows.len());
+    for (a, &i) in rows.iter().enumerate() {
+        let from = from.col(i - first);
+        match from.try_as_col_major() {
+            Some(from) => to.col_as_slice_mut(a).copy_from_slice(from.as_slice()),
+            None => to.col_mut(a).copy_from(from),
+        }
+    }
+    to
 }
 
 /// The square of a single column.

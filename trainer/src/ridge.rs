@@ -50,24 +50,24 @@ pub(crate) fn solve<T: Precision>(
         let labels: Vec<usize> = rows.iter().map(|&row| samples.labels()[row]).collect();
         calibration::loss(scores.select(Axis(0), &rows).view(), &labels, &mut near)
     };
-    // The last penalty that was factored: it is not factored again.
+    // The last penalty that was factored, and what was whitened with it: neither is done again.
     let mut last = None;
     let order = problem.system.products.nrows();
     let lambda = match (lambda, problem.system.columns, &problem.moments) {
         (Some(lambda), ..) => lambda,
-        (None, Some(columns), Some(moments)) if order > THOROUGH && Expansion::pays(leave_out) => {
+        (None, Some(columns), Some(moments)) if order > THOROUGH && Expansion::<T>::pays(leave_out) => {
             let ranked = ranked(&batches, order, samples.rows());
             let index = descend(PATH, start(&problem.system), |at| {
                 let lambda = centred.penalty(at);
                 let penalised = Penalised::new(problem.system, lambda / unit, 0)?;
                 let targets = problem.targets.as_ref();
                 let expansion = Expansion::new(&penalised, columns, ranked, targets, moments.as_ref());
-                last = Some((lambda, penalised));
                 let mut losses = [0.0; 3];
                 for (to, ratio) in losses.iter_mut().zip([NEXT, 1.0, 1.0 / NEXT]) {
                     let errors = expansion.errors(ratio * lambda / unit)?;
                     *to = loss(problem.predictions(ranked, &errors, false).0, ranked);
                 }
+                last = Some((lambda, penalised, expansion.whitened));
                 Ok(losses)
             })?;
             centred.penalty(index)
@@ -75,12 +75,14 @@ pub(crate) fn solve<T: Precision>(
         _ => choose(centred, &batches, Reach::Downhill(START), |lambda, ranked| {
             let fit = problem.at(lambda / unit, ROUGH)?;
             let loss = loss(fit.left_out(ranked, false)?.0, ranked);
-            last = Some((lambda, fit.penalised));
+            last = Some((lambda, fit.penalised, Vec::new()));
             Ok(loss)
         })?,
     };
     let fit = match last {
-        Some((at, penalised)) if at.to_bits() == lambda.to_bits() => problem.solved(penalised, FINE)?,
+        Some((at, penalised, whitened)) if at.to_bits() == lambda.to_bits() => {
+            Fit { whitened, ..problem.solved(penalised, FINE)? }
+        }
         _ => problem.at(lambda / unit, FINE)?,
     };
     let (mut scores, mut by_fold) = fit.left_out(&batches, true)?;
@@ -163,6 +165,8 @@ pub(crate) struct Fit<'p, 'a, T> {
     pub(crate) penalised: Penalised<'a, T>,
     /// `[order, classes]`, in the system's units.
     pub(crate) coefficients: Mat<f64>,
+    /// What [`Penalised::errors`] need not do of the first batches.
+    whitened: Vec<Mat<T>>,
 }
 
 impl<'a, T: Precision> Problem<'a, T> {
@@ -194,7 +198,7 @@ impl<'a, T: Precision> Problem<'a, T> {
     fn solved(&self, penalised: Penalised<'a, T>, tolerance: f64) -> Result<Fit<'_, 'a, T>, IllConditioned> {
         let right: MatRef<'_, f64> = self.moments.as_ref().unwrap_or(&self.targets).as_ref();
         let coefficients = penalised.solve(right, tolerance)?;
-        Ok(Fit { problem: self, penalised, coefficients })
+        Ok(Fit { problem: self, penalised, coefficients, whitened: Vec::new() })
     }
 
     /// What leave-out errors make of the targets, `[n, classes]`, with each group left out; and with each batch left out if
@@ -227,7 +231,7 @@ impl<T: Precision> Fit<'_, '_, T> {
         whole: bool,
     ) -> Result<(Array2<f64>, Array2<f64>), IllConditioned> {
         let (targets, coefficients) = (self.problem.targets.as_ref(), self.coefficients.as_ref());
-        let errors = self.penalised.errors(batches, whole, targets, coefficients)?;
+        let errors = self.penalised.errors(batches, &self.whitened, whole, targets, coefficients)?;
         Ok(self.problem.predictions(batches, &errors, whole))
     }
 }
@@ -259,7 +263,7 @@ mod tests {
             calibration::loss(solution.scores.view(), &labels, &mut None)
         };
         let least = (0..PATH).step_by(2).map(|index| loss(Some(centred.penalty(index)))).fold(f64::INFINITY, f64::min);
-        assert!(Expansion::pays(&leave_out) && dim > THOROUGH);
+        assert!(Expansion::<f32>::pays(&leave_out) && dim > THOROUGH);
         assert!(loss(None) < least + 0.005, "{} {least}", loss(None));
 
         let problem = Problem::new(one_hot(&labels, 3).view(), centred.system(1));

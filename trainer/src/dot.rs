@@ -3,7 +3,7 @@
 //! Invariant: the order of summation depends on the length only, so equal vectors give equal bits on every processor, and
 //! vectors in f32 those of the same numbers in f64.
 
-use pulp::Arch;
+use crate::wide::wide;
 
 /// Partial sums: strict order would keep the compiler from using vectors.
 const LANES: usize = 16;
@@ -25,7 +25,7 @@ pub(crate) fn norm<A: Copy + Into<f64>>(a: &[A]) -> f64 {
 
 /// `y += alpha x` over the shorter length.
 pub(crate) fn axpy<X: Copy + Into<f64>>(y: &mut [f64], alpha: f64, x: &[X]) {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             for (y, &x) in y.iter_mut().zip(x) {
@@ -36,7 +36,7 @@ pub(crate) fn axpy<X: Copy + Into<f64>>(y: &mut [f64], alpha: f64, x: &[X]) {
 }
 
 fn sum<A: Copy + Into<f64>, B: Copy + Into<f64>>(a: &[A], b: &[B], of: impl Fn(f64, f64) -> f64) -> f64 {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             let mut lanes = [0.0_f64; LANES];

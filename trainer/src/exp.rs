@@ -4,7 +4,7 @@
 //! rounding (Muller 2016, "Elementary Functions", chapter 11, for the reduction in two parts).
 //! Invariant: within 2 units in the last place, and the same bits on every processor, as nothing is fused.
 
-use pulp::Arch;
+use crate::wide::wide;
 
 /// Below this the answer is 0, above [`MOST`] that of it: what is between are normal numbers.
 const LEAST: f64 = -708.0;
@@ -34,10 +34,10 @@ const TAYLOR: [f64; 14] = [
 
 /// `eˣ` of each, in place; what is no number stays none.
 pub(crate) fn exp(numbers: &mut [f64]) {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
-            for x in numbers {
+            for x in numbers.iter_mut() {
                 let within = x.clamp(LEAST, MOST);
                 let shifted = within * std::f64::consts::LOG2_E + ROUND;
                 let k = shifted - ROUND;

@@ -4,10 +4,12 @@
 //! Invariant: each sum is one chain of fused multiply-adds from the first component to the last, so equal numbers give equal
 //! bits on every processor, and however many features are asked for at once.
 
-use std::iter::zip;
+use std::{array, iter::zip};
 
 use ndarray::{Array2, ArrayView2};
 use pulp::{Arch, Simd, WithSimd};
+
+use crate::wide::wide;
 
 /// For fewer features than this the weights are not laid out anew.
 const FEW: usize = 4;
@@ -35,18 +37,23 @@ pub(crate) fn inner_products(units: ArrayView2<'_, f32>, weights: ArrayView2<'_,
     out
 }
 
-/// Row by row.
+/// Feature by feature.
 fn few(units: &[f32], weights: &[f32], dim: usize, out: &mut [f64]) {
-    Arch::new().dispatch(
+    let classes = weights.len() / dim;
+    wide(
         #[inline(always)]
         || {
-            for (unit, out) in zip(units.chunks_exact(dim), out.chunks_exact_mut(weights.len() / dim)) {
-                for (rows, out) in zip(weights.chunks(CLASSES * dim), out.chunks_mut(CLASSES)) {
+            for (unit, out) in zip(units.chunks_exact(dim), out.chunks_exact_mut(classes)) {
+                for (first, out) in zip((0..classes).step_by(CLASSES), out.chunks_mut(CLASSES)) {
+                    // The last one again where there are not as many.
+                    let rows: [&[f32]; CLASSES] =
+                        array::from_fn(|k| &weights[(first + k).min(classes - 1) * dim..][..dim]);
+                    let mut sums = [0.0; CLASSES];
                     for (j, &x) in unit.iter().enumerate() {
-                        for (sum, row) in zip(out.iter_mut(), rows.chunks_exact(dim)) {
-                            *sum = f64::from(x).mul_add(f64::from(row[j]), *sum);
-                        }
+                        zip(&mut sums, rows)
+                            .for_each(|(sum, row)| *sum = f64::from(x).mul_add(f64::from(row[j]), *sum));
                     }
+                    out.copy_from_slice(&sums[..out.len()]);
                 }
             }
         },
@@ -65,6 +72,7 @@ struct Many<'a> {
 impl WithSimd for Many<'_> {
     type Output = ();
 
+    #[expect(clippy::inline_always, reason = "what is not inlined is not compiled for wide vectors")]
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { units, weights, dim, out } = self;
@@ -93,10 +101,11 @@ impl WithSimd for Many<'_> {
 }
 
 /// Sums `[R, width]` of units `[R, dim]`, with `across` `[dim, R]` to work in.
+#[expect(clippy::inline_always, reason = "what is not inlined is not compiled for wide vectors")]
 #[inline(always)]
 fn sum_rows<S: Simd, const R: usize>(simd: S, units: &[f32], wide: &[S::f64s], across: &mut [f64], sums: &mut [f64]) {
     let dim = units.len() / R;
-    let rows: [&[f32]; R] = std::array::from_fn(|r| &units[r * dim..][..dim]);
+    let rows: [&[f32]; R] = array::from_fn(|r| &units[r * dim..][..dim]);
     for (j, to) in across.chunks_exact_mut(R).enumerate() {
         zip(to, rows).for_each(|(to, row)| *to = f64::from(row[j]));
     }
@@ -113,6 +122,7 @@ fn sum_rows<S: Simd, const R: usize>(simd: S, units: &[f32], wide: &[S::f64s], a
 }
 
 /// `V` vectors of each row, from one on; how many that are.
+#[expect(clippy::inline_always, reason = "what is not inlined is not compiled for wide vectors")]
 #[inline(always)]
 fn sum_block<S: Simd, const R: usize, const V: usize>(
     simd: S,

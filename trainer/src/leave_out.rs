@@ -149,7 +149,9 @@ pub(crate) fn content_hash(samples: &Samples<'_>, row: usize) -> u64 {
     };
     let row = samples.row(row);
     let (blocks, rest) = row.as_chunks::<LANES>();
-    blocks.iter().for_each(|block| take(block));
+    for block in blocks {
+        take(block);
+    }
     take(rest);
     lanes.into_iter().fold(0, |hash, lane| mix(hash ^ lane))
 }

@@ -60,6 +60,7 @@ mod statistics;
 mod suspects;
 mod useful;
 mod verdict;
+mod wide;
 mod within;
 mod workers;
 

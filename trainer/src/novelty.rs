@@ -25,6 +25,7 @@ use crate::{
     exp::exp,
     factor::Factor,
     leave_out::LeaveOut,
+    wide::wide,
 };
 
 /// Share of known samples that may be called unknown.
@@ -222,7 +223,9 @@ impl Fitted {
             quantisation.values(&coded, numbers);
             if !quantisation.signed {
                 // Distances do not change.
-                numbers.iter_mut().for_each(|number| *number -= 128.0);
+                for number in numbers {
+                    *number -= 128.0;
+                }
             }
             codes.row_mut(i).assign(&ndarray::aview1(&coded));
         }
@@ -272,7 +275,7 @@ impl Fitted {
 
 /// The largest and the least component; 0 at least and at most.
 fn range(x: &[f32]) -> (f32, f32) {
-    pulp::Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             let (mut largest, mut least) = ([0.0_f32; LANES], [0.0_f32; LANES]);
@@ -345,7 +348,7 @@ impl Distances {
         let Self { products, squares, step } = self;
         let (products, own) = (products.col_as_slice(i), of[i]);
         // Side by side and without a jump: as many at once as the processor can.
-        let least = pulp::Arch::new().dispatch(
+        let least = wide(
             #[inline(always)]
             || {
                 let mut least = [f64::INFINITY; LANES];

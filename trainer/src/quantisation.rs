@@ -2,7 +2,7 @@
 //!
 //! Invariant: `encode(decode(codes)) == codes`, so a stored feature never drifts.
 
-use crate::Feature;
+use crate::{Feature, wide::wide};
 
 /// 1.5·2²³: the last bits of this and a small integer are the integer's own, also below zero. Many are taken so at once; a
 /// cast would look at each for what is no number.
@@ -73,14 +73,14 @@ impl Quantisation {
         let (full_scale, top) = (self.full_scale, self.top());
         let bottom = if self.signed { -top } else { 0.0 };
         let mut codes = vec![0; feature.len()];
-        let saturated = pulp::Arch::new().dispatch(
+        let saturated = wide(
             #[inline(always)]
             || {
                 let mut saturated = 0_u32;
                 for (to, x) in codes.iter_mut().zip(feature) {
                     let code = (x / full_scale * top).round();
                     let within = code.max(bottom).min(top);
-                    saturated += u32::from(code != within);
+                    saturated += u32::from(code < bottom || code > top);
                     *to = (within + MANTISSA).to_bits() as u8;
                 }
                 saturated
@@ -119,7 +119,7 @@ impl Quantisation {
 
     /// The integers that codes stand for, side by side.
     pub(crate) fn values(self, codes: &[u8], to: &mut [f32]) {
-        pulp::Arch::new().dispatch(
+        wide(
             #[inline(always)]
             || {
                 for (to, &code) in to.iter_mut().zip(codes) {

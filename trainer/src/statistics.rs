@@ -21,7 +21,7 @@ use ndarray::ArrayView2;
 
 pub use self::error::StatisticsError;
 
-use crate::{Quantisation, centred::transposed};
+use crate::{Quantisation, centred::transposed, wide::wide};
 
 /// Rows per exact f32 product: 258·255² = 16 776 450 < 2²⁴.
 const BLOCK: usize = 258;
@@ -239,7 +239,7 @@ impl Statistics {
 /// Adds integers that came as f32 or takes them away, many at once: they are far from the ends of an i64, and looking
 /// for those at each would take longer than the products.
 fn add(to: &mut [i64], exact: &[f32], sign: f32) {
-    pulp::Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             for (entry, &exact) in to.iter_mut().zip(exact) {

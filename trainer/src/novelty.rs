@@ -153,9 +153,10 @@ impl Stored {
         let own = dot(feature, feature);
         let mut nearest = f64::INFINITY;
         let mut evidence = vec![0.0; self.coefficients.ncols()];
+        let (step, mut other) = (self.quantisation.step(), vec![0.0; feature.len()]);
         for (codes, coefficients) in self.codes.rows().into_iter().zip(self.coefficients.rows()) {
-            let other = self.quantisation.decode(codes.to_slice().unwrap_or_default());
-            let squared = (own + dot(&other, &other) - 2.0 * dot(feature, &other)).max(0.0);
+            self.quantisation.values(codes.to_slice().unwrap_or_default(), &mut other);
+            let squared = (own + step * (step * dot(&other, &other) - 2.0 * dot(feature, &other))).max(0.0);
             nearest = nearest.min(squared);
             let kernel = (-f64::from(self.gamma) * squared).exp();
             for (sum, &coefficient) in evidence.iter_mut().zip(coefficients) {

@@ -16,7 +16,7 @@ use crate::{
     Form, Kind, Prior, Samples, Solution, calibration,
     centred::Centred,
     leave_out::{LeaveOut, mark, unseen},
-    penalised::{FINE, IllConditioned, ROUGH},
+    penalised::{Batch, FINE, IllConditioned, ROUGH},
     precision::Precision,
     prior::linear,
     ridge::{Problem, START, batches, choose, one_hot},
@@ -86,7 +86,7 @@ pub(crate) fn solve<T: Precision>(
         Some(lambda) => lambda,
         None => choose(centred, &batches, Reach::Downhill(START), |lambda, ranked| {
             let (left_out, _) = problem.at(lambda / unit, ROUGH)?.left_out(ranked, false)?;
-            let rows: Vec<usize> = ranked.iter().flat_map(|batch| batch.groups.concat()).collect();
+            let rows: Vec<usize> = ranked.iter().flat_map(Batch::rows).collect();
             Ok(best_scale(&left_out, &rows, &mut near).1)
         })?,
     };

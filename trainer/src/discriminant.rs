@@ -59,7 +59,7 @@ fn at<S: Precision, T: Precision>(
         TOWARDS_ONE.map(|far| oracle + far * (1.0 - oracle))
     };
     let ranked = ranked(batches, system.products.nrows(), samples.rows());
-    let rows: Vec<usize> = ranked.iter().flat_map(|batch| batch.groups.concat()).collect();
+    let rows: Vec<usize> = ranked.iter().flat_map(Batch::rows).collect();
     let labels: Vec<usize> = rows.iter().map(|&row| samples.labels()[row]).collect();
     let (mut near, mut best, mut least) = (None, None, f64::INFINITY);
     for shrinkage in shrinkage.map_or_else(|| path().to_vec(), |one| vec![one]) {
@@ -74,7 +74,7 @@ fn at<S: Precision, T: Precision>(
     let shrunk = best.ok_or(IllConditioned)?;
     let (by_group, by_fold) = shrunk.left_out(batches, true)?;
     let by_group = scores(samples, &by_group, batches, weights);
-    let whole: Vec<Vec<usize>> = batches.iter().map(|batch| batch.groups.concat()).collect();
+    let whole: Vec<Vec<usize>> = batches.iter().map(Batch::rows).collect();
     let whole: Vec<Batch<'_>> = whole.iter().map(|rows| Batch { groups: vec![&rows[..]] }).collect();
     let by_fold = scores(samples, &by_fold, &whole, weights);
     let (directions, lengths) = shrunk.directions();

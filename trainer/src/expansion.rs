@@ -80,7 +80,7 @@ impl<T: Precision> Expansion<T> {
             at.clone()
         });
         let work = |batch: &Batch<'_>| {
-            let rows = batch.groups.concat();
+            let rows = batch.rows();
             let mut own = gathered(columns, &rows, 0);
             let told = std::array::from_fn(|power| {
                 let mut told = Mat::<T>::zeros(rows.len(), targets.ncols());

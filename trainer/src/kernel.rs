@@ -67,7 +67,7 @@ pub(crate) fn solve<T: Precision>(
     // folds, as classes are spread evenly over them.
     let batches = batches(leave_out, folds);
     let size = |batches: &[Batch<'_>]| batches.iter().flat_map(|batch| &batch.groups).map(|group| group.len()).sum();
-    let order: Vec<usize> = batches.iter().rev().flat_map(|batch| batch.groups.concat()).collect();
+    let order: Vec<usize> = batches.iter().rev().flat_map(Batch::rows).collect();
     let looked: usize = size(ranked(&batches, 0, n));
     let some = (1..=batches.len()).map(|folds| size(&batches[..folds])).find(|&rows| rows >= MANY).unwrap_or(n);
     let part = Part::new(samples, leave_out, folds, weights, &order);

@@ -45,6 +45,13 @@ pub(crate) struct Batch<'a> {
     pub(crate) groups: Vec<&'a [usize]>,
 }
 
+impl Batch<'_> {
+    /// Its samples, group by group.
+    pub(crate) fn rows(&self) -> Vec<usize> {
+        self.groups.concat()
+    }
+}
+
 /// Leave-out errors of a batch in the order of its rows, weighted, `[rows, targets]`.
 pub(crate) struct Errors {
     pub(crate) by_group: Mat<f64>,
@@ -130,7 +137,7 @@ impl<'a, T: Precision> Penalised<'a, T> {
         let small = Mat::from_fn(coefficients.ncols(), coefficients.nrows(), |k, j| T::of(coefficients[(j, k)]));
         let threads = if self.system.products.nrows() * targets.nrows() < 1 << 16 { 1 } else { self.system.threads };
         let work = |(at, batch): (usize, &Batch<'_>)| {
-            let rows = batch.groups.concat();
+            let rows = batch.rows();
             let (residuals, whitened) = self.look(&rows, known.get(at), targets, coefficients, small.as_ref());
             let mut by_group = Mat::zeros(rows.len(), targets.ncols());
             let mut first = 0;

@@ -46,7 +46,7 @@ pub(crate) fn solve<T: Precision>(
     let mut loss = |by_group: Array2<f64>, ranked: &[Batch<'_>]| {
         let mut scores = by_group;
         mark(&mut scores, &unseen);
-        let rows: Vec<usize> = ranked.iter().flat_map(|batch| batch.groups.concat()).collect();
+        let rows: Vec<usize> = ranked.iter().flat_map(Batch::rows).collect();
         let labels: Vec<usize> = rows.iter().map(|&row| samples.labels()[row]).collect();
         calibration::loss(scores.select(Axis(0), &rows).view(), &labels, &mut near)
     };

@@ -211,7 +211,7 @@ impl<T: Precision> Shrunk<'_, '_, T> {
         let coefficients = self.fit.coefficients.as_ref();
         let small = Mat::from_fn(classes, coefficients.nrows(), |k, j| T::of(coefficients[(j, k)]));
         let work = |batch: &Batch<'_>| -> Result<_, IllConditioned> {
-            let rows = batch.groups.concat();
+            let rows = batch.rows();
             let (residuals, whitened) = penalised.look(&rows, None, targets, coefficients, small.as_ref());
             let q = Mat::from_fn(rows.len(), classes, |a, c| {
                 (targets[(rows[a], c)] - residuals[(a, c)]) / system.weights[rows[a]].sqrt() / self.roots[c]

@@ -28,7 +28,7 @@ use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
 use jiff::Timestamp;
 
-use super::hook::Hook;
+use super::hook::{Hook, PATIENCE};
 use crate::cli::choose::choose;
 use crate::cli::{Context, Outcome, args, who};
 
@@ -78,8 +78,8 @@ fn begin(context: &Context, config: &str, data_dir: &Path) -> anyhow::Result<(Ru
     Ok((start(starting, Arc::new(open))?, hand))
 }
 
-/// Makes a task with labelled samples and a head; gives two pictures that the head takes for different classes.
-fn fill(context: &Context, args: &args::BenchDaemon, data_dir: &Path) -> anyhow::Result<[Vec<u8>; 2]> {
+/// Makes a task with labelled samples and a head; gives the pictures.
+fn fill(context: &Context, args: &args::BenchDaemon, data_dir: &Path) -> anyhow::Result<Frames> {
     let mut tasks = Tasks::open(data_dir, &Access::Write { command: "acclimate bench daemon".to_owned() })?;
     let chosen = choose(context, args.backbone.as_deref(), None, None)?;
     let mut backbone = context.opener().open(&chosen.manifest, &chosen.model)?;
@@ -124,28 +124,28 @@ fn fill(context: &Context, args: &args::BenchDaemon, data_dir: &Path) -> anyhow:
     bar.finish_and_clear();
     adapt(&mut tasks, TASK, &context.adapt_options())?;
     let head = tasks.in_service(TASK)?.context("no head came of the drawn pictures: ask for more --samples")?;
-    let mut frames: [Option<Vec<u8>>; 2] = [None, None];
+    let mut frames = Frames([Vec::new(), Vec::new()]);
     for embedded in drawn {
         let answer = PredictionRecord::new(String::new(), &head, &embedded.feature, 0.0, None)?;
         let class = usize::from(answer.class != CLASSES[0].name());
-        frames[class].get_or_insert(embedded.payload.bytes);
+        frames.0[class].push(embedded.payload.bytes);
     }
-    match frames {
-        [Some(first), Some(second)] => Ok([first, second]),
-        _ => bail!("the head takes every picture for one class: ask for more --samples"),
+    if frames.0.iter().any(Vec::is_empty) {
+        bail!("the head takes every picture for one class: ask for more --samples");
     }
+    Ok(frames)
 }
 
 fn measure(
     args: &args::BenchDaemon,
     running: &Running,
     hand: &Sender<Vec<u8>>,
-    frames: &[Vec<u8>; 2],
+    frames: &Frames,
     sink_ms: SpreadRecord,
 ) -> anyhow::Result<BenchDaemonRecord> {
     let handle = running.handle().clone();
     // The first frame opens the way, and is not measured.
-    let mut answered = Answered { notices: handle.notices.subscribe(), next: 0 };
+    let mut answered = Answered { told: told(handle.notices.subscribe()), next: 0 };
     for _ in 0..10 {
         answered.time(hand, frames)?;
     }
@@ -252,22 +252,45 @@ pub(super) fn spread(mut times: Vec<f64>) -> SpreadRecord {
     SpreadRecord { runs: times.len(), p50: at(0.5), p99: at(0.99) }
 }
 
+/// Pictures, apart by what the head takes them for. All of them: a few again and again would be another site.
+pub(super) struct Frames([Vec<Vec<u8>>; 2]);
+
+impl Frames {
+    /// Each is taken for another class than the one before.
+    pub(super) fn get(&self, number: usize) -> Vec<u8> {
+        let of_class = &self.0[number % 2];
+        of_class[number / 2 % of_class.len()].clone()
+    }
+}
+
 /// What everybody is told, waited for.
 struct Answered {
-    notices: Notices,
+    told: Receiver<Event>,
     next: usize,
+}
+
+/// Notices as they come, to be waited for no longer than one wants. Its thread ends with the daemon.
+fn told(mut notices: Notices) -> Receiver<Event> {
+    let (tell, told) = channel();
+    std::thread::spawn(move || while notices.blocking_recv().is_ok_and(|notice| tell.send(notice.event).is_ok()) {});
+    told
 }
 
 impl Answered {
     /// Hands the next frame in; milliseconds until the answer to it is told.
-    fn time(&mut self, hand: &Sender<Vec<u8>>, frames: &[Vec<u8>; 2]) -> anyhow::Result<f64> {
-        let frame = frames[self.next % 2].clone();
+    fn time(&mut self, hand: &Sender<Vec<u8>>, frames: &Frames) -> anyhow::Result<f64> {
+        let frame = frames.get(self.next);
         self.next += 1;
         let start = Instant::now();
         hand.send(frame).context("the daemon ended")?;
         loop {
-            let notice = self.notices.blocking_recv().context("the daemon ended")?;
-            if notice.event == Event::Changed {
+            let event = self.told.recv_timeout(PATIENCE).with_context(|| {
+                format!(
+                    "no picture changed the answer within {} s: the head takes them otherwise now",
+                    PATIENCE.as_secs()
+                )
+            })?;
+            if event == Event::Changed {
                 return Ok(start.elapsed().as_secs_f64() * 1e3);
             }
         }

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use acclimate::record::SpreadRecord;
 use anyhow::{Context as _, bail};
 
-use super::daemon::spread;
+use super::daemon::{Frames, spread};
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Hook {
     pub(super) url: String,
@@ -35,16 +35,11 @@ impl Hook {
     }
 
     /// Hands frames in, each after the answer to the one before has come; how long that takes, in milliseconds.
-    pub(super) fn time(
-        &self,
-        hand: &Sender<Vec<u8>>,
-        frames: &[Vec<u8>; 2],
-        count: usize,
-    ) -> anyhow::Result<SpreadRecord> {
+    pub(super) fn time(&self, hand: &Sender<Vec<u8>>, frames: &Frames, count: usize) -> anyhow::Result<SpreadRecord> {
         let mut times = Vec::new();
         // The first ones open the way, and are not measured.
         for number in 0..count + 10 {
-            let frame = frames[number % 2].clone();
+            let frame = frames.get(number);
             let start = Instant::now();
             hand.send(frame).context("the daemon ended")?;
             let Ok(told) = self.told.recv_timeout(PATIENCE) else {

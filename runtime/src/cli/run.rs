@@ -27,7 +27,7 @@ const LEAST_KIB: u64 = 256;
 
 /// Runs `acclimate run`.
 pub fn run(context: &Context) -> anyhow::Result<Outcome> {
-    memory::give_back();
+    memory::keep_little();
     let signals = signals::listen().context("could not listen to the system's signals")?;
     // An address that is taken is known before anything begins.
     let door = door::bind(door::Options::new(&context.config.http, &context.data_dir)?)?;

@@ -34,7 +34,6 @@ use super::view::View;
 use super::vitals::{Parts, Pulse, latency};
 use super::writer::{Work, Writer, facts};
 use crate::adaptation::Options;
-use crate::causes;
 use crate::config::{self, Config, SourceKind, Trigger};
 use crate::embedding::Opener;
 use crate::outbox::OutboxError;
@@ -42,6 +41,7 @@ use crate::serial::Downlinks;
 use crate::sink::Sinks;
 use crate::source::{Outlet, Stop};
 use crate::store::{Access, Added, StoreError, Tasks};
+use crate::{causes, memory};
 
 /// Commands that wait for the core.
 const COMMANDS: usize = 64;
@@ -269,6 +269,14 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
                     return;
                 }
                 told = Some(now);
+            }
+        }
+    })?;
+    spawn("memory", {
+        let stop = stop.clone();
+        move || {
+            while !stop.wait(memory::GIVE_BACK_EVERY) {
+                memory::give_back();
             }
         }
     })?;

@@ -46,7 +46,7 @@ const TOLD: usize = 200;
 /// Runs `acclimate bench daemon`.
 pub(super) fn run(context: &Context, args: &args::BenchDaemon) -> anyhow::Result<Outcome> {
     // As `run` has it.
-    memory::give_back();
+    memory::keep_little();
     let folder = tempfile::tempdir().context("could not make a folder for the store")?;
     let data_dir = folder.path().join("data");
     let frames = fill(context, args, &data_dir)?;

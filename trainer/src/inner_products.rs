@@ -2,7 +2,8 @@
 //! Knows nothing of what they mean.
 //!
 //! Invariant: each sum is one chain of fused multiply-adds from the first component to the last, so equal numbers give equal
-//! bits on every processor, and however many features are asked for at once.
+//! bits on every processor, and however many features are asked for at once. One without such an instruction, as x86-64 before
+//! AVX2, takes some fifty nanoseconds for each.
 
 use std::{array, iter::zip};
 

@@ -124,15 +124,22 @@ fn fill(context: &Context, args: &args::BenchDaemon, data_dir: &Path) -> anyhow:
     bar.finish_and_clear();
     adapt(&mut tasks, TASK, &context.adapt_options())?;
     let head = tasks.in_service(TASK)?.context("no head came of the drawn pictures: ask for more --samples")?;
-    let mut frames = Frames([Vec::new(), Vec::new()]);
+    let mut answered = [Vec::new(), Vec::new()];
     for embedded in drawn {
         let answer = PredictionRecord::new(String::new(), &head, &embedded.feature, 0.0, None)?;
-        let class = usize::from(answer.class != CLASSES[0].name());
-        frames.0[class].push(embedded.payload.bytes);
+        if let Some(class) = CLASSES.iter().position(|class| class.name() == answer.class) {
+            answered[class].push((answer.confidence, embedded.payload.bytes));
+        }
     }
-    if frames.0.iter().any(Vec::is_empty) {
+    if answered.iter().any(Vec::is_empty) {
         bail!("the head takes every picture for one class: ask for more --samples");
     }
+    // The surer half: heads that are fitted meanwhile hardly take one of those for something else.
+    let frames = Frames(answered.map(|mut of_class| {
+        of_class.sort_by(|a, b| b.0.total_cmp(&a.0));
+        of_class.truncate(of_class.len().div_ceil(2));
+        of_class.into_iter().map(|(_, bytes)| bytes).collect()
+    }));
     Ok(frames)
 }
 
@@ -252,7 +259,7 @@ pub(super) fn spread(mut times: Vec<f64>) -> SpreadRecord {
     SpreadRecord { runs: times.len(), p50: at(0.5), p99: at(0.99) }
 }
 
-/// Pictures, apart by what the head takes them for. All of them: a few again and again would be another site.
+/// Pictures, apart by what the head takes them for. Many: a few again and again would be another site.
 pub(super) struct Frames([Vec<Vec<u8>>; 2]);
 
 impl Frames {

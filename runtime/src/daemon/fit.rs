@@ -21,6 +21,12 @@ use crate::{causes, clock, drift};
 /// Added to the thread's niceness: what answers goes first.
 const NICENESS: i32 = 10;
 
+/// Threads that a fit may use: one fewer than there are, where there are several. Frames are answered meanwhile, and a thread of
+/// lower priority still has its turn to the end.
+pub(super) fn threads(all: usize) -> usize {
+    all.saturating_sub(1).max(1)
+}
+
 /// What the thread is given.
 pub(super) type Given = (Ticket, Arc<str>, Slow);
 

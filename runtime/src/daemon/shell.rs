@@ -21,7 +21,7 @@ use super::askers::Waiting;
 use super::beside::{Beside, Told};
 use super::command::{CommandError, Look};
 use super::core::{AGREE, Core, Declared, Effect, Event, Facts, Keeping, Now, Offer, Policy, Setup};
-use super::fit::{Fit, Given, new_task};
+use super::fit::{self, Fit, Given, new_task};
 use super::handle::{Asked, Handle, Newest};
 use super::heat::heat;
 use super::inbox::Inbox;
@@ -187,7 +187,7 @@ pub fn start(start: Start, open: OpenSource) -> Result<Running, StartError> {
         writer: work.clone(),
         data_dir: data_dir.clone(),
         opener: opener.clone(),
-        options: options.clone(),
+        options: Options { threads: fit::threads(options.threads), ..options.clone() },
         backbone: config.backbone.name.clone(),
         stage: stages[3].clone(),
     };

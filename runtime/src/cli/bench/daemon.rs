@@ -291,14 +291,15 @@ impl Answered {
         let start = Instant::now();
         hand.send(frame).context("the daemon ended")?;
         loop {
-            let event = self.told.recv_timeout(PATIENCE).with_context(|| {
-                format!(
+            // What else is told meanwhile makes the wait no longer.
+            match self.told.recv_timeout(PATIENCE.saturating_sub(start.elapsed())) {
+                Ok(Event::Changed) => return Ok(start.elapsed().as_secs_f64() * 1e3),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => bail!("the daemon ended"),
+                Err(RecvTimeoutError::Timeout) => bail!(
                     "no picture changed the answer within {} s: the head takes them otherwise now",
                     PATIENCE.as_secs()
-                )
-            })?;
-            if event == Event::Changed {
-                return Ok(start.elapsed().as_secs_f64() * 1e3);
+                ),
             }
         }
     }
